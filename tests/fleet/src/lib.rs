@@ -1,1 +1,6 @@
 //! A `ProxySQL` cluster and a Kubernetes API on loopback, for the tests and the demonstration of `proxysql-agent`.
+
+pub mod http;
+pub mod kubernetes;
+pub mod net;
+pub mod process;

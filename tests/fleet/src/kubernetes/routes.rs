@@ -1,0 +1,131 @@
+//! From a request to its answer, by way of whatever trouble there is.
+
+use std::sync::{Arc, PoisonError};
+
+use axum::Router;
+use axum::extract::{Path, Query, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use serde_json::json;
+
+use super::answer::{Failure, json_body};
+use super::query::Raw;
+use super::server::{Shared, Verb};
+use super::trouble::{Fault, Scope};
+use super::{list, watch};
+
+type Answer = Result<Response, Failure>;
+
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/api/v1/pods", get(pods_everywhere))
+        .route("/api/v1/namespaces/{namespace}/pods", get(pods_of_namespace))
+        .route("/api/v1/namespaces/{namespace}/pods/{name}", get(one_pod))
+        .route("/version", get(version))
+        .fallback(unknown)
+        .layer(middleware::from_fn_with_state(shared.clone(), enter))
+        .with_state(shared)
+}
+
+/// Who comes in: written down, delayed, and turned away without the token.
+async fn enter(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let uri = request.uri().to_string();
+    let number = shared.came(verb_of(request.uri().path(), request.uri().query().unwrap_or_default()), &uri);
+    let delay = shared.trouble.borrow().delay;
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    let expected =
+        shared.token.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|token| format!("Bearer {token}"));
+    let presented = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let response = if expected.is_some() && expected.as_deref() != presented {
+        Failure::ordered(401).into_response()
+    } else {
+        next.run(request).await
+    };
+    shared.answered(number, response.status().as_u16());
+    response
+}
+
+async fn pods_everywhere(State(shared): State<Arc<Shared>>, Query(raw): Query<Raw>) -> Answer {
+    pods(&shared, raw, None).await
+}
+
+async fn pods_of_namespace(
+    State(shared): State<Arc<Shared>>,
+    Path(namespace): Path<String>,
+    Query(raw): Query<Raw>,
+) -> Answer {
+    pods(&shared, raw, Some(namespace)).await
+}
+
+async fn pods(shared: &Arc<Shared>, raw: Raw, namespace: Option<String>) -> Answer {
+    let watching = raw.is_watch();
+    let query = raw.read(namespace)?;
+    let fault = pass(shared, if watching { Scope::Watches } else { Scope::Lists }).await?;
+    match fault {
+        _ if watching => watch::watch(shared, query),
+        Some(Fault::Garbage) => Ok(garbage()),
+        Some(Fault::Empty) => Ok(list::empty(&shared.store(), &query)),
+        _ => list::list(&shared.store(), &query),
+    }
+}
+
+async fn one_pod(State(shared): State<Arc<Shared>>, Path((namespace, name)): Path<(String, String)>) -> Answer {
+    let fault = pass(&shared, Scope::Gets).await?;
+    if fault == Some(Fault::Garbage) {
+        return Ok(garbage());
+    }
+    let key = (namespace, name);
+    match shared.store().pods().get(&key) {
+        Some(stored) if fault != Some(Fault::Empty) => {
+            Ok(json_body(stored.pod.object(stored.revision).to_string().into()))
+        }
+        _ => Err(Failure::new(404, format!("pods \"{}\" not found", key.1))),
+    }
+}
+
+async fn version() -> Response {
+    json_body(
+        json!({"major": "1", "minor": "31", "gitVersion": "v1.31.0", "platform": "linux/amd64"}).to_string().into(),
+    )
+}
+
+async fn unknown() -> Failure {
+    Failure::new(404, "the server could not find the requested resource")
+}
+
+/// Waits while requests of this scope hang, fails where they are to fail, and answers with the fault that is left.
+async fn pass(shared: &Shared, scope: Scope) -> Result<Option<Fault>, Failure> {
+    let mut trouble = shared.trouble.subscribe();
+    // The sender lives as long as `shared`.
+    let fault = match trouble.wait_for(|trouble| trouble.of(scope) != Some(&Fault::Hang)).await {
+        Ok(trouble) => trouble.of(scope).cloned(),
+        Err(_) => None,
+    };
+    match fault {
+        Some(Fault::Status(code)) => Err(Failure::ordered(code)),
+        Some(Fault::Expired) if scope == Scope::Lists => Err(Failure::ordered(410)),
+        fault => Ok(fault),
+    }
+}
+
+fn garbage() -> Response {
+    json_body("<html><body>Service Unavailable</body></html>".into())
+}
+
+fn verb_of(path: &str, query: &str) -> Verb {
+    let watching = query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1"));
+    match path.trim_start_matches('/').split('/').collect::<Vec<_>>()[..] {
+        ["api", "v1", "pods"] | ["api", "v1", "namespaces", _, "pods"] => {
+            if watching {
+                Verb::Watch
+            } else {
+                Verb::List
+            }
+        }
+        ["api", "v1", "namespaces", _, "pods", _] | ["apis", "apps", "v1", "namespaces", _, _, _] => Verb::Get,
+        _ => Verb::Other,
+    }
+}
