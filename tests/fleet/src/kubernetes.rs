@@ -1,7 +1,7 @@
 //! The Kubernetes API as far as pods go: a stand-in within the process, with trouble to order.
 
 mod answer;
-mod gate;
+mod api;
 mod list;
 mod pod;
 mod query;
@@ -12,6 +12,7 @@ mod store;
 mod trouble;
 mod watch;
 
+pub use api::KubeApi;
 pub use pod::{PodKey, PodSpec, rfc3339};
 pub use server::{PodApi, Request, TOKEN, Traffic, Verb};
 pub use trouble::{Fault, Scope};

@@ -1,13 +1,19 @@
-//! Loopback addresses and ports that no other rig on the machine uses.
+//! Loopback addresses and ports that no other rig on the machine uses, and sockets that can be interfered with.
 //!
 //! Every rig takes a block `127.x.y.0/24` for itself. A listener on the block's first address, kept for as long as the block
 //! lives, is the claim: test processes that run at the same time, and rigs within one process, never share an address.
+
+mod forwarder;
+mod gate;
 
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+pub use forwarder::Forwarder;
+pub(crate) use gate::{Gate, GateKeeper};
 
 /// The port whose binding on a block's first address claims the block. The same in every process, outside the ephemeral range.
 const CLAIM_PORT: u16 = 29_173;

@@ -12,11 +12,11 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::gate::{Gate, Wires};
 use super::pod::{PodKey, PodSpec};
 use super::routes;
 use super::store::Store;
 use super::trouble::{Fault, Scope, Trouble};
+use crate::net::{Gate, GateKeeper};
 
 /// What kubeconfigs of the stand-in present.
 pub const TOKEN: &str = "fleet-token";
@@ -87,7 +87,6 @@ pub(super) struct Shared {
     streaming_lists: AtomicBool,
     bookmark_millis: AtomicU64,
     log: Mutex<Log>,
-    wires: Arc<Wires>,
 }
 
 #[derive(Debug, Default)]
@@ -101,9 +100,7 @@ struct Log {
 #[derive(Debug)]
 pub struct PodApi {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    wanted: watch::Sender<bool>,
-    listening: watch::Receiver<bool>,
+    gate: GateKeeper,
     touched: AtomicU64,
     _server: AbortOnDropHandle<()>,
 }
@@ -111,9 +108,7 @@ pub struct PodApi {
 impl PodApi {
     /// Listens here; port 0 takes a free one.
     pub async fn start(address: SocketAddr) -> io::Result<Self> {
-        let (wanted, wanted_told) = watch::channel(true);
-        let wires = Arc::new(Wires::default());
-        let (gate, address, listening) = Gate::open(address, wanted_told, wires.clone()).await?;
+        let (listener, gate) = Gate::new(address).await?;
         let store = Store::new();
         let shared = Arc::new(Shared {
             revisions: watch::Sender::new(store.revision()),
@@ -123,19 +118,18 @@ impl PodApi {
             streaming_lists: AtomicBool::new(true),
             bookmark_millis: AtomicU64::new(60_000),
             log: Mutex::default(),
-            wires,
         });
         let app = routes::router(shared.clone());
         let server = AbortOnDropHandle::new(tokio::spawn(async move {
             // It ends only when it is aborted.
-            drop(axum::serve(gate, app).await);
+            drop(axum::serve(listener, app).await);
         }));
-        Ok(Self { shared, address, wanted, listening, touched: AtomicU64::new(0), _server: server })
+        Ok(Self { shared, gate, touched: AtomicU64::new(0), _server: server })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.gate.address()
     }
 
     /// Writes a kubeconfig for it.
@@ -145,7 +139,7 @@ impl PodApi {
              clusters:\n- name: fleet\n  cluster:\n    server: http://{}\n\
              users:\n- name: fleet\n  user:\n    token: {TOKEN}\n\
              contexts:\n- name: fleet\n  context:\n    cluster: fleet\n    user: fleet\n    namespace: proxysql\n",
-            self.address
+            self.address()
         );
         std::fs::write(path, text)
     }
@@ -258,19 +252,13 @@ impl PodApi {
 
     /// Closes the port and every connection; returns when a connection is refused.
     pub async fn refuse(&self) {
-        self.wanted.send_replace(false);
-        self.shared.wires.cut();
-        // The server lives as long as this handle, so the wait ends.
-        drop(self.listening.clone().wait_for(|listening| !listening).await);
-        // Connections that slipped in meanwhile.
-        self.shared.wires.cut();
+        self.gate.close().await;
     }
 
     /// Ends all trouble; returns when the port is open.
     pub async fn heal(&self) {
         self.shared.trouble.send_modify(Trouble::heal);
-        self.wanted.send_replace(true);
-        drop(self.listening.clone().wait_for(|listening| *listening).await);
+        self.gate.open().await;
     }
 
     // What it saw.
@@ -283,22 +271,8 @@ impl PodApi {
     /// The counters so far.
     pub fn traffic(&self) -> Traffic {
         let [lists, watches, gets] = self.shared.log().counts;
-        let wires = &self.shared.wires;
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Traffic {
-            lists,
-            watches,
-            gets,
-            connections: read(&wires.connections),
-            bytes_in: read(&wires.bytes_in),
-            bytes_out: read(&wires.bytes_out),
-        }
-    }
-}
-
-impl Drop for PodApi {
-    fn drop(&mut self) {
-        self.shared.wires.cut();
+        let [connections, bytes_in, bytes_out] = self.gate.counts();
+        Traffic { lists, watches, gets, connections, bytes_in, bytes_out }
     }
 }
 

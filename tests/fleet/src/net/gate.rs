@@ -1,4 +1,4 @@
-//! The server's socket: it can be closed and opened again, every connection can be cut, and all bytes are counted.
+//! A socket that can be closed and opened again, whose connections can be cut, and whose bytes are counted.
 
 use std::future::Future as _;
 use std::io;
@@ -16,28 +16,67 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 /// What is known of all connections, and the way to end them.
 #[derive(Debug, Default)]
-pub(super) struct Wires {
+struct Wires {
     /// Cancelled to cut what is connected now, then replaced.
     cut: Mutex<CancellationToken>,
-    pub(super) connections: AtomicU64,
-    pub(super) bytes_in: AtomicU64,
-    pub(super) bytes_out: AtomicU64,
+    connections: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
 }
 
-impl Wires {
-    pub(super) fn cut(&self) {
-        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+/// The owner's side of a gate. Connections are cut when it is dropped.
+#[derive(Debug)]
+pub(crate) struct GateKeeper {
+    address: SocketAddr,
+    wanted: watch::Sender<bool>,
+    listening: watch::Receiver<bool>,
+    wires: Arc<Wires>,
+}
+
+impl GateKeeper {
+    /// Where the gate is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Closes the port and every connection; returns when a connection is refused.
+    pub(crate) async fn close(&self) {
+        self.wanted.send_replace(false);
+        self.cut();
+        // An error means that the gate is gone, and that is closed as well.
+        drop(self.listening.clone().wait_for(|listening| !listening).await);
+        // Connections that slipped in meanwhile.
+        self.cut();
+    }
+
+    /// Returns when the port is open.
+    pub(crate) async fn open(&self) {
+        self.wanted.send_replace(true);
+        drop(self.listening.clone().wait_for(|listening| *listening).await);
+    }
+
+    /// Breaks off every connection.
+    pub(crate) fn cut(&self) {
+        let mut cut = self.wires.cut.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *cut).cancel();
     }
 
-    fn token(&self) -> CancellationToken {
-        self.cut.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Connections accepted, bytes received, bytes sent.
+    pub(crate) fn counts(&self) -> [u64; 3] {
+        [&self.wires.connections, &self.wires.bytes_in, &self.wires.bytes_out]
+            .map(|count| count.load(Ordering::Relaxed))
     }
 }
 
-/// A listener for `axum::serve` that is there only while it is meant to be.
+impl Drop for GateKeeper {
+    fn drop(&mut self) {
+        self.cut();
+    }
+}
+
+/// The listening side, for `axum::serve` or a loop of one's own.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     address: SocketAddr,
     listener: Option<TcpListener>,
     /// Whether the port is meant to be open.
@@ -48,15 +87,14 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) async fn open(
-        address: SocketAddr,
-        wanted: watch::Receiver<bool>,
-        wires: Arc<Wires>,
-    ) -> io::Result<(Self, SocketAddr, watch::Receiver<bool>)> {
+    /// Listens here; port 0 takes a free one.
+    pub(crate) async fn new(address: SocketAddr) -> io::Result<(Self, GateKeeper)> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
-        let (listening, told) = watch::channel(true);
-        Ok((Self { address, listener: Some(listener), wanted, listening, wires }, address, told))
+        let ((wanted, wanted_told), (listening, listening_told)) = (watch::channel(true), watch::channel(true));
+        let wires = Arc::new(Wires::default());
+        let gate = Self { address, listener: Some(listener), wanted: wanted_told, listening, wires: wires.clone() };
+        Ok((gate, GateKeeper { address, wanted, listening: listening_told, wires }))
     }
 
     /// One turn: follows what is wanted, or waits for a connection or a change of mind.
@@ -104,7 +142,8 @@ impl axum::serve::Listener for Gate {
                 // Small events are to be seen at once.
                 drop(stream.set_nodelay(true));
                 self.wires.connections.fetch_add(1, Ordering::Relaxed);
-                let cut = Box::pin(self.wires.token().cancelled_owned());
+                let cut =
+                    Box::pin(self.wires.cut.lock().unwrap_or_else(PoisonError::into_inner).clone().cancelled_owned());
                 return (Wire { stream, cut, wires: self.wires.clone() }, peer);
             }
         }
@@ -117,7 +156,7 @@ impl axum::serve::Listener for Gate {
 
 /// A connection that counts, and that can be cut from afar.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
     wires: Arc<Wires>,

@@ -1,0 +1,159 @@
+//! One node of the fleet: a ProxySQL, the agent beside it, and their pod.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use super::agent::{AgentProcess, Post};
+use super::settings::{Order, Role, Settings};
+use crate::kubernetes::{KubeApi, PodSpec};
+use crate::node::{Cnf, Node, NodeSpec};
+
+/// Where the parts of a new member go, and what it shares with the others.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) ip: IpAddr,
+    pub(super) admin_port: u16,
+    pub(super) mysql_port: u16,
+    pub(super) api_port: u16,
+    pub(super) bootstrap: SocketAddr,
+    pub(super) dir: PathBuf,
+    pub(super) kubeconfig: PathBuf,
+}
+
+/// A node of the fleet.
+#[derive(Debug)]
+pub struct Member {
+    /// The name of its pod.
+    pub name: String,
+    /// What it is.
+    pub role: Role,
+    /// The agent, while it runs.
+    pub agent: Option<AgentProcess>,
+    /// Its ProxySQL, dead or alive.
+    pub node: Node,
+    /// Whether its ProxySQL is meant to run.
+    pub alive: bool,
+    /// Whether its pod is one that is to be listed: Running, and not terminating.
+    pub listed: bool,
+    plan: Plan,
+}
+
+impl Member {
+    /// Starts all parts, and returns when all of them have been started.
+    pub(super) async fn start(plan: Plan, settings: &Settings, kubernetes: &KubeApi) -> io::Result<Self> {
+        std::fs::create_dir_all(&plan.dir)?;
+        let pod = plan.pod(settings);
+        kubernetes.put(PodSpec { ips: Vec::new(), ..pod.clone().phase("Pending") }).await?;
+        let node = async { Node::start(plan.node_spec(), &plan.cnf(settings)).await };
+        let agent = async { plan.start_agent(settings) };
+        let (node, agent) = match settings.order {
+            Order::Together => {
+                let (agent, node, put) = tokio::join!(agent, node, kubernetes.put(pod));
+                put?;
+                (node?, agent?)
+            }
+            Order::AgentFirst => {
+                let agent = agent.await?;
+                kubernetes.put(pod).await?;
+                (node.await?, agent)
+            }
+            Order::ProxysqlFirst => {
+                let node = node.await?;
+                let agent = agent.await?;
+                kubernetes.put(pod).await?;
+                (node, agent)
+            }
+        };
+        let (name, role) = (plan.name.clone(), plan.role);
+        Ok(Self { name, role, agent: Some(agent), node, alive: true, listed: role == Role::Core, plan })
+    }
+
+    /// Its address.
+    pub fn ip(&self) -> IpAddr {
+        self.plan.ip
+    }
+
+    /// Where its ProxySQL's admin port is.
+    pub fn admin(&self) -> SocketAddr {
+        self.plan.admin()
+    }
+
+    /// Ends the agent at once.
+    pub async fn kill_agent(&mut self) {
+        if let Some(mut agent) = self.agent.take() {
+            agent.process.kill().await;
+        }
+    }
+
+    /// Starts the agent again, after ending the one that may be there.
+    pub(super) async fn restart_agent(&mut self, settings: &Settings) -> io::Result<()> {
+        self.kill_agent().await;
+        self.agent = Some(self.plan.start_agent(settings)?);
+        Ok(())
+    }
+
+    /// Ends ProxySQL at once.
+    pub async fn kill_node(&mut self) {
+        self.alive = false;
+        self.node.kill().await;
+    }
+
+    /// Ends ProxySQL if it runs and starts it again, with its old data directory or a new one.
+    pub async fn restart_node(&mut self, fresh: bool) -> io::Result<()> {
+        self.node.restart(fresh).await?;
+        self.alive = true;
+        Ok(())
+    }
+}
+
+impl Plan {
+    pub(super) fn admin(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.admin_port)
+    }
+
+    fn node_spec(&self) -> NodeSpec {
+        NodeSpec {
+            name: self.name.clone(),
+            ip: self.ip,
+            admin_port: self.admin_port,
+            mysql_port: self.mysql_port,
+            dir: self.dir.join("proxysql"),
+        }
+    }
+
+    /// Only cores own a configuration; everybody is given the bootstrap row.
+    fn cnf(&self, settings: &Settings) -> Cnf {
+        let extra = if self.role == Role::Core { settings.configuration.clone() } else { String::new() };
+        Cnf {
+            check_interval_ms: settings.check_interval_ms,
+            seeds: vec![(self.bootstrap.ip().to_string(), self.bootstrap.port())],
+            extra,
+            password: "radmin".to_owned(),
+        }
+    }
+
+    fn pod(&self, settings: &Settings) -> PodSpec {
+        let component = if self.role == Role::Core { &settings.component } else { self.role.as_str() };
+        PodSpec::new(&settings.namespace, &self.name)
+            .label("app", &settings.app)
+            .label("component", component)
+            .of_deployment(&format!("{}-{}", settings.app, self.role), "6b7f9c4d5")
+            .ip(self.ip)
+    }
+
+    fn start_agent(&self, settings: &Settings) -> io::Result<AgentProcess> {
+        let post = Post {
+            name: &self.name,
+            role: self.role,
+            admin: self.admin(),
+            api: SocketAddr::new(self.ip, self.api_port),
+            bootstrap: self.bootstrap,
+            kubeconfig: &self.kubeconfig,
+            dir: &self.dir,
+        };
+        AgentProcess::start(settings, &post)
+    }
+}
