@@ -6,4 +6,5 @@ pub mod kubernetes;
 pub mod net;
 pub mod node;
 pub mod process;
+pub mod proxysql;
 pub mod rig;

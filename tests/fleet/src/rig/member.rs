@@ -131,7 +131,7 @@ impl Plan {
             check_interval_ms: settings.check_interval_ms,
             seeds: vec![(self.bootstrap.ip().to_string(), self.bootstrap.port())],
             extra,
-            password: "radmin".to_owned(),
+            ..Cnf::default()
         }
     }
 
