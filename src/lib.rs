@@ -1,1 +1,3 @@
+//! Keeps a ProxySQL cluster healthy on Kubernetes while pods come and go.
 
+pub mod config;
