@@ -18,6 +18,8 @@
 //! I/O. `edge` has one file per neighbour and one library each. `app` constructs and spawns; nothing else does.
 
 pub mod agent;
+pub mod app;
+pub mod config;
 pub mod domain;
 pub mod edge;
 pub mod state;

@@ -11,7 +11,6 @@ use tracing::info;
 use crate::state::State;
 
 /// The signals that the process hears, from the moment this exists.
-#[derive(Debug)]
 pub struct Heard(Signals);
 
 /// Starts to listen. To be called before anything waits, so that no signal finds the default action.
