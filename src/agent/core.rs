@@ -49,7 +49,7 @@ impl Core {
     pub(super) async fn news(&mut self) {
         if self.roster.changed().await.is_err() {
             // The watch has ended; so will the process.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -188,6 +188,7 @@ pub struct Plan(Vec<Statement>);
 
 impl Plan {
     /// Adds a statement at the end.
+    #[must_use]
     pub fn then(mut self, statement: Statement) -> Self {
         self.0.push(statement);
         self

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The same trouble is worth saying again after this long.
-const SAY_AGAIN: Duration = Duration::from_secs(300);
+const SAY_AGAIN: Duration = Duration::from_mins(5);
 
 /// What is wrong at the moment, as far as it was said.
 #[derive(Debug, Clone, Default)]
