@@ -1,1 +1,25 @@
+//! proxysql-agent keeps a ProxySQL cluster healthy on Kubernetes while pods come and go.
+//!
+//! ```text
+//!                       Kubernetes API          kubelet, preStop      signals
+//!                             │                        │                 │
+//!                        edge::pods               (edge::http)     edge::signals
+//!                             │ roster                 │                 │
+//!                             ▼                        ▼                 ▼
+//!   main ── app ──────►  ┌─────────┐   commands   ┌─────────────────────────┐
+//!                        │  agent  │ ◄─────────── │          state          │
+//!                        └────┬────┘              └─────────────────────────┘
+//!                  statements │ answers
+//!                             ▼
+//!                        edge::admin ── ProxySQL
+//! ```
+//!
+//! `agent` alone owns the connection to ProxySQL and everything mutable. What to do is decided in `domain`, by functions without
+//! I/O. `edge` has one file per neighbour and one library each. `app` constructs and spawns; nothing else does.
 
+pub mod agent;
+pub mod app;
+pub mod config;
+pub mod domain;
+pub mod edge;
+pub mod state;

@@ -1,0 +1,51 @@
+# The one door. `make help` lists what is behind it.
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# nextest where it is installed: same tests, better isolation and a clearer report.
+NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
+AGENT := target/release/proxysql-agent
+FLEET := target/release/proxysql-fleet
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-8s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build the release binary, target/release/proxysql-agent
+	$(CARGO) build --release --locked
+
+.PHONY: run
+run: ## Run the agent with ./config.yaml; options in ARGS="--run_mode=core"
+	$(CARGO) run --locked -- $(ARGS)
+
+.PHONY: fleet
+fleet: build
+	$(CARGO) build --release --locked -p proxysql-fleet
+
+.PHONY: demo
+demo: fleet ## See the agent keep a cluster of five nodes together, on loopback
+	$(FLEET) demo --agent $(AGENT)
+
+.PHONY: test
+test: ## Run every test
+ifeq ($(NEXTEST),yes)
+	$(CARGO) nextest run --workspace --locked
+	$(CARGO) test --workspace --locked --doc
+else
+	$(CARGO) test --workspace --locked
+endif
+
+.PHONY: lint
+lint: ## Formatting and lints
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: check
+check: lint ## Everything but the long tests: lints, layering, supply chain where cargo-deny is installed
+	$(CARGO) test --locked --test it architecture
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check bans licenses sources; \
+	else echo 'cargo-deny is not installed: supply chain not checked'; fi
+
+.PHONY: bench
+bench: fleet ## Measure the agent against its budgets
+	$(FLEET) bench --agent $(AGENT)

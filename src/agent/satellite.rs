@@ -1,0 +1,102 @@
+//! One round of a satellite: `ProxySQL` follows the cores by itself; the agent acts only when no core of its list answers.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Proxysql;
+use super::round::{Next, RoundError, SPACING, Spacing, observe};
+use crate::domain::isolation::{Isolation, Standing, outranked_list};
+use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::trouble::Trouble;
+
+/// A satellite that nobody answers looks again after this long, if its interval is longer.
+const IMPATIENCE: Duration = Duration::from_secs(2);
+
+/// What a satellite's agent remembers between rounds; `ProxySQL` holds the rest.
+#[derive(Debug)]
+pub struct Satellite {
+    bootstrap: String,
+    began: Instant,
+    spacing: Spacing,
+    isolation: Isolation,
+    /// How the list stood in the last round that said so.
+    said: Option<Standing>,
+    outranked: Trouble,
+}
+
+impl Satellite {
+    /// A satellite that boots with a row of the hostname `bootstrap`.
+    pub fn new(bootstrap: String) -> Self {
+        Self {
+            bootstrap,
+            began: Instant::now(),
+            spacing: Spacing::default(),
+            isolation: Isolation::default(),
+            said: None,
+            outranked: Trouble::default(),
+        }
+    }
+
+    pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
+        let seen = observe(admin).await?;
+        let standing = self.isolation.judge(&seen, &self.bootstrap, self.began.elapsed());
+        if self.said.replace(standing) != Some(standing) {
+            say(standing, seen.runtime.len());
+        }
+        match standing {
+            Standing::Connected => {
+                match outranked_list(&seen, &seen.runtime) {
+                    Some(core) if self.outranked.is(&core.to_string(), self.began.elapsed()) => {
+                        warn!(%core, "this node's list of members is newer than the cores' and differs; it follows again with their next change");
+                    }
+                    Some(_) => {}
+                    None => drop(self.outranked.is_over()),
+                }
+                Ok(Next::Interval)
+            }
+            Standing::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),
+            Standing::Restored => Ok(Next::Interval),
+            Standing::Isolated => self.restore(admin).await,
+        }
+    }
+
+    /// Replaces the list by what the configuration file has: addresses that nobody answers at may be somebody else's by now.
+    async fn restore<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
+        let load = Plan::default().then(Statement::LoadToRuntime(Module::ProxysqlServers));
+        if let Some(at) = self.spacing.wait_for(&load) {
+            return Ok(Next::At(at));
+        }
+        let put_back = Statement::SaveToMemory(Module::ProxysqlServers);
+        for statement in [Statement::DeleteAllMembers, Statement::LoadFromConfig(Module::ProxysqlServers)] {
+            if let Err(error) = admin.run(&statement).await {
+                if error.is_refusal() {
+                    admin.run(&put_back).await?;
+                }
+                return Err(error.into());
+            }
+        }
+        let seen = observe(admin).await?;
+        if seen.memory.is_empty() {
+            admin.run(&put_back).await?;
+            self.isolation.restored(seen.runtime);
+            warn!("ProxySQL's configuration file lists no members; the list stays as it is");
+            return Ok(Next::Interval);
+        }
+        self.spacing.apply(&load, admin).await?;
+        let rows = seen.memory.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        info!(members = %rows, "restored the list of members from ProxySQL's configuration file");
+        self.isolation.restored(seen.memory);
+        Ok(Next::At(Instant::now() + SPACING))
+    }
+}
+
+fn say(standing: Standing, listed: usize) {
+    match standing {
+        Standing::Connected => info!(listed, "following the cores"),
+        Standing::Silent => warn!(listed, "no core answers"),
+        Standing::Isolated => warn!(listed, "no core has answered for long; restoring the bootstrap row"),
+        Standing::Restored => warn!(listed, "no core answers at the bootstrap row either; waiting"),
+    }
+}

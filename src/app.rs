@@ -1,0 +1,108 @@
+//! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::agent::{Agent, Core, Mode, Satellite};
+use crate::config::{Config, RunMode};
+use crate::domain::roster::Roster;
+use crate::edge::admin::{Admin, Password, Target};
+use crate::edge::{pods, signals};
+use crate::state::{self, Mailbox};
+
+/// How long tasks get to end after the agent has.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Why the process ends with an error.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The system refuses a signal handler.
+    #[error("cannot listen for signals: {0}")]
+    Signals(#[source] io::Error),
+    /// A core cannot know its pods.
+    #[error(transparent)]
+    Pods(#[from] pods::PodsError),
+    /// A part ended that nobody asked to end.
+    #[error("{0} ended unasked")]
+    Part(&'static str),
+}
+
+/// Runs the agent until it is asked to end. `own_pod` is the name of the pod that this process is in.
+///
+/// # Errors
+/// See [`AppError`]; the process then ends with 1.
+pub async fn run(config: Config, own_pod: Option<String>) -> Result<(), AppError> {
+    let heard = signals::listen().map_err(AppError::Signals)?;
+    let (state, mailbox) = state::channel();
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+
+    let watching = tasks.spawn(signals::follow(heard, state.clone(), stop.clone()));
+    let ended = serve(&config, own_pod, mailbox, &stop, &tasks).await;
+    stop.cancel();
+    tasks.close();
+    if timeout(LAST_WORDS, tasks.wait()).await.is_err() {
+        warn!(tasks = tasks.len(), signals = !watching.is_finished(), "some tasks did not end in time");
+    }
+    ended
+}
+
+async fn serve(
+    config: &Config,
+    own_pod: Option<String>,
+    mut mailbox: Mailbox,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Result<(), AppError> {
+    info!(version = env!("CARGO_PKG_VERSION"), mode = %config.run_mode, proxysql = %config.proxysql.address, "starting");
+    if timeout(config.start_delay, mailbox.next()).await.is_ok() {
+        return Ok(());
+    }
+    let admin = Admin::new(target(config));
+    match config.run_mode {
+        RunMode::Core => {
+            if own_pod.is_none() {
+                warn!("neither POD_NAME nor HOSTNAME is set; this agent cannot find its own pod");
+            }
+            let (sender, roster) = watch::channel(Roster::default());
+            let selection = pods::Selection {
+                namespace: config.core.podselector.namespace.clone(),
+                labels: config.core.label_selector(),
+            };
+            let watched = tasks.spawn(pods::follow(pods::client().await?, selection, sender, stop.clone()));
+            let core = Core::new(config.proxysql.address.port, own_pod, roster);
+            let agent = Agent::new(admin, Mode::Core(core), config.core.interval, mailbox);
+            tokio::select! {
+                () = agent.run() => Ok(()),
+                _ = watched => Err(AppError::Part("the watch on pods")),
+            }
+        }
+        RunMode::Satellite => {
+            let satellite = Satellite::new(config.core.bootstrap_hostname.clone());
+            Agent::new(admin, Mode::Satellite(satellite), config.satellite.interval, mailbox).run().await;
+            Ok(())
+        }
+        RunMode::Dump => Err(AppError::Part("dump mode")),
+    }
+}
+
+fn target(config: &Config) -> Target {
+    let proxysql = &config.proxysql;
+    Target {
+        host: proxysql.address.host.clone(),
+        port: proxysql.address.port,
+        username: proxysql.username.clone(),
+        password: match &proxysql.password_file {
+            Some(path) => Password::File(path.clone()),
+            None => Password::Text(proxysql.password.expose().to_owned()),
+        },
+        connect_timeout: proxysql.connect_timeout,
+        statement_timeout: proxysql.statement_timeout,
+    }
+}

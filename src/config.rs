@@ -1,0 +1,234 @@
+//! Everything the process was told, typed and validated.
+//!
+//! One table, `keys::KEYS`, defines every key. From it come the flags, the variables, the keys of the file, `config.yaml` and the
+//! reference in the README. [`Config`] is the typed form that the rest of the program reads.
+
+mod value;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use value::{
+    Address, Compression, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig, RunMode, Secret,
+};
+
+/// Everything the process was told. Field names are the keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How long to sleep before the first connection.
+    pub start_delay: Duration,
+    /// What the process does.
+    pub run_mode: RunMode,
+    /// `log.*`
+    pub log: Log,
+    /// `proxysql.*`
+    pub proxysql: Proxysql,
+    /// `core.*`
+    pub core: Core,
+    /// `satellite.*`
+    pub satellite: Satellite,
+    /// `api.*`
+    pub api: Api,
+    /// `health.*`
+    pub health: Health,
+    /// `shutdown.*`
+    pub shutdown: Shutdown,
+    /// `dump.*`
+    pub dump: Dump,
+}
+
+/// What is logged and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// The least severe line that is logged.
+    pub level: LogLevel,
+    /// Text or JSON.
+    pub format: LogFormat,
+    /// Whether lines carry file and line of their source.
+    pub source: bool,
+    /// Whether each answered probe is logged.
+    pub probes: bool,
+}
+
+/// How to reach `ProxySQL`'s admin port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxysql {
+    /// The admin port of the `ProxySQL` beside this agent.
+    pub address: Address,
+    /// Admin user.
+    pub username: String,
+    /// Its password; empty unless set. Never set together with `password_file`.
+    pub password: Secret,
+    /// A file with the password, to be read at every login.
+    pub password_file: Option<PathBuf>,
+    /// Bound of one connection attempt, greeting and login included. Never zero.
+    pub connect_timeout: Duration,
+    /// Bound of one ordinary statement. Never zero.
+    pub statement_timeout: Duration,
+}
+
+/// Core mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Core {
+    /// Time between level-triggered passes. Never zero.
+    pub interval: Duration,
+    /// Where the cores' pods are, and the values of their labels `app` and `component`.
+    pub podselector: Podselector,
+    /// A label selector in place of `podselector.app` and `.component`; see [`Core::label_selector`].
+    pub selector: Option<String>,
+    /// Hostname of the row that a node boots with.
+    pub bootstrap_hostname: String,
+    /// Whether a file may empty users or servers while runtime holds rows.
+    pub allow_empty: bool,
+    /// `ProxySQL`'s own configuration file, to be watched for changes.
+    pub config_file: Option<PathBuf>,
+}
+
+impl Core {
+    /// The label selector to send to the API server.
+    pub fn label_selector(&self) -> String {
+        self.selector
+            .clone()
+            .unwrap_or_else(|| format!("app={},component={}", self.podselector.app, self.podselector.component))
+    }
+}
+
+/// Which pods are cores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Podselector {
+    /// Their namespace.
+    pub namespace: String,
+    /// The value of their label `app`.
+    pub app: String,
+    /// The value of their label `component`.
+    pub component: String,
+}
+
+/// Satellite mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Satellite {
+    /// Time between level-triggered passes. Never zero.
+    pub interval: Duration,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// The address to listen on; see [`Api::listen_on`].
+    pub address: IpAddr,
+    /// 1 to 65535.
+    pub port: u16,
+    /// A file with the token that guards what changes something.
+    pub token_file: Option<PathBuf>,
+}
+
+impl Api {
+    /// Addresses to try, in this order, until one can be bound. `[::]` takes IPv4 as well; where the kernel has no IPv6, `0.0.0.0` is
+    /// next, as with the Go agent.
+    pub fn listen_on(&self) -> Vec<SocketAddr> {
+        let mut addresses = vec![SocketAddr::new(self.address, self.port)];
+        if self.address.is_ipv6() && self.address.is_unspecified() {
+            addresses.push(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.port));
+        }
+        addresses
+    }
+}
+
+/// What probes answer from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// A snapshot younger than this answers without asking `ProxySQL`. Less than `max_age`.
+    pub refresh: Duration,
+    /// A snapshot older than this counts as silence. Never zero.
+    pub max_age: Duration,
+    /// Whether readiness asks for users and servers in runtime; see [`Config::requires_config`].
+    pub require_config: RequireConfig,
+    /// How many backends must be ONLINE for readiness.
+    pub min_online: u64,
+}
+
+/// The way down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shutdown {
+    /// The file that says that this node drains.
+    pub draining_file: PathBuf,
+    /// How long endpoints get to stop routing here before the listener closes.
+    pub propagation_delay: Duration,
+    /// How long clients get to finish.
+    pub drain_timeout: Duration,
+    /// The bound of the whole way down; more than `drain_timeout`.
+    pub shutdown_timeout: Duration,
+    /// How long a session must have been idle to be evicted.
+    pub evict_idle_after: Duration,
+    /// What SIGTERM does.
+    pub on_sigterm: OnSigterm,
+}
+
+/// Dump mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dump {
+    /// Where `<hostname>-digests.csv` goes unless `output` is set; see [`Dump::target`].
+    pub directory: PathBuf,
+    /// The file itself, or `-`.
+    pub output: Option<PathBuf>,
+    /// Whether reading resets the digests.
+    pub reset: bool,
+    /// CSV or JSON lines.
+    pub format: DumpFormat,
+    /// None or gzip.
+    pub compress: Compression,
+    /// Only digests seen at least so often; 0 is all.
+    pub min_count: u64,
+    /// Only so many digests, by total time; 0 is all.
+    pub top: u64,
+    /// Whose digests.
+    pub source: DumpSource,
+    /// The bound of the whole dump. Never zero.
+    pub timeout: Duration,
+}
+
+/// Where a dump goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DumpTarget {
+    /// Standard output; log lines then go to standard error.
+    Stdout,
+    /// This very file.
+    File(PathBuf),
+    /// A file named after the host in this directory.
+    Directory(PathBuf),
+}
+
+impl Dump {
+    /// Where the dump goes, of `output` and `directory`.
+    pub fn target(&self) -> DumpTarget {
+        match &self.output {
+            Some(path) if path.as_os_str() == "-" => DumpTarget::Stdout,
+            Some(path) => DumpTarget::File(path.clone()),
+            None => DumpTarget::Directory(self.directory.clone()),
+        }
+    }
+}
+
+impl Config {
+    /// Whether readiness asks for users and servers in runtime, `auto` resolved.
+    pub fn requires_config(&self) -> bool {
+        match self.health.require_config {
+            RequireConfig::True => true,
+            RequireConfig::False => false,
+            RequireConfig::Auto => self.run_mode == RunMode::Satellite,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Pure decisions: what ProxySQL said, what Kubernetes said, and what follows from it.
+//!
+//! Nothing in here waits, reads a clock, logs or touches a neighbour; all of it is tested without I/O.
+
+pub mod drift;
+pub mod isolation;
+pub mod member;
+pub mod membership;
+pub mod observation;
+pub mod roster;
+pub mod statement;
+pub mod trouble;

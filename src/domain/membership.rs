@@ -1,0 +1,149 @@
+//! The list of members: what is there, what should be, and the least that brings one to the other.
+
+use super::member::Members;
+use super::statement::{Module, Plan, Statement};
+
+/// `proxysql_servers` on this node, as edited and as in effect.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// The table in memory.
+    pub memory: Members,
+    /// The table in effect.
+    pub runtime: Members,
+    /// Loads since `ProxySQL` started. At 1 nobody pulls the list from this node, be it right or wrong.
+    pub version: u64,
+}
+
+/// The least that makes `desired` the list in effect; empty where it is.
+///
+/// An empty `desired` gives an empty plan: an empty list, loaded once, empties every node of the fleet, disks included.
+/// Rows that nobody desires go, the bootstrap row with them, in the same load that brings the real ones.
+pub fn plan(listed: &Listed, desired: &Members) -> Plan {
+    if desired.is_empty() {
+        return Plan::default();
+    }
+    let mut plan = Plan::default();
+    // A row that changed has the same key in both: it is deleted first, for `proxysql_servers` has one row a key.
+    let stale: Members = listed.memory.difference(desired).cloned().collect();
+    if !stale.is_empty() {
+        plan = plan.then(Statement::DeleteMembers(stale));
+    }
+    let missing: Members = desired.difference(&listed.memory).cloned().collect();
+    if !missing.is_empty() {
+        plan = plan.then(Statement::InsertMembers(missing));
+    }
+    if listed.runtime != *desired || listed.version <= 1 {
+        plan = plan.then(Statement::LoadToRuntime(Module::ProxysqlServers));
+    }
+    plan
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::member::Member;
+    use super::*;
+
+    const LOAD: Statement = Statement::LoadToRuntime(Module::ProxysqlServers);
+
+    fn members(names: &[&str]) -> Members {
+        names.iter().map(|n| Member::of_pod(format!("10.0.0.{n}"), 6032, format!("core-{n}"))).collect()
+    }
+
+    fn bootstrap() -> Member {
+        Member { hostname: "proxysql-core".into(), port: 6032, weight: 0, comment: String::new() }
+    }
+
+    /// What `ProxySQL` holds after the statements, by its own rules.
+    fn apply(plan: &Plan, mut listed: Listed) -> Listed {
+        for statement in plan.statements() {
+            match statement {
+                Statement::DeleteMembers(rows) => listed.memory.retain(|m| !rows.iter().any(|r| r.key() == m.key())),
+                Statement::InsertMembers(rows) => {
+                    for row in rows {
+                        assert!(!listed.memory.iter().any(|m| m.key() == row.key()), "UNIQUE constraint failed");
+                        listed.memory.insert(row.clone());
+                    }
+                }
+                Statement::LoadToRuntime(Module::ProxysqlServers) => {
+                    listed.runtime = listed.memory.clone();
+                    listed.version += 1;
+                }
+                other => panic!("a membership plan holds {other}"),
+            }
+        }
+        listed
+    }
+
+    #[test]
+    fn the_bootstrap_row_goes_in_the_load_that_brings_the_first_member() {
+        let seed: Members = [bootstrap()].into();
+        let plan = plan(&Listed { memory: seed.clone(), runtime: seed.clone(), version: 1 }, &members(&["1"]));
+        assert_eq!(
+            plan.statements(),
+            [Statement::DeleteMembers(seed), Statement::InsertMembers(members(&["1"])), LOAD.clone()]
+        );
+    }
+
+    #[test]
+    fn an_empty_answer_never_empties_the_table() {
+        let there = members(&["1", "2"]);
+        assert!(plan(&Listed { memory: there.clone(), runtime: there, version: 2 }, &Members::new()).is_empty());
+    }
+
+    #[test]
+    fn a_row_edited_by_hand_but_never_loaded_is_put_back_without_a_load() {
+        let there = members(&["1", "2"]);
+        let edited = Listed { memory: members(&["1", "3"]), runtime: there.clone(), version: 2 };
+        let plan = plan(&edited, &there);
+        assert_eq!(
+            plan.statements(),
+            [Statement::DeleteMembers(members(&["3"])), Statement::InsertMembers(members(&["2"]))]
+        );
+    }
+
+    #[test]
+    fn the_right_list_at_version_1_is_loaded_once_so_that_it_can_be_pulled() {
+        let there = members(&["1", "2"]);
+        let restarted = Listed { memory: there.clone(), runtime: there.clone(), version: 1 };
+        let first = plan(&restarted, &there);
+        assert_eq!(first.statements(), [LOAD]);
+        assert!(plan(&apply(&first, restarted), &there).is_empty());
+    }
+
+    fn any_members() -> impl Strategy<Value = Members> {
+        let member = (0..6u8, 0..2u8, 0..2i64, 0..2u8).prop_map(|(ip, port, weight, comment)| Member {
+            hostname: format!("10.0.0.{ip}"),
+            port: 6032 + u16::from(port),
+            weight,
+            comment: format!("core-{comment}"),
+        });
+        // One row a key, as in the table.
+        proptest::collection::vec(member, 0..8).prop_map(|rows| {
+            let mut by_key = std::collections::BTreeMap::new();
+            rows.into_iter().for_each(|m| drop(by_key.insert((m.hostname.clone(), m.port), m)));
+            by_key.into_values().collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn applying_a_plan_gives_the_desired_list_and_then_nothing_is_left_to_do(
+            memory in any_members(), runtime in any_members(), desired in any_members(), version in 1..4u64,
+        ) {
+            let listed = Listed { memory, runtime, version };
+            let first = plan(&listed, &desired);
+            prop_assert_eq!(first.to_string(), plan(&listed, &desired).to_string());
+            prop_assert!(first.loads().count() <= 1);
+            let after = apply(&first, listed.clone());
+            if desired.is_empty() {
+                prop_assert_eq!(after, listed);
+            } else {
+                prop_assert_eq!(&after.memory, &desired);
+                prop_assert_eq!(&after.runtime, &desired);
+                prop_assert!(plan(&after, &desired).is_empty());
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! What `ProxySQL` said in one observation, typed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::member::{Member, Members};
+use super::statement::Module;
+
+/// One answer to [`super::statement::Statement::Observe`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// `ProxySQL`'s clock, in seconds since 1970.
+    pub clock: i64,
+    /// The modules that were published from the configuration file to this very process.
+    pub published: BTreeSet<Module>,
+    /// `proxysql_servers` as edited.
+    pub memory: Members,
+    /// `proxysql_servers` as in effect.
+    pub runtime: Members,
+    /// This node's modules, by name.
+    pub own: BTreeMap<String, Checksum>,
+    /// What this node knows of each member's modules, itself among them.
+    pub peers: Vec<Peer>,
+    /// `admin-cluster_check_interval_ms`, how often the members are asked.
+    pub check_interval: Duration,
+}
+
+/// Where a module stands on a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Checksum {
+    /// Loads since the process started, local to the node. 1 is fresh from the start: nobody pulls that.
+    pub version: u64,
+    /// Second of the load that made the content, by the clock of the node that made it.
+    pub epoch: i64,
+    /// Hash of the content.
+    pub checksum: String,
+}
+
+/// A member as this node's cluster threads see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Address as listed.
+    pub hostname: String,
+    /// Admin port as listed.
+    pub port: u16,
+    /// Its modules at the last successful check, by name; versions are 0 where it was never reached.
+    pub modules: BTreeMap<String, Checksum>,
+    /// Time of the last successful check, in seconds since 1970 by this node's clock; `None` where it was never reached.
+    pub updated_at: Option<i64>,
+}
+
+/// An observation that does not read as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    what: &'static str,
+    value: String,
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ProxySQL's answer does not read: {} is {:?}", self.what, self.value)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// The interval that `ProxySQL` uses where it does not say.
+const DEFAULT_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Observation {
+    /// Reads the rows of an answer.
+    ///
+    /// # Errors
+    /// A value that is not of the type that its column has.
+    pub fn read(rows: &[Vec<String>]) -> Result<Self, Unreadable> {
+        let mut seen = Self { check_interval: DEFAULT_CHECK_INTERVAL, ..Self::default() };
+        for row in rows {
+            let column = |i: usize| row.get(i).map_or("", String::as_str);
+            match column(0) {
+                "clock" => seen.clock = number("the clock", column(1))?,
+                "published" => seen.published.extend(Module::from_checksum_name(column(1))),
+                "variable" => {
+                    if column(1) == "admin-cluster_check_interval_ms" {
+                        let ms = number("admin-cluster_check_interval_ms", column(2))?;
+                        seen.check_interval = Duration::from_millis(ms);
+                    }
+                }
+                "memory" => drop(seen.memory.insert(member(row)?)),
+                "runtime" => drop(seen.runtime.insert(member(row)?)),
+                "own" => drop(seen.own.insert(column(1).to_owned(), checksum(row.get(2..).unwrap_or_default())?)),
+                "peer" => seen.add_peer(row)?,
+                other => return Err(Unreadable { what: "a row's kind", value: other.to_owned() }),
+            }
+        }
+        Ok(seen)
+    }
+
+    fn add_peer(&mut self, row: &[String]) -> Result<(), Unreadable> {
+        let column = |i: usize| row.get(i).map_or("", String::as_str);
+        let (hostname, port) = (column(1), number("a peer's port", column(2))?);
+        let updated_at = number("a peer's updated_at", column(7))?;
+        let at = self.peers.iter().position(|p| p.hostname == hostname && p.port == port).unwrap_or_else(|| {
+            self.peers.push(Peer { hostname: hostname.to_owned(), port, modules: BTreeMap::new(), updated_at: None });
+            self.peers.len() - 1
+        });
+        let peer = &mut self.peers[at];
+        peer.modules.insert(column(3).to_owned(), checksum(row.get(4..).unwrap_or_default())?);
+        // The same for all modules of a peer but for the moment in which a check writes them.
+        peer.updated_at = peer.updated_at.max((updated_at > 0).then_some(updated_at));
+        Ok(())
+    }
+}
+
+fn member(row: &[String]) -> Result<Member, Unreadable> {
+    let column = |i: usize| row.get(i).map_or("", String::as_str);
+    Ok(Member {
+        hostname: column(1).to_owned(),
+        port: number("a member's port", column(2))?,
+        weight: number("a member's weight", column(3))?,
+        comment: column(4).to_owned(),
+    })
+}
+
+fn checksum(columns: &[String]) -> Result<Checksum, Unreadable> {
+    let column = |i: usize| columns.get(i).map_or("", String::as_str);
+    Ok(Checksum {
+        version: number("a version", column(0))?,
+        epoch: number("an epoch", column(1))?,
+        checksum: column(2).to_owned(),
+    })
+}
+
+fn number<T: std::str::FromStr>(what: &'static str, value: &str) -> Result<T, Unreadable> {
+    value.parse().map_err(|_| Unreadable { what, value: value.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(columns: &[&str]) -> Vec<String> {
+        columns.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_answer_is_read_by_kind() {
+        let seen = Observation::read(&[
+            row(&["clock", "1795212490", "", "", "", "", "", ""]),
+            row(&["published", "mysql_users", "", "", "", "", "", ""]),
+            row(&["variable", "admin-cluster_check_interval_ms", "200", "", "", "", "", ""]),
+            row(&["memory", "10.0.0.1", "6032", "0", "core-0", "", "", ""]),
+            row(&["runtime", "proxysql-core", "6032", "0", "seed", "", "", ""]),
+            row(&["own", "mysql_users", "2", "1795212489", "0xAA", "", "", ""]),
+            row(&["peer", "10.0.0.1", "6032", "mysql_users", "3", "1795212480", "0xAB", "1795212490"]),
+            row(&["peer", "10.0.0.1", "6032", "proxysql_servers", "1", "1795212480", "0xAC", "1795212489"]),
+            row(&["peer", "10.0.0.2", "6032", "mysql_users", "0", "0", "", "0"]),
+        ])
+        .unwrap();
+        assert_eq!(seen.clock, 1_795_212_490);
+        assert_eq!(seen.published, [Module::MysqlUsers].into());
+        assert_eq!(seen.check_interval, Duration::from_millis(200));
+        assert_eq!(seen.memory.first(), Some(&Member::of_pod("10.0.0.1", 6032, "core-0")));
+        assert_eq!(seen.runtime.first().unwrap().hostname, "proxysql-core");
+        assert_eq!(seen.own["mysql_users"].version, 2);
+        assert_eq!(seen.peers[0].updated_at, Some(1_795_212_490));
+        assert_eq!(seen.peers[0].modules.len(), 2);
+        assert_eq!(seen.peers[1].updated_at, None);
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_is_named() {
+        let error = Observation::read(&[row(&["memory", "h", "60x", "0", ""])]).unwrap_err();
+        assert_eq!(error.to_string(), r#"ProxySQL's answer does not read: a member's port is "60x""#);
+    }
+
+    #[test]
+    fn a_short_row_is_an_error_and_not_a_panic() {
+        assert!(Observation::read(&[row(&["peer", "h"])]).is_err());
+        assert!(Observation::read(&[row(&["own"])]).is_err());
+        assert!(Observation::read(&[vec![]]).is_err());
+    }
+}

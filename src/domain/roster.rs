@@ -1,0 +1,169 @@
+//! Sightings of pods folded into who is here now.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::member::{Member, Members};
+
+/// All that a watch can say of one pod, as far as a decision needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sighting {
+    /// Name of the pod, unique in its namespace.
+    pub name: String,
+    /// Its primary address; a pod with two has the primary one first. None before the network plugin gave it one.
+    pub address: Option<IpAddr>,
+    /// Its phase is `Running`.
+    pub running: bool,
+    /// Its deletion was asked for; its containers may run on for the whole grace period.
+    pub terminating: bool,
+}
+
+impl Sighting {
+    /// A pod that others may connect to.
+    fn is_member(&self) -> bool {
+        self.running && !self.terminating && self.address.is_some()
+    }
+}
+
+/// Who is here now, as far as is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Roster {
+    /// `None` until the first list has ended: ignorance is not an empty cluster.
+    pods: Option<BTreeMap<String, Sighting>>,
+    /// A list that is still being read; it replaces `pods` when it ends, so that a list cut half-way removes nobody.
+    listing: Option<BTreeMap<String, Sighting>>,
+}
+
+impl Roster {
+    /// A list begins.
+    pub fn begin_list(&mut self) {
+        self.listing = Some(BTreeMap::new());
+    }
+
+    /// A pod of the list that is being read.
+    pub fn listed(&mut self, pod: Sighting) {
+        self.listing.get_or_insert_default().insert(pod.name.clone(), pod);
+    }
+
+    /// The list is complete: who is not on it is gone. Whether that changed anything.
+    pub fn end_list(&mut self) -> bool {
+        let listed = Some(self.listing.take().unwrap_or_default());
+        let changed = self.pods != listed;
+        self.pods = listed;
+        changed
+    }
+
+    /// A pod came or changed. Whether it changed in what is kept of it.
+    pub fn seen(&mut self, pod: Sighting) -> bool {
+        let Some(pods) = &mut self.pods else { return false };
+        if pods.get(&pod.name) == Some(&pod) {
+            return false;
+        }
+        pods.insert(pod.name.clone(), pod);
+        true
+    }
+
+    /// A pod is gone. Whether it was here.
+    pub fn gone(&mut self, name: &str) -> bool {
+        self.pods.as_mut().is_some_and(|pods| pods.remove(name).is_some())
+    }
+
+    /// The rows that every core computes from the same pods, with `port` as everybody's admin port; `None` while nobody knows.
+    ///
+    /// Two pods at one address (a reused address before the older pod's end was seen) are one row, the one of the pod whose
+    /// name comes last, on every core.
+    pub fn members(&self, port: u16) -> Option<Members> {
+        let by_address: BTreeMap<IpAddr, &str> = self
+            .pods
+            .as_ref()?
+            .values()
+            .filter(|pod| pod.is_member())
+            .filter_map(|pod| Some((pod.address?, pod.name.as_str())))
+            .collect();
+        Some(by_address.into_iter().map(|(ip, name)| Member::of_pod(ip.to_string(), port, name)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str, address: &str) -> Sighting {
+        Sighting { name: name.into(), address: address.parse().ok(), running: true, terminating: false }
+    }
+
+    fn roster(pods: impl IntoIterator<Item = Sighting>) -> Roster {
+        let mut roster = Roster::default();
+        roster.begin_list();
+        pods.into_iter().for_each(|pod| roster.listed(pod));
+        roster.end_list();
+        roster
+    }
+
+    fn names(roster: &Roster) -> Vec<String> {
+        roster.members(6032).unwrap().into_iter().map(|m| m.comment).collect()
+    }
+
+    #[test]
+    fn nobody_is_known_before_the_first_list_has_ended() {
+        let mut roster = Roster::default();
+        assert_eq!(roster.members(6032), None);
+        roster.begin_list();
+        roster.listed(pod("core-0", "10.0.0.1"));
+        roster.seen(pod("core-1", "10.0.0.2"));
+        assert_eq!(roster.members(6032), None);
+        roster.end_list();
+        assert_eq!(names(&roster), ["core-0"]);
+    }
+
+    #[test]
+    fn a_list_that_is_cut_removes_nobody() {
+        let mut roster = roster([pod("core-0", "10.0.0.1"), pod("core-1", "10.0.0.2")]);
+        roster.begin_list();
+        roster.listed(pod("core-0", "10.0.0.1"));
+        assert_eq!(names(&roster), ["core-0", "core-1"]);
+        roster.begin_list();
+        roster.listed(pod("core-1", "10.0.0.2"));
+        roster.end_list();
+        assert_eq!(names(&roster), ["core-1"]);
+    }
+
+    #[test]
+    fn only_running_pods_with_an_address_that_stay_are_members() {
+        let pending = Sighting { running: false, ..pod("pending", "10.0.0.1") };
+        let terminating = Sighting { terminating: true, ..pod("terminating", "10.0.0.2") };
+        let without = pod("without", "no address");
+        let roster = roster([pending, terminating, without, pod("core", "fd00::1")]);
+        let members = roster.members(7032).unwrap();
+        assert_eq!(members.into_iter().collect::<Vec<_>>(), [Member::of_pod("fd00::1", 7032, "core")]);
+    }
+
+    #[test]
+    fn an_address_is_one_row_whoever_had_it() {
+        let mut both = roster([pod("core-a", "10.0.0.1"), pod("core-b", "10.0.0.1")]);
+        assert_eq!(names(&both), ["core-b"]);
+        both.gone("core-b");
+        assert_eq!(names(&both), ["core-a"]);
+    }
+
+    #[test]
+    fn news_that_change_nothing_are_none() {
+        let mut roster = roster([pod("core-0", "10.0.0.1")]);
+        assert!(!roster.seen(pod("core-0", "10.0.0.1")));
+        assert!(!roster.gone("core-1"));
+        roster.begin_list();
+        roster.listed(pod("core-0", "10.0.0.1"));
+        assert!(!roster.end_list());
+        assert!(roster.seen(pod("core-0", "10.0.0.2")));
+        assert!(roster.gone("core-0"));
+    }
+
+    #[test]
+    fn a_pod_that_moves_is_one_row() {
+        let mut roster = roster([pod("core-0", "10.0.0.1")]);
+        roster.seen(pod("core-0", "10.0.0.9"));
+        assert_eq!(roster.members(6032).unwrap().first().unwrap().hostname, "10.0.0.9");
+        roster.gone("core-0");
+        assert!(roster.members(6032).unwrap().is_empty());
+    }
+}

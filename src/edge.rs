@@ -1,0 +1,5 @@
+//! One file per neighbour, one library each. Edges never import each other.
+
+pub mod admin;
+pub mod pods;
+pub mod signals;

@@ -1,0 +1,238 @@
+//! The connection to `ProxySQL`'s admin port, or its absence.
+//!
+//! There is one, it is strictly serial, and every call on it is bounded. A `mysql_async` query that is dropped half-way leaves its
+//! answer in the pipe, and each later query would return the one before it, with `Ok`. So the connection is taken out of its
+//! slot before a call waits and put back only after a complete answer or an `ERR`: whatever ends a call early, be it the
+//! deadline or the caller, ends the connection with it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable as _;
+use mysql_async::{Conn, Opts, OptsBuilder, Value};
+use tokio::time::timeout;
+
+use crate::domain::statement::Statement;
+
+/// What the driver would otherwise ask the server for, with a query that the admin port refuses.
+const MAX_ALLOWED_PACKET: usize = 64 << 20;
+/// As above; seconds. The admin port closes no idle session.
+const WAIT_TIMEOUT: usize = 28_800;
+/// More rows than any admin table that a decision reads has; a bound against a server gone mad.
+const MOST_ROWS: usize = 100_000;
+
+/// Where the admin port is and how to log in.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Host name or address, IPv6 without brackets.
+    pub host: String,
+    /// Admin port.
+    pub port: u16,
+    /// Admin user.
+    pub username: String,
+    /// Its password.
+    pub password: Password,
+    /// Bound of a connection attempt, greeting and login included.
+    pub connect_timeout: Duration,
+    /// Bound of a statement.
+    pub statement_timeout: Duration,
+}
+
+/// Where the password comes from.
+#[derive(Clone)]
+pub enum Password {
+    /// It is this one.
+    Text(String),
+    /// It is the content of this file, read anew at every login, without the line break at its end.
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("[redacted]"),
+            Self::File(path) => path.fmt(f),
+        }
+    }
+}
+
+/// What a statement returned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The rows of a result set, all columns as text, NULL as the empty text.
+    pub rows: Vec<Vec<String>>,
+    /// Rows that a command changed, by its own count: for `LOAD … FROM CONFIG` the rows in the file.
+    pub affected: u64,
+}
+
+/// Why a statement has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The file with the password does not read.
+    #[error("cannot read the password from {path}: {source}", path = path.display())]
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nobody listens there, or the connection broke before the login was through.
+    #[error("cannot connect to ProxySQL at {address}: {reason}")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// `ProxySQL` refused user and password.
+    #[error("ProxySQL at {address} refuses the login: {text} (code {code})")]
+    LoginRefused {
+        /// Where.
+        address: String,
+        /// Code of the `ERR`; 1045 for nearly everything.
+        code: u16,
+        /// Its text, which names the user.
+        text: String,
+    },
+    /// Accepted the connection but did not finish the login in time: what a stopped process looks like.
+    #[error("ProxySQL at {address} accepts connections but did not answer within {} s", after.as_secs_f32())]
+    Mute {
+        /// Where.
+        address: String,
+        /// The bound.
+        after: Duration,
+    },
+    /// No answer in time. The connection is gone.
+    #[error("no answer to {statement} within {} s", after.as_secs_f32())]
+    Deadline {
+        /// Which statement, in short.
+        statement: String,
+        /// The bound.
+        after: Duration,
+    },
+    /// An `ERR`. The connection lives.
+    #[error("ProxySQL refuses {statement}: {text} (code {code})")]
+    Refused {
+        /// Which statement, in short.
+        statement: String,
+        /// Code of the `ERR`; 1045 for nearly everything.
+        code: u16,
+        /// Its text.
+        text: String,
+    },
+    /// The connection broke before the answer was whole.
+    #[error("lost the connection to ProxySQL during {statement}: {reason}")]
+    Lost {
+        /// Which statement, in short.
+        statement: String,
+        /// What the driver said.
+        reason: String,
+    },
+}
+
+impl AdminError {
+    /// Whether `ProxySQL` answered, and the answer was no.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused { .. })
+    }
+}
+
+/// The connection, or its absence.
+#[derive(Debug)]
+pub struct Admin {
+    target: Target,
+    slot: Option<Conn>,
+}
+
+impl Admin {
+    /// Connects to nothing yet: the first statement does.
+    pub fn new(target: Target) -> Self {
+        Self { target, slot: None }
+    }
+
+    /// Whether the next statement finds a connection.
+    pub fn is_connected(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// Sends a statement, over a new connection if there is none, and reads the whole answer.
+    ///
+    /// # Errors
+    /// See [`AdminError`]. After any but [`AdminError::Refused`] there is no connection any more.
+    pub async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
+        // Taken, not borrowed: a call that is abandoned at any await below drops the connection.
+        let mut conn = match self.slot.take() {
+            Some(conn) => conn,
+            None => self.connect().await?,
+        };
+        let after = self.target.statement_timeout;
+        match timeout(after, exchange(&mut conn, statement.to_string())).await {
+            Ok(Ok(answer)) => {
+                self.slot = Some(conn);
+                Ok(answer)
+            }
+            Ok(Err(mysql_async::Error::Server(error))) => {
+                self.slot = Some(conn);
+                Err(AdminError::Refused { statement: statement.name(), code: error.code, text: error.message })
+            }
+            Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: error.to_string() }),
+            Err(_) => Err(AdminError::Deadline { statement: statement.name(), after }),
+        }
+    }
+
+    async fn connect(&self) -> Result<Conn, AdminError> {
+        let Target { host, port, username, connect_timeout, .. } = &self.target;
+        let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let opts: Opts = OptsBuilder::default()
+            .ip_or_hostname(host.as_str())
+            .tcp_port(*port)
+            .user(Some(username.as_str()))
+            .pass(Some(self.target.password.read()?))
+            .prefer_socket(false)
+            .max_allowed_packet(Some(MAX_ALLOWED_PACKET))
+            .wait_timeout(Some(WAIT_TIMEOUT))
+            .stmt_cache_size(0)
+            .into();
+        match timeout(*connect_timeout, Conn::new(opts)).await {
+            Ok(Ok(conn)) => Ok(conn),
+            Ok(Err(mysql_async::Error::Server(error))) => {
+                Err(AdminError::LoginRefused { address, code: error.code, text: error.message })
+            }
+            Ok(Err(error)) => Err(AdminError::Unreachable { address, reason: error.to_string() }),
+            Err(_) => Err(AdminError::Mute { address, after: *connect_timeout }),
+        }
+    }
+}
+
+impl Password {
+    fn read(&self) -> Result<String, AdminError> {
+        match self {
+            Self::Text(text) => Ok(text.clone()),
+            Self::File(path) => std::fs::read_to_string(path)
+                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+                .map_err(|source| AdminError::Password { path: path.clone(), source }),
+        }
+    }
+}
+
+async fn exchange(conn: &mut Conn, sql: String) -> mysql_async::Result<Answer> {
+    let mut result = conn.query_iter(sql).await?;
+    let mut rows = Vec::new();
+    while let Some(row) = result.next().await? {
+        if rows.len() == MOST_ROWS {
+            return Err(mysql_async::Error::Other("the answer has too many rows".into()));
+        }
+        rows.push(row.unwrap().into_iter().map(text).collect());
+    }
+    Ok(Answer { rows, affected: result.affected_rows() })
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Value::NULL => String::new(),
+        // The text protocol has no other kind but for what this driver may make of it later.
+        other => other.as_sql(true),
+    }
+}

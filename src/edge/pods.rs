@@ -1,0 +1,270 @@
+//! The Kubernetes API: a watch on the cores' pods, folded into a roster.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use futures_util::{Stream, StreamExt as _};
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::client::ClientBuilder;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Config};
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::limit::RateLimitLayer;
+use tracing::{debug, info, warn};
+
+use crate::domain::roster::{Roster, Sighting};
+use crate::domain::trouble::Trouble;
+
+/// The API server ends a watch after this long and it is resumed where it stood; a connection that died without a word is
+/// noticed five seconds later.
+const WATCH_SECONDS: u32 = 60;
+/// Bound of one page of a list.
+const LIST_DEADLINE: Duration = Duration::from_secs(15);
+/// Bound of a connection attempt to the API server.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+/// Bound of a read: longer than a watch can be silent, so that it only ends what would hang for good.
+const READ_DEADLINE: Duration = Duration::from_secs(75);
+/// Requests to the API server in a second, at most. The watcher resumes a watch that ended in order at once, and some proxies end
+/// each one at once.
+const MOST_REQUESTS: u64 = 20;
+/// Pause after the first failure; doubled, with jitter, up to the next.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// The longest pause between two tries: what a change can be late by after the API server is back.
+const LAST_RETRY: Duration = Duration::from_secs(5);
+
+/// The API server cannot even be looked for.
+#[derive(Debug, thiserror::Error)]
+pub enum PodsError {
+    /// Neither a kubeconfig nor a service account's files.
+    #[error("cannot find the Kubernetes API: {0}")]
+    Config(#[from] kube::config::InferConfigError),
+    /// The configuration names something that cannot be used.
+    #[error("cannot use the Kubernetes API: {0}")]
+    Client(#[from] kube::Error),
+}
+
+/// Which pods to watch.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Their namespace.
+    pub namespace: String,
+    /// A label selector, as `kubectl get pods -l` takes it.
+    pub labels: String,
+}
+
+/// A client by `KUBECONFIG`, `~/.kube/config` or the pod's service account.
+///
+/// # Errors
+/// See [`PodsError`]; nothing is contacted yet.
+pub async fn client() -> Result<Client, PodsError> {
+    let mut config = Config::infer().await?;
+    config.connect_timeout = Some(CONNECT_DEADLINE);
+    // One back-off is enough, and it is this file's.
+    config.default_retry = false;
+    config.read_timeout = Some(READ_DEADLINE);
+    config.reset_reader_on_write = true;
+    let limit = RateLimitLayer::new(MOST_REQUESTS, Duration::from_secs(1));
+    Ok(ClientBuilder::try_from(config)?.with_layer(&limit).build())
+}
+
+/// Follows the pods of `selection` until `stop`, and publishes the roster whenever a decision could depend on the change.
+///
+/// Trouble never removes anybody: the last roster stands until a complete list replaces it.
+pub async fn follow(client: Client, selection: Selection, roster: watch::Sender<Roster>, stop: CancellationToken) {
+    let config = watcher::Config::default().labels(&selection.labels).timeout(WATCH_SECONDS);
+    let pods = Api::<Pod>::namespaced(client, &selection.namespace);
+    let start = || watcher(pods.clone(), config.clone());
+    let Selection { namespace, labels } = &selection;
+    info!(%namespace, selector = %labels, "watching pods");
+    stop.run_until_cancelled(fold(start, &roster)).await;
+}
+
+/// Feeds the roster from watches that `start` begins: another one each time that the last went mute during a list.
+async fn fold<S>(start: impl Fn() -> S, roster: &watch::Sender<Roster>)
+where
+    S: Stream<Item = watcher::Result<Event<Pod>>>,
+{
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(FIRST_RETRY)
+        .with_max_delay(LAST_RETRY)
+        .with_jitter()
+        .without_max_times();
+    let mut pauses = backoff.build();
+    let began = Instant::now();
+    let mut trouble = Trouble::default();
+    loop {
+        let mut events = pin!(start());
+        // An idle watch is silent by right and the watcher itself ends one that stays mute for too long; a list is not.
+        let mut listing = true;
+        loop {
+            let next = if listing { timeout(LIST_DEADLINE, events.next()).await } else { Ok(events.next().await) };
+            let (reason, lost) = match next {
+                Ok(Some(Ok(event))) => {
+                    if !matches!(event, Event::Init) {
+                        if trouble.is_over() {
+                            info!("watching pods again");
+                        }
+                        pauses = backoff.build();
+                    }
+                    listing = matches!(event, Event::Init | Event::InitApply(_));
+                    publish(roster, event);
+                    continue;
+                }
+                // What follows an error may be a list, after `410 Gone` say, or the same watch: the bound that suits both.
+                Ok(Some(Err(error))) => (reason(&error), false),
+                Ok(None) => ("the watch ended".to_owned(), true),
+                Err(_) => (format!("no answer to a list within {} s", LIST_DEADLINE.as_secs()), true),
+            };
+            if trouble.is(&reason, began.elapsed()) {
+                warn!(%reason, "cannot watch pods; the members stay as they are");
+            } else {
+                debug!(%reason, "still not watching pods");
+            }
+            sleep(pauses.next().unwrap_or(LAST_RETRY)).await;
+            if lost {
+                break;
+            }
+        }
+    }
+}
+
+/// Folds one event, and wakes the agent only if what it decides on changed: labels, annotations and the state of containers
+/// change all the time.
+fn publish(roster: &watch::Sender<Roster>, event: Event<Pod>) {
+    roster.send_if_modified(|roster| match event {
+        Event::Init => {
+            roster.begin_list();
+            false
+        }
+        Event::InitApply(pod) => {
+            roster.listed(pod.into());
+            false
+        }
+        Event::InitDone => roster.end_list(),
+        Event::Apply(pod) => roster.seen(pod.into()),
+        Event::Delete(pod) => roster.gone(&pod.metadata.name.unwrap_or_default()),
+    });
+}
+
+/// An error with its causes, the way a person reads it.
+fn reason(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// A pod with only what is read, so that a large one costs nothing once it was decoded.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "WirePod")]
+struct Pod {
+    metadata: ObjectMeta,
+    address: Option<IpAddr>,
+    running: bool,
+}
+
+impl kube::Resource for Pod {
+    type DynamicType = ();
+    type Scope = NamespaceResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "Pod".into()
+    }
+    fn group((): &()) -> Cow<'_, str> {
+        "".into()
+    }
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+    fn plural((): &()) -> Cow<'_, str> {
+        "pods".into()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+impl From<Pod> for Sighting {
+    fn from(pod: Pod) -> Self {
+        Self {
+            name: pod.metadata.name.unwrap_or_default(),
+            address: pod.address,
+            running: pod.running,
+            terminating: pod.metadata.deletion_timestamp.is_some(),
+        }
+    }
+}
+
+/// The fields of a pod that are read, as they are on the wire; serde passes over the others without keeping them.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WirePod {
+    metadata: WireMeta,
+    #[serde(default)]
+    status: WireStatus,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireMeta {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    deletion_timestamp: Option<Time>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct WireStatus {
+    phase: String,
+    #[serde(rename = "podIP")]
+    pod_ip: String,
+    #[serde(rename = "podIPs")]
+    pod_ips: Vec<WireAddress>,
+}
+
+#[derive(Deserialize)]
+struct WireAddress {
+    #[serde(default)]
+    ip: String,
+}
+
+impl From<WirePod> for Pod {
+    fn from(WirePod { metadata, status }: WirePod) -> Self {
+        // `podIP` is the first of `podIPs`; older API servers send only the one.
+        let address = if status.pod_ip.is_empty() {
+            status.pod_ips.into_iter().next().map(|a| a.ip)
+        } else {
+            Some(status.pod_ip)
+        };
+        Self {
+            metadata: ObjectMeta {
+                name: metadata.name,
+                namespace: metadata.namespace,
+                uid: metadata.uid,
+                resource_version: metadata.resource_version,
+                deletion_timestamp: metadata.deletion_timestamp,
+                ..ObjectMeta::default()
+            },
+            address: address.and_then(|ip| ip.parse().ok()),
+            running: status.phase == "Running",
+        }
+    }
+}
