@@ -5,6 +5,7 @@ mod api;
 mod list;
 mod pod;
 mod query;
+mod real;
 mod routes;
 mod selector;
 mod server;
@@ -14,5 +15,6 @@ mod watch;
 
 pub use api::KubeApi;
 pub use pod::{PodKey, PodSpec, rfc3339};
+pub use real::{ASSETS, ApiServer};
 pub use server::{PodApi, Request, TOKEN, Traffic, Verb};
 pub use trouble::{Fault, Scope};

@@ -1,11 +1,16 @@
-//! The pod API stand-in over plain HTTP: what a client library will rely on.
+//! The pod API stand-in over plain HTTP: what a client library will rely on. And a client library on it, or on the real server
+//! where `KUBEBUILDER_ASSETS` names one.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use proxysql_fleet::http::{self, Reply};
-use proxysql_fleet::kubernetes::{Fault, PodApi, PodSpec, Scope, TOKEN, Verb};
+use proxysql_fleet::kubernetes::{Fault, KubeApi, PodApi, PodSpec, Scope, TOKEN, Verb};
+use proxysql_fleet::net::Block;
 use serde_json::{Value, json};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -292,4 +297,45 @@ async fn requests_are_counted_and_strangers_turned_away() {
     assert!(api.traffic().bytes_out > before.bytes_out + 3_000);
     let seen = api.requests().iter().map(|request| (request.verb, request.status)).collect::<Vec<_>>();
     assert_eq!(seen, [(Verb::List, Some(401)), (Verb::List, Some(200)), (Verb::Watch, Some(200))]);
+}
+
+#[tokio::test]
+async fn a_client_library_sees_a_pod_come_change_and_go() {
+    let (block, dir) = (Block::take().unwrap(), tempfile::tempdir().unwrap());
+    let api = KubeApi::start(&block, dir.path()).await.unwrap();
+    let path = dir.path().join("kubeconfig");
+    api.kubeconfig(&path).unwrap();
+    let options = KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(Kubeconfig::read_from(&path).unwrap(), &options).await.unwrap();
+    let pods = kube::Api::<Pod>::namespaced(kube::Client::try_from(config).unwrap(), "proxysql");
+    let selector = ListParams::default().labels("app=proxysql,component in (core)");
+
+    api.put(PodSpec { ips: Vec::new(), ..core("core-0").phase("Pending") }).await.unwrap();
+    api.put(PodSpec::new("proxysql", "other")).await.unwrap();
+    let listed = pods.list(&selector).await.unwrap().items;
+    assert_eq!(listed.iter().map(|pod| pod.metadata.name.as_deref()).collect::<Vec<_>>(), [Some("core-0")]);
+    let status = listed[0].status.clone().unwrap();
+    assert_eq!((status.phase.as_deref(), status.pod_ip), (Some("Pending"), None));
+
+    api.put(core("core-0")).await.unwrap();
+    let running = pods.get("core-0").await.unwrap();
+    assert_eq!(running.metadata.deletion_timestamp, None);
+    let status = running.status.unwrap();
+    assert_eq!((status.phase.as_deref(), status.pod_ip.as_deref()), (Some("Running"), Some("127.9.9.9")));
+    let ready = status.conditions.unwrap_or_default().into_iter().find(|condition| condition.type_ == "Ready");
+    assert_eq!(ready.map(|condition| condition.status).as_deref(), Some("True"));
+
+    api.terminate("proxysql", "core-0").await.unwrap();
+    let terminating = pods.get("core-0").await.unwrap();
+    assert!(terminating.metadata.deletion_timestamp.is_some());
+    assert_eq!(terminating.status.unwrap().phase.as_deref(), Some("Running"));
+
+    api.delete("proxysql", "core-0").await.unwrap();
+    assert!(pods.get_opt("core-0").await.unwrap().is_none());
+
+    api.outage(true).await;
+    api.put(core("core-1")).await.unwrap();
+    assert!(matches!(pods.list(&selector).await, Err(kube::Error::HyperError(_) | kube::Error::Service(_))));
+    api.outage(false).await;
+    assert_eq!(pods.list(&selector).await.unwrap().items.len(), 1);
 }

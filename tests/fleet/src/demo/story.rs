@@ -106,7 +106,7 @@ impl Story {
 
         self.begin("The Kubernetes API is gone, and one core is replaced meanwhile: nothing is removed.");
         let before = self.rig.expected();
-        self.rig.kubernetes().outage(true).await?;
+        self.rig.kubernetes().outage(true).await;
         let cores = self.rig.names(Role::Core);
         let lost = cores.first().ok_or_else(|| io::Error::other("no core is left"))?;
         self.rig.kill(lost).await?;
@@ -115,7 +115,7 @@ impl Story {
         self.rig.add_core().await?;
 
         self.begin("The Kubernetes API is back.");
-        self.rig.kubernetes().outage(false).await?;
+        self.rig.kubernetes().outage(false).await;
         self.end().await
     }
 

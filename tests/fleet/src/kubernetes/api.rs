@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::pod::PodSpec;
+use super::real::{ASSETS, ApiServer};
 use super::server::PodApi;
 use crate::net::Block;
 
@@ -14,63 +15,93 @@ use crate::net::Block;
 pub enum KubeApi {
     /// The stand-in, in this process.
     Embedded(PodApi),
+    /// A real kube-apiserver.
+    Real(Box<ApiServer>),
 }
 
 impl fmt::Display for KubeApi {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::Embedded(api) = self;
-        write!(formatter, "the embedded Kubernetes API at {}", api.address())
+        match self {
+            Self::Embedded(api) => write!(formatter, "the embedded Kubernetes API at {}", api.address()),
+            Self::Real(api) => write!(formatter, "a real kube-apiserver at {}", api.address()),
+        }
     }
 }
 
 impl KubeApi {
-    /// Starts the API on an address of the block.
-    pub async fn start(block: &Block, _dir: &Path) -> io::Result<Self> {
+    /// Starts the API on an address of the block: the stand-in, or the real one where `KUBEBUILDER_ASSETS` says where it is.
+    pub async fn start(block: &Block, dir: &Path) -> io::Result<Self> {
+        if let Some(assets) = std::env::var_os(ASSETS).filter(|assets| !assets.is_empty()) {
+            return ApiServer::start(Path::new(&assets), block, dir).await.map(Box::new).map(Self::Real);
+        }
         let address = SocketAddr::new(IpAddr::V4(block.address()?), block.port(6443)?);
         PodApi::start(address).await.map(Self::Embedded)
     }
 
-    /// The stand-in, if it is one.
+    /// The stand-in, if it is one, with all the trouble it can make.
     pub fn embedded(&self) -> Option<&PodApi> {
-        let Self::Embedded(api) = self;
-        Some(api)
+        match self {
+            Self::Embedded(api) => Some(api),
+            Self::Real(_) => None,
+        }
+    }
+
+    /// The real server, if it is one.
+    pub fn real(&self) -> Option<&ApiServer> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Real(api) => Some(api),
+        }
     }
 
     /// Writes a kubeconfig for it.
     pub fn kubeconfig(&self, path: &Path) -> io::Result<()> {
-        let Self::Embedded(api) = self;
-        api.kubeconfig(path)
+        match self {
+            Self::Embedded(api) => api.kubeconfig(path),
+            Self::Real(api) => api.kubeconfig(path),
+        }
     }
 
     /// Puts a pod there, in the place of the one of its name if there is one.
     pub async fn put(&self, pod: PodSpec) -> io::Result<()> {
-        let Self::Embedded(api) = self;
-        api.put(pod);
-        Ok(())
-    }
-
-    /// Marks a pod as terminating.
-    pub async fn terminate(&self, namespace: &str, name: &str) -> io::Result<()> {
-        let Self::Embedded(api) = self;
-        api.terminate(namespace, name);
-        Ok(())
-    }
-
-    /// Takes a pod away.
-    pub async fn delete(&self, namespace: &str, name: &str) -> io::Result<()> {
-        let Self::Embedded(api) = self;
-        api.delete(namespace, name);
-        Ok(())
-    }
-
-    /// The server is gone, or there again.
-    pub async fn outage(&self, gone: bool) -> io::Result<()> {
-        let Self::Embedded(api) = self;
-        if gone {
-            api.refuse().await;
-        } else {
-            api.heal().await;
+        match self {
+            Self::Embedded(api) => {
+                api.put(pod);
+                Ok(())
+            }
+            Self::Real(api) => api.put(&pod).await,
         }
-        Ok(())
+    }
+
+    /// Marks a pod as terminating: it stays, Running, until it is deleted.
+    pub async fn terminate(&self, namespace: &str, name: &str) -> io::Result<()> {
+        match self {
+            Self::Embedded(api) => {
+                api.terminate(namespace, name);
+                Ok(())
+            }
+            Self::Real(api) => api.terminate(namespace, name).await,
+        }
+    }
+
+    /// Takes a pod away; one that is not there is gone already.
+    pub async fn delete(&self, namespace: &str, name: &str) -> io::Result<()> {
+        match self {
+            Self::Embedded(api) => {
+                api.delete(namespace, name);
+                Ok(())
+            }
+            Self::Real(api) => api.delete(namespace, name).await,
+        }
+    }
+
+    /// For the agents the server is gone, or there again; the rig can change pods all the while.
+    pub async fn outage(&self, gone: bool) {
+        match (self, gone) {
+            (Self::Embedded(api), true) => api.refuse().await,
+            (Self::Embedded(api), false) => api.heal().await,
+            (Self::Real(api), true) => api.wire().close().await,
+            (Self::Real(api), false) => api.wire().open().await,
+        }
     }
 }

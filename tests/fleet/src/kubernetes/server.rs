@@ -134,14 +134,7 @@ impl PodApi {
 
     /// Writes a kubeconfig for it.
     pub fn kubeconfig(&self, path: &Path) -> io::Result<()> {
-        let text = format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: fleet\n\
-             clusters:\n- name: fleet\n  cluster:\n    server: http://{}\n\
-             users:\n- name: fleet\n  user:\n    token: {TOKEN}\n\
-             contexts:\n- name: fleet\n  context:\n    cluster: fleet\n    user: fleet\n    namespace: proxysql\n",
-            self.address()
-        );
-        std::fs::write(path, text)
+        std::fs::write(path, kubeconfig(&format!("http://{}", self.address()), None))
     }
 
     // Pods.
@@ -321,4 +314,16 @@ impl Shared {
     fn log(&self) -> MutexGuard<'_, Log> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A kubeconfig for this server, which presents [`TOKEN`].
+pub(super) fn kubeconfig(server: &str, authority: Option<&Path>) -> String {
+    let authority =
+        authority.map(|path| format!("    certificate-authority: {}\n", path.display())).unwrap_or_default();
+    format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: fleet\n\
+         clusters:\n- name: fleet\n  cluster:\n    server: {server}\n{authority}\
+         users:\n- name: fleet\n  user:\n    token: {TOKEN}\n\
+         contexts:\n- name: fleet\n  context:\n    cluster: fleet\n    user: fleet\n    namespace: proxysql\n"
+    )
 }

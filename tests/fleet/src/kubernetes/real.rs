@@ -1,0 +1,232 @@
+//! A real kube-apiserver with its etcd, as children on loopback.
+//!
+//! Clients come in by a wire of their own that can be closed, while the rig goes on changing pods behind it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::{Method, Request};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+use super::pod::PodSpec;
+use super::server::TOKEN;
+use crate::net::{Block, Forwarder};
+use crate::process::{Process, Program};
+
+/// The variable that names the directory of `kube-apiserver` and `etcd`.
+pub const ASSETS: &str = "KUBEBUILDER_ASSETS";
+/// How long the server may take until it is ready.
+const START: Duration = Duration::from_mins(1);
+const POLL: Duration = Duration::from_millis(100);
+/// What a merge patch is sent as.
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// A real API server. Its children end when it is dropped.
+pub struct ApiServer {
+    client: kube::Client,
+    wire: Forwarder,
+    certificate: PathBuf,
+    program: Program,
+    server: Mutex<Process>,
+    _etcd: Process,
+}
+
+impl std::fmt::Debug for ApiServer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ApiServer").field("program", &self.program).finish_non_exhaustive()
+    }
+}
+
+impl ApiServer {
+    /// Starts both on an address of the block; returns when the server is ready.
+    pub async fn start(assets: &Path, block: &Block, dir: &Path) -> io::Result<Self> {
+        let ip = block.address()?;
+        let (direct, wire) =
+            (SocketAddr::new(ip.into(), block.port(6444)?), SocketAddr::new(ip.into(), block.port(6443)?));
+        let dir = dir.join("kubernetes");
+        std::fs::create_dir_all(&dir)?;
+        let etcd_url = format!("http://{ip}:{}", block.port(2379)?);
+        let etcd = etcd(assets, &dir, &etcd_url, &format!("http://{ip}:{}", block.port(2380)?)).start()?;
+        let program = api_server(assets, &dir, direct, &etcd_url)?;
+        let server = Mutex::new(program.start()?);
+        let certificate = dir.join("certificates").join("apiserver.crt");
+        wait_for_file(&certificate).await?;
+        let client = client(direct, &certificate).await?;
+        let forwarder = Forwarder::start(wire).await?;
+        forwarder.add(direct);
+        let api = Self { client, wire: forwarder, certificate, program, server, _etcd: etcd };
+        api.ready().await?;
+        Ok(api)
+    }
+
+    /// Where clients come in.
+    pub fn address(&self) -> SocketAddr {
+        self.wire.address()
+    }
+
+    /// Writes a kubeconfig for it.
+    pub fn kubeconfig(&self, path: &Path) -> io::Result<()> {
+        std::fs::write(path, kubeconfig(self.address(), &self.certificate))
+    }
+
+    /// The way in for clients: close it, cut it, open it.
+    pub fn wire(&self) -> &Forwarder {
+        &self.wire
+    }
+
+    /// Stops the server in its tracks (SIGSTOP), or lets it go on.
+    pub async fn freeze(&self, frozen: bool) {
+        self.server.lock().await.freeze(frozen);
+    }
+
+    /// Kills the server and starts it again on the same etcd; returns when it is ready.
+    pub async fn restart(&self) -> io::Result<()> {
+        let mut server = self.server.lock().await;
+        server.kill().await;
+        *server = self.program.start()?;
+        self.ready().await
+    }
+
+    /// Puts a pod there, in the place of the one of its name if there is one.
+    pub async fn put(&self, pod: &PodSpec) -> io::Result<()> {
+        let mut object = pod.object(0);
+        let status = object["status"].take();
+        // What the server alone may say.
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.retain(|key, _| {
+                ["name", "namespace", "labels", "annotations", "ownerReferences"].contains(&key.as_str())
+            });
+        }
+        let pods = format!("/api/v1/namespaces/{}/pods", pod.namespace);
+        let path = format!("{pods}/{}", pod.name);
+        match self.send(Method::POST, &pods, &object).await {
+            Err(kube::Error::Api(answer)) if answer.code == 404 => {
+                let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": pod.namespace}});
+                self.send(Method::POST, "/api/v1/namespaces", &namespace).await.map_err(io::Error::other)?;
+                self.send(Method::POST, &pods, &object).await
+            }
+            Err(kube::Error::Api(answer)) if answer.code == 409 => {
+                let metadata = json!({"metadata": {"labels": pod.labels, "annotations": pod.annotations}});
+                self.send(Method::PATCH, &path, &metadata).await
+            }
+            answer => answer,
+        }
+        .map_err(io::Error::other)?;
+        let mut status = json!({"status": status});
+        if pod.ips.is_empty() {
+            status["status"]["podIP"] = Value::Null;
+            status["status"]["podIPs"] = Value::Null;
+        }
+        self.send(Method::PATCH, &format!("{path}/status"), &status).await.map(drop).map_err(io::Error::other)
+    }
+
+    /// Marks a pod as terminating: it stays until it is deleted.
+    pub async fn terminate(&self, namespace: &str, name: &str) -> io::Result<()> {
+        self.remove(namespace, name, 30).await
+    }
+
+    /// Takes a pod away.
+    pub async fn delete(&self, namespace: &str, name: &str) -> io::Result<()> {
+        self.remove(namespace, name, 0).await
+    }
+
+    async fn remove(&self, namespace: &str, name: &str, grace: u32) -> io::Result<()> {
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": grace});
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{name}");
+        match self.send(Method::DELETE, &path, &options).await {
+            Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+            answer => answer.map(drop).map_err(io::Error::other),
+        }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: &Value) -> kube::Result<Value> {
+        let content = if method == Method::PATCH { MERGE_PATCH } else { "application/json" };
+        let request = Request::builder().method(method).uri(path).header("content-type", content);
+        let request = request.body(body.to_string().into_bytes()).map_err(kube::Error::HttpError)?;
+        self.client.request(request).await
+    }
+
+    async fn ready(&self) -> io::Result<()> {
+        let ask = async {
+            loop {
+                let request = Request::get("/readyz").body(Vec::new()).map_err(io::Error::other)?;
+                if self.client.request_text(request).await.is_ok() {
+                    return Ok(());
+                }
+                sleep(POLL).await;
+            }
+        };
+        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the kube-apiserver is not ready; see its log");
+        tokio::time::timeout(START, ask).await.map_err(late)?
+    }
+}
+
+fn etcd(assets: &Path, dir: &Path, clients: &str, peers: &str) -> Program {
+    Program::new(&assets.join("etcd"), &dir.join("etcd.log"))
+        .arg(format!("--data-dir={}", dir.join("etcd").display()))
+        .arg(format!("--listen-client-urls={clients}"))
+        .arg(format!("--advertise-client-urls={clients}"))
+        .arg(format!("--listen-peer-urls={peers}"))
+        .arg("--unsafe-no-fsync")
+}
+
+fn api_server(assets: &Path, dir: &Path, address: SocketAddr, etcd: &str) -> io::Result<Program> {
+    let (key, tokens) = (dir.join("service-account.key"), dir.join("tokens.csv"));
+    std::fs::write(&key, signing_key()?)?;
+    std::fs::write(&tokens, format!("{TOKEN},fleet,fleet,system:masters\n"))?;
+    let program = Program::new(&assets.join("kube-apiserver"), &dir.join("kube-apiserver.log"))
+        .arg(format!("--etcd-servers={etcd}"))
+        .arg(format!("--bind-address={}", address.ip()))
+        .arg(format!("--advertise-address={}", address.ip()))
+        .arg(format!("--secure-port={}", address.port()))
+        .arg(format!("--cert-dir={}", dir.join("certificates").display()))
+        .arg(format!("--token-auth-file={}", tokens.display()))
+        .arg(format!("--service-account-signing-key-file={}", key.display()))
+        .arg(format!("--service-account-key-file={}", key.display()))
+        .arg("--service-account-issuer=https://fleet")
+        .arg("--authorization-mode=AlwaysAllow")
+        // No controller makes service accounts here, and nobody reaches the server by its Service.
+        .arg("--disable-admission-plugins=ServiceAccount")
+        .arg("--endpoint-reconciler-type=none")
+        .arg("--service-cluster-ip-range=10.0.0.0/24");
+    Ok(program)
+}
+
+/// A fresh private key, for tokens that nobody asks for.
+fn signing_key() -> io::Result<String> {
+    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new());
+    let key = key.map_err(|_| io::Error::other("no key could be made"))?;
+    Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(key.as_ref())))
+}
+
+async fn wait_for_file(path: &Path) -> io::Result<()> {
+    let exists = async {
+        while !path.exists() {
+            sleep(POLL).await;
+        }
+    };
+    let late =
+        |_| io::Error::new(io::ErrorKind::TimedOut, format!("the kube-apiserver has not made {}", path.display()));
+    tokio::time::timeout(START, exists).await.map_err(late)
+}
+
+async fn client(address: SocketAddr, certificate: &Path) -> io::Result<kube::Client> {
+    let kubeconfig = Kubeconfig::from_yaml(&kubeconfig(address, certificate)).map_err(io::Error::other)?;
+    let options = KubeConfigOptions::default();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(io::Error::other)?;
+    kube::Client::try_from(config).map_err(io::Error::other)
+}
+
+/// The server signs for itself; its certificate comes with the authority that it made up.
+fn kubeconfig(address: SocketAddr, certificate: &Path) -> String {
+    super::server::kubeconfig(&format!("https://{address}"), Some(certificate))
+}
