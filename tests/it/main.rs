@@ -1,1 +1,3 @@
-fn main() {}
+//! The promises of the README, one module each.
+
+mod config;
