@@ -1,0 +1,98 @@
+//! The real binary, as a child of this process.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use super::NodeSpec;
+use crate::proxysql::Boot;
+
+/// A `ProxySQL` process; it is killed when this is dropped.
+#[derive(Debug)]
+pub struct RealProxysql {
+    binary: PathBuf,
+    spec: NodeSpec,
+    child: Child,
+}
+
+impl RealProxysql {
+    /// Starts the binary on `spec.dir`, where its `proxysql.cnf` is. Does not wait for its ports.
+    pub async fn start(binary: PathBuf, spec: NodeSpec) -> io::Result<Self> {
+        let child = spawn(&binary, &spec, Boot::Normal)?;
+        Ok(Self { binary, spec, child })
+    }
+
+    /// Where it runs.
+    pub fn spec(&self) -> &NodeSpec {
+        &self.spec
+    }
+
+    /// SIGKILL, waited for.
+    pub async fn kill(&mut self) {
+        // It may be gone already, which is what was wanted.
+        let _ = self.child.kill().await;
+    }
+
+    /// A new process, in place of the old one.
+    pub async fn restart(&mut self, boot: Boot) -> io::Result<()> {
+        self.kill().await;
+        if boot == Boot::Initial {
+            for entry in fs::read_dir(&self.spec.dir)?.flatten() {
+                let name = entry.file_name();
+                if name != "proxysql.cnf" && name != "proxysql.log" && entry.path().is_file() {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        self.child = spawn(&self.binary, &self.spec, boot)?;
+        Ok(())
+    }
+
+    /// SIGSTOP or SIGCONT.
+    pub fn stop_cont(&self, stopped: bool) {
+        let signal = if stopped { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        let pid = self.child.id().and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
+        if let Some(pid) = pid {
+            // A process that has ended cannot be stopped, and need not be.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+
+    /// Whether the process has ended.
+    pub fn ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+/// Through `setpriv`, where there is one, so that it does not outlive this process however that ends.
+fn spawn(binary: &std::path::Path, spec: &NodeSpec, boot: Boot) -> io::Result<Child> {
+    let log = File::options().create(true).append(true).open(spec.dir.join("proxysql.log"))?;
+    let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find(|path| std::path::Path::new(path).exists());
+    let mut command = match setpriv {
+        Some(setpriv) => {
+            let mut command = Command::new(setpriv);
+            command.args(["--pdeathsig", "KILL", "--"]).arg(binary);
+            command
+        }
+        None => Command::new(binary),
+    };
+    command
+        .args(["-f", "--idle-threads", "-M"])
+        .arg("-c")
+        .arg(spec.dir.join("proxysql.cnf"))
+        .arg("-D")
+        .arg(&spec.dir)
+        .args(match boot {
+            Boot::Normal => None,
+            Boot::Initial => Some("--initial"),
+            Boot::Reload => Some("--reload"),
+        })
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .kill_on_drop(true)
+        .spawn()
+}

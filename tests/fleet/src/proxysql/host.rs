@@ -1,0 +1,369 @@
+//! One node over all its lives, and one life of it: what the tasks of a node share.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use sha1::{Digest, Sha1};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clients::Clients;
+use super::digest::Digests;
+use super::log::StatementLog;
+use super::modules::{Adopted, Runtime};
+use super::peers::{PeerName, Peers};
+use super::schema::Module;
+use super::store::Store;
+use super::trouble::Trouble;
+use super::{Cause, cluster, frontend, session};
+use crate::node::NodeSpec;
+
+/// What of the configuration a process reads when it starts with an existing database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Boot {
+    /// The database, if there is one; the file otherwise.
+    #[default]
+    Normal,
+    /// `--initial`: the database is made anew from the file.
+    Initial,
+    /// `--reload`: the file is merged over the database.
+    Reload,
+}
+
+/// How a node behaves, beside what its variables say. Changes take effect at once.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// `SELECT @@version`; clusters only with the same.
+    pub version: String,
+    /// How long `PROXYSQL PAUSE` holds the admin lock.
+    pub pause_takes: Duration,
+    /// How long `PROXYSQL STOP` takes.
+    pub stop_takes: Duration,
+    /// How long `PROXYSQL SHUTDOWN SLOW` takes.
+    pub slow_shutdown_takes: Duration,
+    /// How long `PROXYSQL RESTART` takes.
+    pub restart_takes: Duration,
+    /// As 3.0 does: `PROXYSQL PAUSE` and `RESUME` are answered twice.
+    pub double_reply: bool,
+    /// How long the link to a peer of another version rests.
+    pub other_version_rest: Duration,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            version: "2.7.1".to_owned(),
+            pause_takes: Duration::from_millis(100),
+            stop_takes: Duration::from_millis(200),
+            slow_shutdown_takes: Duration::from_millis(200),
+            restart_takes: Duration::from_millis(200),
+            double_reply: false,
+            other_version_rest: Duration::from_secs(30),
+        }
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) spec: NodeSpec,
+    pub(crate) behaviour: Mutex<Behaviour>,
+    pub(crate) log: StatementLog,
+    pub(crate) trouble: Trouble,
+    pub(crate) names: Mutex<HashMap<String, IpAddr>>,
+    pub(crate) clock_offset: AtomicI64,
+    pub(crate) life: Mutex<Option<Arc<Life>>>,
+    /// `None` while a life runs.
+    pub(crate) cause: watch::Sender<Option<Cause>>,
+    pub(crate) connections: AtomicU64,
+    pub(crate) pulls: Mutex<Vec<Pulled>>,
+    /// Ends with the last handle that owns the node.
+    pub(crate) owned: CancellationToken,
+    restarts: TaskTracker,
+}
+
+/// A module taken over from a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pulled {
+    /// What was pulled.
+    pub module: Module,
+    /// From whom.
+    pub from: (String, u16),
+    /// With which epoch.
+    pub epoch: i64,
+}
+
+/// One process.
+#[derive(Debug)]
+pub(crate) struct Life {
+    pub(crate) token: CancellationToken,
+    pub(crate) tracker: TaskTracker,
+    /// The one lock that every statement takes, and that PAUSE holds.
+    pub(crate) admin: tokio::sync::Mutex<()>,
+    /// One pull at a time.
+    pub(crate) pulling: tokio::sync::Mutex<()>,
+    pub(crate) store: Mutex<Store>,
+    clients: Mutex<Clients>,
+    peers: Mutex<Peers>,
+    pub(crate) digests: Mutex<Digests>,
+    pub(crate) started: Instant,
+    pub(crate) uuid: String,
+    pub(crate) mysql_wanted: watch::Sender<bool>,
+    pub(crate) mysql_open: watch::Sender<bool>,
+    paused: AtomicBool,
+    pub(crate) stopped: AtomicBool,
+    threads: AtomicU32,
+}
+
+impl Life {
+    pub(crate) fn clients(&self) -> MutexGuard<'_, Clients> {
+        lock(&self.clients)
+    }
+
+    pub(crate) fn peers(&self) -> MutexGuard<'_, Peers> {
+        lock(&self.peers)
+    }
+
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
+    pub(crate) fn paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Ordering::Relaxed);
+    }
+
+    pub(crate) fn next_thread(&self) -> u32 {
+        self.threads.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Runs a task that ends with this life.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let token = self.token.clone();
+        self.tracker.spawn(async move {
+            tokio::select! {
+                biased;
+                () = token.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+
+    /// Opens or closes the port for `MySQL` clients and waits until that is so.
+    pub(crate) async fn open_mysql(&self, open: bool) {
+        self.mysql_wanted.send_replace(open);
+        let _ = self.mysql_open.subscribe().wait_for(|now| *now == open).await;
+    }
+}
+
+impl Host {
+    pub(crate) fn new(spec: NodeSpec, behaviour: Behaviour) -> Arc<Self> {
+        Arc::new(Self {
+            spec,
+            behaviour: Mutex::new(behaviour),
+            log: StatementLog::default(),
+            trouble: Trouble::default(),
+            names: Mutex::default(),
+            clock_offset: AtomicI64::new(0),
+            life: Mutex::new(None),
+            cause: watch::Sender::new(Some(Cause::NotStarted)),
+            connections: AtomicU64::new(1),
+            pulls: Mutex::default(),
+            owned: CancellationToken::new(),
+            restarts: TaskTracker::new(),
+        })
+    }
+
+    pub(crate) fn behaviour(&self) -> Behaviour {
+        lock(&self.behaviour).clone()
+    }
+
+    /// Seconds since 1970 on this node's clock.
+    pub(crate) fn now(&self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs().cast_signed());
+        now + self.clock_offset.load(Ordering::Relaxed)
+    }
+
+    /// Starts a life: database, layers, listeners, the watch over the peers.
+    pub(crate) async fn boot(self: &Arc<Self>, boot: Boot) -> io::Result<()> {
+        let before = lock(&self.life).take();
+        if let Some(before) = before {
+            end(&before).await;
+        }
+        let life = Arc::new(self.open(boot).map_err(io::Error::other)?);
+        let (admin, mysql) = {
+            let store = life.store();
+            (
+                listen_address(store.runtime.variable("admin-mysql_ifaces"), &self.spec, self.spec.admin_port),
+                listen_address(store.runtime.variable("mysql-interfaces"), &self.spec, self.spec.mysql_port),
+            )
+        };
+        let mysql_listener = tokio::net::TcpListener::bind(mysql).await?;
+        let admin_listener = tokio::net::TcpListener::bind(admin).await?;
+        life.mysql_open.send_replace(true);
+        *lock(&self.life) = Some(Arc::clone(&life));
+        self.cause.send_replace(None);
+        cluster::follow(self, &life);
+        life.spawn(frontend::listen(Arc::clone(self), Arc::clone(&life), mysql, mysql_listener));
+        life.spawn(session::listen(Arc::clone(self), Arc::clone(&life), admin, admin_listener));
+        Ok(())
+    }
+
+    fn open(&self, boot: Boot) -> Result<Life, String> {
+        let text_of = |error: rusqlite::Error| super::store::text_of(&error);
+        std::fs::create_dir_all(&self.spec.dir).map_err(|error| error.to_string())?;
+        if boot == Boot::Initial {
+            // An absent database is what is wanted here.
+            let _ = std::fs::remove_file(self.spec.dir.join("proxysql.db"));
+        }
+        let config = self.spec.dir.join("proxysql.cnf");
+        let (mut store, existed) = Store::open(&self.spec.dir, config).map_err(text_of)?;
+        let now = self.now();
+        for module in Module::ALL {
+            if existed {
+                store.load_from_disk(module).map_err(text_of)?;
+            }
+        }
+        store.set_defaults(&self.behaviour().version).map_err(text_of)?;
+        for module in Module::ALL {
+            if !existed || boot == Boot::Reload {
+                store.load_from_config(module)?;
+                store.save_to_disk(module).map_err(text_of)?;
+            }
+            store.load_to_runtime(module, now, None).map_err(text_of)?;
+            if module.prefix().is_some() {
+                store.save_from_runtime(module).map_err(text_of)?;
+            }
+        }
+        let uuid = self.uuid(&store).map_err(text_of)?;
+        Ok(Life {
+            token: self.owned.child_token(),
+            tracker: TaskTracker::new(),
+            admin: tokio::sync::Mutex::new(()),
+            pulling: tokio::sync::Mutex::new(()),
+            store: Mutex::new(store),
+            clients: Mutex::default(),
+            peers: Mutex::default(),
+            digests: Mutex::default(),
+            started: Instant::now(),
+            uuid,
+            mysql_wanted: watch::Sender::new(true),
+            mysql_open: watch::Sender::new(false),
+            paused: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            threads: AtomicU32::new(2),
+        })
+    }
+
+    /// The name of this datadir among the others, kept in it.
+    fn uuid(&self, store: &Store) -> rusqlite::Result<String> {
+        let kept = store.read("SELECT variable_value FROM disk.global_settings WHERE variable_name='uuid'")?;
+        if let Some(uuid) = kept.first().and_then(|row| row[0].clone()) {
+            return Ok(uuid);
+        }
+        let unique = format!("{:?} {:?} {}", self.spec.dir, SystemTime::now(), std::process::id());
+        let hash = Sha1::digest(unique.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let uuid = format!("{}-{}-4{}-8{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32]);
+        store.insert("disk.global_settings", &[vec![Some("uuid".to_owned()), Some(uuid.clone())]])?;
+        Ok(uuid)
+    }
+
+    /// Ends the life there is, if it is `life`, as a crash would.
+    pub(crate) fn stop(&self, life: &Arc<Life>, cause: Cause) {
+        let mut current = lock(&self.life);
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, life)) {
+            *current = None;
+            self.cause.send_replace(Some(cause));
+        }
+        drop(current);
+        life.token.cancel();
+    }
+
+    /// Ends the life there is and waits until nothing of it is left.
+    pub(crate) async fn kill(&self, cause: Cause) {
+        let life = lock(&self.life).clone();
+        if let Some(life) = life {
+            self.stop(&life, cause);
+            end(&life).await;
+        }
+    }
+
+    /// `PROXYSQL RESTART`: a new life after a while, without anybody waiting for it.
+    pub(crate) fn restart_later(self: &Arc<Self>, life: &Arc<Life>) {
+        self.stop(life, Cause::Restart);
+        let after = self.behaviour().restart_takes;
+        let (host, life) = (Arc::downgrade(self), Arc::downgrade(life));
+        let owned = self.owned.clone();
+        self.restarts.spawn(async move {
+            tokio::select! {
+                () = owned.cancelled() => {}
+                () = reboot(host, life, after) => {}
+            }
+        });
+    }
+
+    /// Where a name leads, as this node sees it.
+    pub(crate) fn address_of(&self, (name, port): &PeerName) -> (String, u16) {
+        let known = lock(&self.names).get(name).map(ToString::to_string);
+        (known.unwrap_or_else(|| name.clone()), *port)
+    }
+
+    /// `LOAD ... TO RUNTIME` and what hangs on it.
+    pub(crate) fn load(
+        self: &Arc<Self>,
+        life: &Arc<Life>,
+        module: Module,
+        adopted: Option<&Adopted>,
+    ) -> Result<u64, String> {
+        let loaded = life.store().load_to_runtime(module, self.now(), adopted);
+        if module == Module::ProxysqlServers {
+            cluster::follow(self, life);
+        }
+        loaded.map_err(|error| super::store::text_of(&error))
+    }
+
+    /// Reads something of the runtime layer of the life there is.
+    pub(crate) fn runtime<T>(&self, read: impl FnOnce(&Runtime) -> T) -> Option<T> {
+        let life = lock(&self.life).clone()?;
+        let store = life.store();
+        Some(read(&store.runtime))
+    }
+}
+
+async fn reboot(host: Weak<Host>, life: Weak<Life>, after: Duration) {
+    tokio::time::sleep(after).await;
+    if let Some(life) = life.upgrade() {
+        end(&life).await;
+    }
+    if let Some(host) = host.upgrade() {
+        // A port that is taken by now leaves the node stopped, which `cause` shows already.
+        let _ = host.boot(Boot::Normal).await;
+    }
+}
+
+async fn end(life: &Life) {
+    life.token.cancel();
+    life.tracker.close();
+    life.tracker.wait().await;
+}
+
+/// The first address in a list of interfaces; every address of the machine means the node's own.
+fn listen_address(interfaces: &str, spec: &NodeSpec, port: u16) -> SocketAddr {
+    let first = interfaces.split([';', ',']).find_map(|interface| interface.trim().parse::<SocketAddr>().ok());
+    match first {
+        Some(address) if address.ip().is_unspecified() => SocketAddr::new(spec.ip, address.port()),
+        Some(address) => address,
+        None => SocketAddr::new(spec.ip, port),
+    }
+}

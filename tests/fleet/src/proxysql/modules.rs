@@ -1,0 +1,316 @@
+//! The layers and what moves between them: file, disk, memory, runtime; versions, epochs and checksums.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sha1::{Digest, Sha1};
+
+use super::config_file::{ConfigFile, Value};
+use super::schema::{self, Module, SUM_NAMES};
+use super::store::{Store, TextRow};
+
+/// One row of `runtime_checksums_values`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checksum {
+    /// Counts the loads of this process.
+    pub version: u64,
+    /// The second of the load, on the clock of whoever loaded first.
+    pub epoch: i64,
+    /// A function of the content alone; empty where nothing was ever seen.
+    pub checksum: String,
+}
+
+/// The runtime layer.
+#[derive(Debug, Default)]
+pub(crate) struct Runtime {
+    pub(crate) rows: HashMap<&'static str, Vec<TextRow>>,
+    pub(crate) variables: HashMap<String, String>,
+    pub(crate) sums: BTreeMap<&'static str, Checksum>,
+}
+
+impl Runtime {
+    /// The value of a variable; empty if it is unknown.
+    pub(crate) fn variable(&self, name: &str) -> &str {
+        self.variables.get(name).map_or("", String::as_str)
+    }
+
+    /// A variable that is a number.
+    pub(crate) fn number(&self, name: &str) -> u64 {
+        self.variable(name).parse().unwrap_or_default()
+    }
+
+    /// Covers versions as well, so that a load without a change moves it.
+    pub(crate) fn global_checksum(&self) -> u64 {
+        let mut hash = Sha1::new();
+        for (name, sum) in &self.sums {
+            hash.update(format!("{name} {} {};", sum.version, sum.checksum));
+        }
+        first_bytes(&hash.finalize())
+    }
+}
+
+/// A pull: the epoch is the peer's if the content turned out to be the peer's.
+#[derive(Clone, Debug)]
+pub(crate) struct Adopted {
+    pub(crate) sums: HashMap<String, (i64, String)>,
+}
+
+/// `0x...` of some rows; zero for none at all.
+pub(crate) fn checksum<'a>(rows: impl IntoIterator<Item = &'a TextRow>) -> String {
+    let mut hash = Sha1::new();
+    let mut empty = true;
+    for row in rows {
+        empty = false;
+        for value in row {
+            match value {
+                Some(text) => hash.update(format!("{}:{text}", text.len())),
+                None => hash.update("-"),
+            }
+        }
+        hash.update(";");
+    }
+    let number = if empty { 0 } else { first_bytes(&hash.finalize()) };
+    format!("0x{number:016X}")
+}
+
+fn first_bytes(hash: &[u8]) -> u64 {
+    hash.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+/// The rows of a module of variables that its checksum covers, in order.
+pub(crate) fn synced_variables(rows: impl IntoIterator<Item = (String, String)>) -> Vec<TextRow> {
+    let mut rows: Vec<TextRow> = rows
+        .into_iter()
+        .filter(|(name, _)| !schema::LOCAL_VARIABLES.contains(&name.as_str()))
+        .map(|(name, value)| vec![Some(name), Some(value)])
+        .collect();
+    rows.sort();
+    rows
+}
+
+impl Store {
+    /// First values of all variables into memory.
+    pub(crate) fn set_defaults(&self, version: &str) -> rusqlite::Result<()> {
+        let mut insert = self.main.prepare("INSERT OR IGNORE INTO main.global_variables VALUES (?,?)")?;
+        for (name, value) in schema::DEFAULTS.iter() {
+            insert.execute([*name, if *name == "admin-version" { version } else { *value }])?;
+        }
+        Ok(())
+    }
+
+    /// `LOAD ... TO RUNTIME`.
+    pub(crate) fn load_to_runtime(
+        &mut self,
+        module: Module,
+        now: i64,
+        adopted: Option<&Adopted>,
+    ) -> rusqlite::Result<u64> {
+        if let Some(prefix) = module.prefix() {
+            self.load_variables(prefix)?;
+        }
+        for table in module.tables() {
+            let rows = self.rows_for_runtime(table)?;
+            self.runtime.rows.insert(table, rows);
+        }
+        for (name, tables) in module.sums() {
+            let checksum = match module.prefix() {
+                Some(prefix) => checksum(&self.own_synced_variables(prefix)),
+                None => checksum(tables.iter().filter_map(|table| self.runtime.rows.get(table)).flatten()),
+            };
+            let epoch = match adopted.and_then(|adopted| adopted.sums.get(*name)) {
+                Some((epoch, expected)) if *expected == checksum => *epoch,
+                _ => now,
+            };
+            let sum = self.runtime.sums.entry(name).or_default();
+            *sum = Checksum { version: sum.version + 1, epoch, checksum };
+        }
+        Ok(0)
+    }
+
+    fn own_synced_variables(&self, prefix: &str) -> Vec<TextRow> {
+        let own = self.runtime.variables.iter().filter(|(name, _)| name.starts_with(prefix));
+        synced_variables(own.map(|(name, value)| (name.clone(), value.clone())))
+    }
+
+    /// Only what is active reaches runtime; a user becomes one row for each side.
+    fn rows_for_runtime(&self, table: &str) -> rusqlite::Result<Vec<TextRow>> {
+        match table {
+            "mysql_users" => self.read(
+                "SELECT * FROM (SELECT username,password,1,use_ssl,default_hostgroup,default_schema,schema_locked,\
+                 transaction_persistent,fast_forward,0,1,max_connections,attributes,comment FROM main.mysql_users \
+                 WHERE active=1 AND frontend=1 UNION ALL SELECT username,password,1,use_ssl,default_hostgroup,default_schema,\
+                 schema_locked,transaction_persistent,fast_forward,1,0,max_connections,attributes,comment \
+                 FROM main.mysql_users WHERE active=1 AND backend=1) ORDER BY 11 DESC, 1",
+            ),
+            "mysql_query_rules" => self.read("SELECT * FROM main.mysql_query_rules WHERE active=1 ORDER BY rule_id"),
+            "mysql_firewall_whitelist_sqli_fingerprints" => self.read(&format!("SELECT * FROM main.{table} ORDER BY 2")),
+            _ => self.read(&format!("SELECT * FROM main.{table} ORDER BY 1, 2, 3")),
+        }
+    }
+
+    /// Takes over the values that are fit for it; the others spring back in memory.
+    fn load_variables(&mut self, prefix: &str) -> rusqlite::Result<()> {
+        let rows = self.read(&format!("SELECT * FROM main.global_variables WHERE variable_name LIKE '{prefix}%'"))?;
+        for row in rows {
+            let [Some(name), Some(value)] = &row[..] else { continue };
+            let before = self.runtime.variables.get(name);
+            let fixed = before.is_some() && schema::FIXED_VARIABLES.contains(&name.as_str());
+            let kind = before.map_or_else(|| default_of(name).unwrap_or_default(), String::as_str);
+            if !fixed && schema::KNOWN.contains(name.as_str()) && fits(kind, value) {
+                self.runtime.variables.insert(name.clone(), value.clone());
+            } else if let Some(before) = before {
+                self.main.execute(
+                    "UPDATE main.global_variables SET variable_value=? WHERE variable_name=?",
+                    [before, name],
+                )?;
+            } else {
+                self.main.execute("DELETE FROM main.global_variables WHERE variable_name=?", [name])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `SAVE ... FROM RUNTIME`.
+    pub(crate) fn save_from_runtime(&self, module: Module) -> rusqlite::Result<u64> {
+        self.transaction(|| {
+            if let Some(prefix) = module.prefix() {
+                let own = self.runtime.variables.iter().filter(|(name, _)| name.starts_with(prefix));
+                let rows: Vec<TextRow> =
+                    own.map(|(name, value)| vec![Some(name.clone()), Some(value.clone())]).collect();
+                self.insert("main.global_variables", &rows)?;
+            }
+            for table in module.tables() {
+                let rows = self.runtime.rows.get(table).map_or(&[][..], Vec::as_slice);
+                if *table == "mysql_users" {
+                    // Inactive users are not in runtime: they stay, and so do the rows of both sides side by side.
+                    self.main.execute("UPDATE main.mysql_users SET active=0", [])?;
+                    self.insert("main.mysql_users", rows)?;
+                } else {
+                    self.replace(&format!("main.{table}"), rows)?;
+                }
+            }
+            Ok(0)
+        })
+    }
+
+    /// `LOAD ... FROM DISK`.
+    pub(crate) fn load_from_disk(&self, module: Module) -> rusqlite::Result<u64> {
+        self.copy(module, "disk", "main")
+    }
+
+    /// `SAVE ... TO DISK`.
+    pub(crate) fn save_to_disk(&self, module: Module) -> rusqlite::Result<u64> {
+        self.copy(module, "main", "disk")
+    }
+
+    fn copy(&self, module: Module, from: &str, to: &str) -> rusqlite::Result<u64> {
+        self.transaction(|| {
+            for table in module.tables() {
+                self.main.execute(&format!("DELETE FROM {to}.{table}"), [])?;
+                self.main.execute(&format!("INSERT INTO {to}.{table} SELECT * FROM {from}.{table}"), [])?;
+            }
+            let Some(prefix) = module.prefix() else { return Ok(0) };
+            let copied = self.main.execute(
+                &format!(
+                    "INSERT OR REPLACE INTO {to}.global_variables SELECT * FROM {from}.global_variables \
+                     WHERE variable_name LIKE '{prefix}%'"
+                ),
+                [],
+            )?;
+            Ok(copied as u64)
+        })
+    }
+
+    /// `LOAD ... FROM CONFIG`: adds and replaces, deletes nothing. The error is the text of the answer.
+    pub(crate) fn load_from_config(&self, module: Module) -> Result<u64, String> {
+        let refused = || format!("Unable to open or parse config file {}", self.config.display());
+        let text = std::fs::read_to_string(&self.config).map_err(|_| refused())?;
+        let file = ConfigFile::parse(&text).ok_or_else(refused)?;
+        self.transaction(|| self.take_from(&file, module)).map_err(|error| super::store::text_of(&error))
+    }
+
+    fn take_from(&self, file: &ConfigFile, module: Module) -> rusqlite::Result<u64> {
+        let mut taken = 0;
+        if let Some(prefix) = module.prefix() {
+            for (name, value) in file.group(&format!("{}_variables", prefix.trim_end_matches('-'))) {
+                let Some(value) = value.scalar() else { continue };
+                self.main.execute(
+                    "INSERT OR REPLACE INTO main.global_variables VALUES (?,?)",
+                    [&format!("{prefix}{name}"), value],
+                )?;
+                taken += 1;
+            }
+        }
+        for table in module.tables() {
+            let columns = self.read(&format!("SELECT name FROM pragma_table_info('{table}')"))?;
+            for settings in file.list(table) {
+                let found: Vec<(&str, &str)> = columns
+                    .iter()
+                    .filter_map(|row| row[0].as_deref())
+                    .filter_map(|column| find(settings, column).map(|value| (column, value)))
+                    .collect();
+                if REQUIRED.iter().any(|(of, column)| of == table && !found.iter().any(|(name, _)| name == column)) {
+                    continue;
+                }
+                let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
+                let marks = vec!["?"; names.len()].join(",");
+                self.main.execute(
+                    &format!("INSERT OR REPLACE INTO main.{table} ({}) VALUES ({marks})", names.join(",")),
+                    rusqlite::params_from_iter(found.iter().map(|(_, value)| *value)),
+                )?;
+                taken += 1;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The rows of `runtime_checksums_values`, in `ProxySQL`'s order.
+    pub(crate) fn checksum_rows(&self) -> Vec<TextRow> {
+        let row = |name: &&'static str| {
+            let sum = self.runtime.sums.get(name).cloned().unwrap_or_default();
+            vec![
+                Some((*name).to_owned()),
+                Some(sum.version.to_string()),
+                Some(sum.epoch.to_string()),
+                Some(sum.checksum),
+            ]
+        };
+        SUM_NAMES.iter().map(row).collect()
+    }
+}
+
+/// Without these a group in the file is passed over.
+const REQUIRED: [(&str, &str); 5] = [
+    ("mysql_servers", "hostname"),
+    ("mysql_servers", "hostgroup_id"),
+    ("proxysql_servers", "hostname"),
+    ("mysql_users", "username"),
+    ("mysql_query_rules", "rule_id"),
+];
+
+/// Names that the file has for columns, besides their own.
+const ALIASES: [(&str, &str); 4] = [
+    ("hostname", "address"),
+    ("hostgroup_id", "hostgroup"),
+    ("writer_hostgroup", "writer_hostgroup_id"),
+    ("reader_hostgroup", "reader_hostgroup_id"),
+];
+
+fn find<'a>(settings: &'a [(String, Value)], column: &str) -> Option<&'a str> {
+    let by_name = |wanted: &str| settings.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.scalar());
+    by_name(column).or_else(|| ALIASES.iter().find(|(name, _)| *name == column).and_then(|(_, alias)| by_name(alias)))
+}
+
+fn default_of(name: &str) -> Option<&'static str> {
+    schema::DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
+/// Whether a value is of the kind that the one before it was.
+fn fits(before: &str, value: &str) -> bool {
+    match before {
+        "true" | "false" => matches!(value, "true" | "false" | "0" | "1"),
+        number if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            value.parse::<u64>().is_ok()
+        }
+        _ => true,
+    }
+}

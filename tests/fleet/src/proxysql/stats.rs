@@ -1,0 +1,253 @@
+//! Fills the tables that are computed when a statement mentions them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::auth::Role;
+use super::clients::{ClientSpec, ClientState};
+use super::host::Life;
+use super::schema::{self, Module, SUM_NAMES};
+use super::store::{Store, TextRow};
+
+fn text(value: impl ToString) -> Option<String> {
+    Some(value.to_string())
+}
+
+/// Refreshes what `sql` mentions; names are matched as they are written, in lower case, anywhere in the text.
+pub(crate) fn refresh(life: &Life, store: &mut Store, role: Role, sql: &str) -> rusqlite::Result<()> {
+    let mentions = |name: &str| sql.contains(name);
+    let wanted = mentions("runtime_") || mentions("stats_") || mentions("global_variables") || mentions("@@");
+    let processes = sql.to_ascii_lowercase().contains("processlist");
+    if !wanted && !processes {
+        return Ok(());
+    }
+    store.main.execute_batch("BEGIN")?;
+    let filled = fill(life, store, role, processes, mentions);
+    store.main.execute_batch("COMMIT")?;
+    filled
+}
+
+fn fill(
+    life: &Life,
+    store: &mut Store,
+    role: Role,
+    processes: bool,
+    mentions: impl Fn(&str) -> bool,
+) -> rusqlite::Result<()> {
+    if processes {
+        let extended = store.runtime.number("mysql-show_processlist_extended") > 0;
+        store.replace("stats.stats_mysql_processlist", &process_rows(life, extended))?;
+    }
+    if mentions("stats_mysql_global") || mentions("@@") {
+        store.replace("stats.stats_mysql_global", &status_rows(life, store))?;
+    }
+    if mentions("stats_mysql_users") {
+        store.replace("stats.stats_mysql_users", &user_rows(life, store))?;
+    }
+    if mentions("stats_mysql_connection_pool") {
+        let rows = pool_rows(life, store);
+        store.replace("stats.stats_mysql_connection_pool", &rows)?;
+        store.replace("stats.stats_mysql_connection_pool_reset", &rows)?;
+    }
+    if mentions("stats_mysql_query_rules") {
+        let rules = store.runtime.rows.get("mysql_query_rules").map_or(&[][..], Vec::as_slice);
+        let rows: Vec<TextRow> = rules.iter().map(|rule| vec![rule[0].clone(), text(0)]).collect();
+        store.replace("stats.stats_mysql_query_rules", &rows)?;
+    }
+    if mentions("stats_proxysql_servers_metrics") {
+        store.replace("stats.stats_proxysql_servers_metrics", &metric_rows(life))?;
+    }
+    if mentions("stats_proxysql_servers_checksums") {
+        store.replace("stats.stats_proxysql_servers_checksums", &seen_rows(life))?;
+    }
+    if role == Role::Stats {
+        return Ok(());
+    }
+    if mentions("global_variables") {
+        let rows: Vec<TextRow> = schema::DEFAULTS
+            .iter()
+            .filter_map(|(name, _)| Some(vec![text(name), Some(store.runtime.variables.get(*name)?.clone())]))
+            .collect();
+        store.replace("main.runtime_global_variables", &rows)?;
+    }
+    if mentions("runtime_checksums_values") {
+        store.replace("main.runtime_checksums_values", &store.checksum_rows())?;
+    }
+    for module in Module::ALL {
+        // All tables of a module are refreshed together.
+        if module.tables().iter().any(|table| mentions(&format!("runtime_{table}"))) {
+            for table in module.tables() {
+                let rows = store.runtime.rows.get(table).map_or(&[][..], Vec::as_slice);
+                store.replace(&format!("main.runtime_{table}"), rows)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn command(spec: &ClientSpec) -> (&'static str, Option<String>) {
+    match &spec.state {
+        ClientState::Connecting => ("Connecting client", None),
+        ClientState::Idle | ClientState::InTransaction => ("Sleep", None),
+        ClientState::Running(sql) => ("Query", Some(sql.clone())),
+    }
+}
+
+fn process_rows(life: &Life, extended: bool) -> Vec<TextRow> {
+    let clients = life.clients();
+    let row = |(id, spec, age): (u32, &ClientSpec, std::time::Duration)| {
+        let connecting = spec.state == ClientState::Connecting;
+        let held = holds_backend(spec);
+        let backend = |value: String| held.then_some(value);
+        let (command, info) = command(spec);
+        let extra = format!(
+            "{{\"active_transactions\":{},\"autocommit\":true,\"status\":{}}}",
+            u8::from(held),
+            if connecting { 0 } else { 4 + 2 * u8::from(info.is_some()) }
+        );
+        vec![
+            text(id % 2),
+            text(id),
+            Some(if connecting { "unauthenticated user".to_owned() } else { spec.user.clone() }),
+            (!connecting).then(|| spec.db.clone()),
+            Some(spec.host.clone()),
+            text(spec.port),
+            text(if connecting { -1 } else { spec.hostgroup }),
+            backend("127.0.0.1".to_owned()),
+            backend((50_000 + id % 10_000).to_string()),
+            backend(spec.backend.0.clone()),
+            backend(spec.backend.1.to_string()),
+            text(command),
+            text(age.as_millis()),
+            info,
+            backend("0".to_owned()),
+            extended.then_some(extra),
+        ]
+    };
+    clients.live().map(row).collect()
+}
+
+fn holds_backend(spec: &ClientSpec) -> bool {
+    matches!(spec.state, ClientState::InTransaction | ClientState::Running(_))
+}
+
+fn status_rows(life: &Life, store: &Store) -> Vec<TextRow> {
+    let mut clients = life.clients();
+    let transactions = clients.active_transactions();
+    let held = clients.live().filter(|(_, spec, _)| holds_backend(spec)).count();
+    let value = |name: &str| match name {
+        "ProxySQL_Uptime" => life.started.elapsed().as_secs().to_string(),
+        "Active_Transactions" => transactions.to_string(),
+        "Client_Connections_connected" => clients.connected().to_string(),
+        "Client_Connections_created" => clients.created.to_string(),
+        "Client_Connections_non_idle" => clients.not_idle().to_string(),
+        "Server_Connections_connected" => held.to_string(),
+        "Access_Denied_Wrong_Password" => clients.denied.to_string(),
+        "MySQL_Thread_Workers" => store.runtime.variable("mysql-threads").to_owned(),
+        "Servers_table_version" => store.runtime.sums.get("mysql_servers").map_or(0, |sum| sum.version).to_string(),
+        "SQLite3_memory_bytes" => "2878352".to_owned(),
+        "mysql_session_internal_bytes" => (10_240 * (1 + clients.connected())).to_string(),
+        "Stmt_Max_Stmt_id" => "1".to_owned(),
+        "mysql_listener_paused" => life.paused().to_string(),
+        _ => "0".to_owned(),
+    };
+    schema::status_names().map(|name| vec![text(name), Some(value(name))]).collect()
+}
+
+fn user_rows(life: &Life, store: &Store) -> Vec<TextRow> {
+    let clients = life.clients();
+    let count = |user: &str| {
+        clients.live().filter(|(_, spec, _)| spec.user == user && spec.state != ClientState::Connecting).count()
+    };
+    let users = store.runtime.rows.get("mysql_users").map_or(&[][..], Vec::as_slice);
+    let mut rows: Vec<TextRow> = users
+        .iter()
+        .filter(|user| user[10].as_deref() == Some("1"))
+        .map(|user| vec![user[0].clone(), text(count(user[0].as_deref().unwrap_or_default())), user[11].clone()])
+        .collect();
+    for (_, spec, _) in clients.live() {
+        let known = rows.iter().any(|row| row[0].as_deref() == Some(&spec.user));
+        if spec.state != ClientState::Connecting && !known {
+            rows.push(vec![text(&spec.user), text(count(&spec.user)), text(10_000)]);
+        }
+    }
+    rows
+}
+
+fn pool_rows(life: &Life, store: &Store) -> Vec<TextRow> {
+    let clients = life.clients();
+    let mut unclaimed: Vec<&ClientSpec> =
+        clients.live().map(|(_, spec, _)| spec).filter(|spec| holds_backend(spec)).collect();
+    let servers = store.runtime.rows.get("mysql_servers").map_or(&[][..], Vec::as_slice);
+    let row =
+        |hostgroup: Option<String>, host: Option<String>, port: Option<String>, status: Option<String>, used: usize| {
+            let mut row = vec![hostgroup, host, port, status, text(used), text(0), text(used), text(0), text(used)];
+            row.extend(std::iter::repeat_n(text(0), 5));
+            row
+        };
+    let mut rows: Vec<TextRow> = Vec::new();
+    for server in servers {
+        let before = unclaimed.len();
+        unclaimed.retain(|spec| {
+            let here = [text(spec.hostgroup), text(&spec.backend.0), text(spec.backend.1)];
+            here != server[..3]
+        });
+        let used = before - unclaimed.len();
+        rows.push(row(server[0].clone(), server[1].clone(), server[2].clone(), server[4].clone(), used));
+    }
+    // Backends that a scripted client names and no server stands for.
+    while let Some(spec) = unclaimed.pop() {
+        let before = unclaimed.len();
+        unclaimed.retain(|other| (other.hostgroup, &other.backend) != (spec.hostgroup, &spec.backend));
+        let used = 1 + before - unclaimed.len();
+        rows.push(row(text(spec.hostgroup), text(&spec.backend.0), text(spec.backend.1), text("ONLINE"), used));
+    }
+    rows
+}
+
+fn metric_rows(life: &Life) -> Vec<TextRow> {
+    let peers = life.peers();
+    let row = |((host, port), peer): (&super::peers::PeerName, &super::peers::Peer)| {
+        let mut row = vec![text(host), text(port), text(&peer.weight), text(&peer.comment)];
+        row.extend(match &peer.figures {
+            Some(seen) => [
+                text(seen.response_ms),
+                text(seen.uptime),
+                text(seen.read_at.elapsed().as_millis()),
+                text(seen.queries),
+                text(seen.connected),
+                text(seen.created),
+            ],
+            // Never read: the age is that of the machine.
+            None => [text(0), text(0), text(machine_uptime_ms()), text(0), text(0), text(0)],
+        });
+        row
+    };
+    peers.0.iter().map(row).collect()
+}
+
+fn seen_rows(life: &Life) -> Vec<TextRow> {
+    let peers = life.peers();
+    let mut rows = Vec::new();
+    for ((host, port), peer) in &peers.0 {
+        for name in SUM_NAMES {
+            let seen = peer.modules.get(name).cloned().unwrap_or_default();
+            rows.push(vec![
+                text(host),
+                text(port),
+                text(name),
+                text(seen.sum.version),
+                text(seen.sum.epoch),
+                text(&seen.sum.checksum),
+                text(seen.changed_at),
+                text(seen.updated_at),
+                text(seen.differing),
+            ]);
+        }
+    }
+    rows
+}
+
+fn machine_uptime_ms() -> i64 {
+    let below_a_second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| i64::from(now.subsec_millis()));
+    rustix::system::sysinfo().uptime * 1000 + below_a_second
+}

@@ -1,0 +1,7 @@
+//! The stand-in beside the real thing: one scenario, run on embedded nodes always, and on the binary that `PROXYSQL_BIN`
+//! names where it does.
+
+mod likeness {
+    pub mod bench;
+    mod experiments;
+}
