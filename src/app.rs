@@ -1,16 +1,19 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
+use std::env;
 use std::io;
+use std::process::ExitCode;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::agent::{Agent, Core, Mode, Satellite};
-use crate::config::{Config, RunMode};
+use crate::config::{Config, Loaded, RunMode};
 use crate::domain::roster::Roster;
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::{pods, signals};
@@ -22,6 +25,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Why the process ends with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
+    /// The system refuses what a runtime needs.
+    #[error("cannot start: {0}")]
+    Runtime(#[source] io::Error),
     /// The system refuses a signal handler.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
@@ -31,6 +37,26 @@ pub enum AppError {
     /// A part ended that nobody asked to end.
     #[error("{0} ended unasked")]
     Part(&'static str),
+}
+
+/// Runs the process on one thread, and makes its end an exit code: 0 asked for, 1 not.
+pub fn main(loaded: Loaded) -> ExitCode {
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    let own_pod = ["POD_NAME", "HOSTNAME"].into_iter().find_map(|name| env::var(name).ok().filter(|v| !v.is_empty()));
+    let ended = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(AppError::Runtime)
+        .and_then(|runtime| runtime.block_on(run(loaded.config, own_pod)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            error!(%reason, "exiting");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Runs the agent until it is asked to end. `own_pod` is the name of the pod that this process is in.

@@ -1,9 +1,19 @@
 //! Everything the process was told, typed and validated.
 //!
-//! One table, `keys::KEYS`, defines every key. From it come the flags, the variables, the keys of the file, `config.yaml` and the
+//! One table, [`keys::KEYS`], defines every key. From it come the flags, the variables, the keys of the file, `config.yaml` and the
 //! reference in the README. [`Config`] is the typed form that the rest of the program reads.
 
+mod error;
+mod file;
+pub mod keys;
+mod kind;
+mod layers;
+mod load;
+pub mod reference;
+mod rules;
+mod selector;
 mod value;
+mod yaml;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -11,6 +21,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use error::{ConfigError, ConfigErrors, Origin};
+pub use kind::Kind;
+pub use load::{Loaded, Provenance, Sources, load};
 pub use value::{
     Address, Compression, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig, RunMode, Secret,
 };
@@ -20,6 +33,7 @@ pub use value::{
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// How long to sleep before the first connection.
+    #[serde(with = "value::seconds")]
     pub start_delay: Duration,
     /// What the process does.
     pub run_mode: RunMode,
@@ -68,8 +82,10 @@ pub struct Proxysql {
     /// A file with the password, to be read at every login.
     pub password_file: Option<PathBuf>,
     /// Bound of one connection attempt, greeting and login included. Never zero.
+    #[serde(with = "value::seconds")]
     pub connect_timeout: Duration,
     /// Bound of one ordinary statement. Never zero.
+    #[serde(with = "value::seconds")]
     pub statement_timeout: Duration,
 }
 
@@ -78,6 +94,7 @@ pub struct Proxysql {
 #[serde(deny_unknown_fields)]
 pub struct Core {
     /// Time between level-triggered passes. Never zero.
+    #[serde(with = "value::seconds")]
     pub interval: Duration,
     /// Where the cores' pods are, and the values of their labels `app` and `component`.
     pub podselector: Podselector,
@@ -117,6 +134,7 @@ pub struct Podselector {
 #[serde(deny_unknown_fields)]
 pub struct Satellite {
     /// Time between level-triggered passes. Never zero.
+    #[serde(with = "value::seconds")]
     pub interval: Duration,
 }
 
@@ -149,8 +167,10 @@ impl Api {
 #[serde(deny_unknown_fields)]
 pub struct Health {
     /// A snapshot younger than this answers without asking `ProxySQL`. Less than `max_age`.
+    #[serde(with = "value::seconds")]
     pub refresh: Duration,
     /// A snapshot older than this counts as silence. Never zero.
+    #[serde(with = "value::seconds")]
     pub max_age: Duration,
     /// Whether readiness asks for users and servers in runtime; see [`Config::requires_config`].
     pub require_config: RequireConfig,
@@ -165,12 +185,16 @@ pub struct Shutdown {
     /// The file that says that this node drains.
     pub draining_file: PathBuf,
     /// How long endpoints get to stop routing here before the listener closes.
+    #[serde(with = "value::seconds")]
     pub propagation_delay: Duration,
     /// How long clients get to finish.
+    #[serde(with = "value::seconds")]
     pub drain_timeout: Duration,
     /// The bound of the whole way down; more than `drain_timeout`.
+    #[serde(with = "value::seconds")]
     pub shutdown_timeout: Duration,
     /// How long a session must have been idle to be evicted.
+    #[serde(with = "value::seconds")]
     pub evict_idle_after: Duration,
     /// What SIGTERM does.
     pub on_sigterm: OnSigterm,
@@ -197,6 +221,7 @@ pub struct Dump {
     /// Whose digests.
     pub source: DumpSource,
     /// The bound of the whole dump. Never zero.
+    #[serde(with = "value::seconds")]
     pub timeout: Duration,
 }
 
@@ -231,4 +256,45 @@ impl Config {
             RequireConfig::Auto => self.run_mode == RunMode::Satellite,
         }
     }
+    /// Every key at its default, with this run mode.
+    pub fn defaults(run_mode: RunMode) -> Result<Self, ConfigErrors> {
+        let sources = Sources { run_mode: Some(run_mode), ..Sources::default() };
+        load(&sources).map(|loaded| loaded.config)
+    }
+
+    /// What a reload to `new` means for a running process.
+    pub fn diff_live(&self, new: &Self) -> LiveChange {
+        let (old_values, new_values) = (layers::of(self), layers::of(new));
+        let mut change = LiveChange::default();
+        for key in keys::KEYS {
+            let differs = if key.is_secret() {
+                self.proxysql.password != new.proxysql.password
+            } else {
+                old_values.find_ref(key.name) != new_values.find_ref(key.name)
+            };
+            if differs {
+                let names = if key.live { &mut change.applied } else { &mut change.needs_restart };
+                names.push(key.name);
+            }
+        }
+        change
+    }
+
+    /// This configuration with the live keys of `new`: what a running process goes on with after a reload.
+    #[must_use]
+    pub fn with_live(&self, new: &Self) -> Self {
+        let mut next = layers::mix(self, new).unwrap_or_else(|| self.clone());
+        // Secrets do not travel as values, and the password is not live: the password file is.
+        next.proxysql.password.clone_from(&self.proxysql.password);
+        next
+    }
+}
+
+/// Keys that differ between two configurations.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LiveChange {
+    /// Keys that a running process takes over.
+    pub applied: Vec<&'static str>,
+    /// Keys that wait for the next start.
+    pub needs_restart: Vec<&'static str>,
 }

@@ -3,6 +3,7 @@
 //! Nothing in here waits, reads a clock, logs or touches a neighbour; all of it is tested without I/O.
 
 pub mod drift;
+pub mod followers;
 pub mod isolation;
 pub mod member;
 pub mod membership;

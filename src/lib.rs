@@ -19,7 +19,9 @@
 
 pub mod agent;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod edge;
+pub mod logging;
 pub mod state;

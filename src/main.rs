@@ -1,3 +1,28 @@
-//! The agent's process.
+//! The agent's process: reads what it was told, does it, and says so with its exit code.
 
-fn main() {}
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use proxysql_agent::cli::{self, Invocation};
+use proxysql_agent::{app, logging};
+
+/// Something is wrong with the configuration; nothing was started.
+const MISTAKEN: u8 = 2;
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os(), std::env::vars_os()) {
+        Ok(Invocation::Run(loaded)) => {
+            logging::init(&loaded.config);
+            app::main(*loaded)
+        }
+        Ok(Invocation::ShowConfig(text) | Invocation::Help(text)) => {
+            // A reader that closed the pipe has read enough.
+            let _ = io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(errors) => {
+            let _ = writeln!(io::stderr(), "{errors}");
+            ExitCode::from(MISTAKEN)
+        }
+    }
+}

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Proxysql;
-use super::round::{Next, RoundError, SPACING, Spacing, observe};
+use super::round::{Next, RoundError, SPACING, Spacing, read};
 use crate::domain::drift;
+use crate::domain::followers::Followers;
 use crate::domain::member::{Member, Members};
 use crate::domain::membership::{self, Listed};
 use crate::domain::observation::Observation;
@@ -28,6 +29,9 @@ pub struct Core {
     /// Ties that the last round saw. One that is seen twice is no peer's news on their way.
     tied: BTreeSet<Module>,
     holding: bool,
+    followers: Followers,
+    /// `ProxySQL` keeps a table of who follows it.
+    sees_followers: bool,
 }
 
 impl Core {
@@ -42,6 +46,8 @@ impl Core {
             publish_trouble: Trouble::default(),
             tied: BTreeSet::new(),
             holding: false,
+            followers: Followers::default(),
+            sees_followers: true,
         }
     }
 
@@ -54,10 +60,10 @@ impl Core {
     }
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
-        let mut seen = observe(admin).await?;
+        let mut seen = self.observe(admin).await?;
         if seen.published.len() < Module::PUBLISHED.len() {
             self.publish(&seen, admin).await?;
-            seen = observe(admin).await?;
+            seen = self.observe(admin).await?;
         }
         let Some(desired) = self.desired() else { return Ok(Next::Interval) };
 
@@ -68,10 +74,34 @@ impl Core {
             }
             self.spacing.apply(&plan, admin).await?;
             say_change(&seen.runtime, &desired, &plan);
+            // Learns who is connected; this load is for them, too.
+            self.followers.await_a_load(&seen, &desired);
+            self.followers.loaded();
             // What a peer's pull put in between, and whether the peers agree, shows when the next load is allowed.
             return Ok(Next::At(Instant::now() + SPACING));
         }
+        if self.followers.await_a_load(&seen, &desired) {
+            let load = Plan::default().then(Statement::LoadToRuntime(Module::ProxysqlServers));
+            if let Some(at) = self.spacing.wait_for(&load) {
+                return Ok(Next::At(at));
+            }
+            self.spacing.apply(&load, admin).await?;
+            self.followers.loaded();
+            info!("a satellite connected; loaded the list of members once more, for its own may be newer");
+            return Ok(Next::At(Instant::now() + SPACING));
+        }
         self.end_ties(&seen, &desired, admin).await
+    }
+
+    async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
+        if self.sees_followers {
+            match admin.run(&Statement::ObserveWithFollowers).await {
+                Ok(answer) => return read(&answer),
+                Err(error) if error.names_no_such_table() => self.sees_followers = false,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        read(&admin.run(&Statement::Observe).await?)
     }
 
     /// The members that the pods make; `None` while they are not known or there are none.

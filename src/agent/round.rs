@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Proxysql;
 use crate::domain::observation::{Observation, Unreadable};
 use crate::domain::statement::{Module, Plan, Statement};
-use crate::edge::admin::AdminError;
+use crate::edge::admin::{AdminError, Answer};
 
 /// The least time between two loads of a module on a node. Epochs count whole seconds: two loads within one of them, with a
 /// peer's pull between, leave the nodes apart for good, for neither content is the newer.
@@ -65,7 +65,12 @@ impl Spacing {
     }
 }
 
+/// Types the answer to an observation.
+pub(super) fn read(answer: &Answer) -> Result<Observation, RoundError> {
+    Ok(Observation::read(&answer.rows)?)
+}
+
 /// Reads the admin tables.
 pub(super) async fn observe<P: Proxysql>(admin: &mut P) -> Result<Observation, RoundError> {
-    Ok(Observation::read(&admin.run(&Statement::Observe).await?.rows)?)
+    read(&admin.run(&Statement::Observe).await?)
 }

@@ -122,7 +122,9 @@ mod tests {
         // One row a key, as in the table.
         proptest::collection::vec(member, 0..8).prop_map(|rows| {
             let mut by_key = std::collections::BTreeMap::new();
-            rows.into_iter().for_each(|m| drop(by_key.insert((m.hostname.clone(), m.port), m)));
+            for m in rows {
+                by_key.insert((m.hostname.clone(), m.port), m);
+            }
             by_key.into_values().collect()
         })
     }

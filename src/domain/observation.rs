@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::followers::Follower;
 use super::member::{Member, Members};
 use super::statement::Module;
 
-/// One answer to [`super::statement::Statement::Observe`].
+/// One answer to [`super::statement::Statement::Observe`] or [`super::statement::Statement::ObserveWithFollowers`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
     /// `ProxySQL`'s clock, in seconds since 1970.
@@ -23,6 +24,8 @@ pub struct Observation {
     pub own: BTreeMap<String, Checksum>,
     /// What this node knows of each member's modules, itself among them.
     pub peers: Vec<Peer>,
+    /// Connections of other nodes' cluster threads to this node, of the last minute. Only where they were asked for.
+    pub followers: Vec<Follower>,
     /// `admin-cluster_check_interval_ms`, how often the members are asked.
     pub check_interval: Duration,
 }
@@ -91,6 +94,12 @@ impl Observation {
                 "runtime" => drop(seen.runtime.insert(member(row)?)),
                 "own" => drop(seen.own.insert(column(1).to_owned(), checksum(row.get(2..).unwrap_or_default())?)),
                 "peer" => seen.add_peer(row)?,
+                "follower" => seen.followers.push(Follower {
+                    uuid: column(1).to_owned(),
+                    hostname: column(2).to_owned(),
+                    port: number("a follower's port", column(3))?,
+                    interfaces: column(4).to_owned(),
+                }),
                 other => return Err(Unreadable { what: "a row's kind", value: other.to_owned() }),
             }
         }
@@ -156,6 +165,7 @@ mod tests {
             row(&["peer", "10.0.0.1", "6032", "mysql_users", "3", "1795212480", "0xAB", "1795212490"]),
             row(&["peer", "10.0.0.1", "6032", "proxysql_servers", "1", "1795212480", "0xAC", "1795212489"]),
             row(&["peer", "10.0.0.2", "6032", "mysql_users", "0", "0", "", "0"]),
+            row(&["follower", "1bd3efde", "10.0.1.1", "37702", "0.0.0.0:6032", "", "", ""]),
         ])
         .unwrap();
         assert_eq!(seen.clock, 1_795_212_490);
@@ -167,6 +177,7 @@ mod tests {
         assert_eq!(seen.peers[0].updated_at, Some(1_795_212_490));
         assert_eq!(seen.peers[0].modules.len(), 2);
         assert_eq!(seen.peers[1].updated_at, None);
+        assert_eq!(seen.followers[0].port, 37702);
     }
 
     #[test]

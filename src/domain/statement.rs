@@ -80,6 +80,8 @@ pub const PUBLISHED_PREFIX: &str = "proxysql_agent_published_";
 pub enum Statement {
     /// Reads everything that a round decides on, in one statement and so at one moment; see [`super::observation`].
     Observe,
+    /// The same, and who follows this node. The table for that is there since 2.4.
+    ObserveWithFollowers,
     /// Removes rows of `proxysql_servers` in memory.
     DeleteMembers(Members),
     /// Adds rows to `proxysql_servers` in memory.
@@ -100,7 +102,7 @@ impl Statement {
     /// The statement in short, without values: for logs and errors.
     pub fn name(&self) -> String {
         match self {
-            Self::Observe => "the observation".to_owned(),
+            Self::Observe | Self::ObserveWithFollowers => "the observation".to_owned(),
             Self::DeleteMembers(_) => "DELETE FROM proxysql_servers".to_owned(),
             Self::InsertMembers(_) => "INSERT INTO proxysql_servers".to_owned(),
             Self::MarkPublished(_) => "the mark of a publish".to_owned(),
@@ -121,6 +123,7 @@ impl fmt::Display for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Observe => f.write_str(OBSERVE),
+            Self::ObserveWithFollowers => write!(f, "{OBSERVE} {FOLLOWERS}"),
             Self::DeleteMembers(members) => {
                 f.write_str("DELETE FROM proxysql_servers WHERE ")?;
                 separated(f, " OR ", members, |f, m| {
@@ -157,6 +160,11 @@ UNION ALL SELECT 'memory', hostname, port, weight, comment, '', '', '' FROM prox
 UNION ALL SELECT 'runtime', hostname, port, weight, comment, '', '', '' FROM runtime_proxysql_servers \
 UNION ALL SELECT 'own', name, version, epoch, checksum, '', '', '' FROM runtime_checksums_values \
 UNION ALL SELECT 'peer', hostname, port, name, version, epoch, checksum, updated_at FROM stats_proxysql_servers_checksums";
+
+/// Connections of nodes that were heard of in the last minute; the rows of ended ones stay in the table for good.
+const FOLLOWERS: &str = "\
+UNION ALL SELECT 'follower', uuid, hostname, port, admin_mysql_ifaces, '', '', '' FROM stats_proxysql_servers_clients_status \
+WHERE last_seen_at > strftime('%s', 'now') - 60";
 
 /// A text as a SQL string: single quotes, doubled inside.
 struct Quoted<'a>(&'a str);

@@ -136,6 +136,11 @@ impl AdminError {
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. })
     }
+
+    /// Whether the statement named a table that this release of `ProxySQL` does not have. The code is that of any other failure.
+    pub fn names_no_such_table(&self) -> bool {
+        matches!(self, Self::Refused { text, .. } if text.contains("no such table"))
+    }
 }
 
 /// The connection, or its absence.

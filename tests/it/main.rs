@@ -1,3 +1,6 @@
 //! What the README promises, a module for each promise. Every scenario runs the real binary.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod architecture;
+mod config;

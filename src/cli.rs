@@ -1,0 +1,225 @@
+//! The command line: a flag for each key, named exactly like it, and what the process is asked to do.
+
+use std::ffi::OsString;
+
+use clap::builder::OsStringValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::config::keys::{self, KEYS, Key};
+use crate::config::{ConfigError, ConfigErrors, Kind, Loaded, Origin, Sources, load, reference};
+
+/// What the process is asked to do.
+#[derive(Debug)]
+pub enum Invocation {
+    /// Run, with this configuration.
+    Run(Box<Loaded>),
+    /// Print this configuration to standard output and end.
+    ShowConfig(String),
+    /// Print this help, or this version, to standard output and end.
+    Help(String),
+}
+
+const SHOW_CONFIG: &str = "show-config";
+
+/// Width of a terminal that everybody has.
+const COLUMNS: usize = 80;
+
+/// What clap puts before the text of a flag.
+const INDENT: usize = 10;
+
+/// The command with all its flags. They are global: a sub-command takes them too.
+pub fn command() -> Command {
+    let flag = Arg::new(SHOW_CONFIG)
+        .long(SHOW_CONFIG)
+        .help("Print the effective configuration, and where each value comes from")
+        .global(true);
+    let command = Command::new("proxysql-agent")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(env!("CARGO_PKG_DESCRIPTION"))
+        .override_usage("proxysql-agent --run_mode=<core|satellite|dump> [--KEY=VALUE]...")
+        .after_help(
+            "Each flag is a key. core.interval may also be set by the variable\n\
+             AGENT_CORE_INTERVAL and in the YAML file that AGENT_CONFIG_FILE names, else\n\
+             /etc/proxysql-agent/config.yaml, else ./config.yaml. Flags win over variables,\n\
+             variables over the file. An empty variable counts as not set.\n\
+             \n\
+             Durations are seconds (30, 0.5) or have a unit (500ms, 30s, 5m).",
+        )
+        .args_override_self(true)
+        .next_line_help(true)
+        .disable_help_subcommand(true)
+        .arg(switch(flag));
+    KEYS.iter().fold(command, |command, key| command.arg(argument(key)))
+}
+
+fn argument(key: &'static Key) -> Arg {
+    let default = match key.default {
+        None => String::new(),
+        Some("") => " [empty]".to_owned(),
+        Some(default) => format!(" [{default}]"),
+    };
+    let text = format!("{}{}", key.about, reference::words(key));
+    let heading = if key.section().is_empty() { "process" } else { key.section() };
+    let arg = Arg::new(key.name)
+        .long(key.name)
+        .value_name(key.kind.placeholder())
+        .value_parser(OsStringValueParser::new())
+        .help(reference::wrap(&(text + &default), COLUMNS - INDENT).join("\n"))
+        .help_heading(heading)
+        .global(true);
+    // As with the Go agent, a value may begin with a dash.
+    if key.kind == Kind::Bool { switch(arg) } else { arg.allow_hyphen_values(true) }
+}
+
+/// A flag that needs no value: `--log.probes`, `--log.probes=false`.
+fn switch(arg: Arg) -> Arg {
+    arg.action(ArgAction::Set)
+        .value_parser(OsStringValueParser::new())
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("true")
+        .value_name("bool")
+}
+
+/// Reads the command line (its first item is the program's name) and, for what needs it, the configuration.
+pub fn parse(
+    args: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Invocation, ConfigErrors> {
+    parse_from(args, Sources::new(environment))
+}
+
+/// As [`parse`], with the other sources given.
+pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources) -> Result<Invocation, ConfigErrors> {
+    let (matches, mut errors) = match read(&command(), args.into_iter().collect()) {
+        Outcome::Matches(matches, errors) => (matches, errors),
+        Outcome::Help(text) => return Ok(Invocation::Help(text)),
+        Outcome::Broken(errors) => return Err(ConfigErrors(errors)),
+    };
+    sources.flags =
+        KEYS.iter().filter_map(|key| matches.get_one::<OsString>(key.name).map(|value| (key, value.clone()))).collect();
+    let show = match matches.get_one::<OsString>(SHOW_CONFIG).map(|value| value.to_str().and_then(truth)) {
+        Some(None) => {
+            let origin = Origin::Flag(format!("--{SHOW_CONFIG}"));
+            errors.push(ConfigError::new(origin, "expected no value, true or false"));
+            false
+        }
+        given => given.flatten().unwrap_or(false),
+    };
+    match load(&sources) {
+        Ok(loaded) if errors.is_empty() && show => Ok(Invocation::ShowConfig(reference::effective(&loaded))),
+        Ok(loaded) if errors.is_empty() => Ok(Invocation::Run(Box::new(loaded))),
+        Ok(_) => Err(ConfigErrors(errors)),
+        Err(ConfigErrors(more)) => {
+            // A flag without its value is one mistake, not two.
+            let half_given = errors.iter().any(|error| error.origin == Origin::Flag("--run_mode".to_owned()));
+            errors.extend(more.into_iter().filter(|error| !(half_given && error.origin == Origin::Default)));
+            Err(ConfigErrors(errors))
+        }
+    }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "1" => Some(true),
+        "false" | "f" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+enum Outcome {
+    Matches(ArgMatches, Vec<ConfigError>),
+    Help(String),
+    Broken(Vec<ConfigError>),
+}
+
+/// Reads the arguments. clap ends at the first mistake; here a wrong argument is noted, taken out, and the rest read again.
+fn read(command: &Command, mut args: Vec<OsString>) -> Outcome {
+    let mut errors = Vec::new();
+    // Positions as the user counts them.
+    let mut positions: Vec<usize> = (0..args.len()).collect();
+    loop {
+        let error = match command.clone().try_get_matches_from(&args) {
+            Ok(matches) => return Outcome::Matches(matches, errors),
+            Err(error) => error,
+        };
+        if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+            return Outcome::Help(error.to_string());
+        }
+        let context =
+            [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].into_iter().find_map(|kind| error.get(kind));
+        let named = match context {
+            Some(ContextValue::String(text)) => text.split([' ', '=']).next().unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
+        let Some(at) = args.iter().skip(1).position(|arg| is_argument(arg, &named)).map(|at| at + 1) else {
+            // No words of clap's: they repeat the arguments, and a password may be one.
+            let problem = "the command line cannot be read; each flag has the form --key=value";
+            errors.push(ConfigError::new(Origin::Default, problem));
+            return Outcome::Broken(errors);
+        };
+        let (error, takes_next) = wrong(&args, at, positions[at]);
+        let next_is_value = args.get(at + 1).is_some_and(|next| !next.to_string_lossy().starts_with('-'));
+        let last = if takes_next && next_is_value { at + 1 } else { at };
+        args.drain(at..=last);
+        positions.drain(at..=last);
+        errors.push(error);
+    }
+}
+
+fn is_argument(arg: &OsString, named: &str) -> bool {
+    let arg = arg.to_string_lossy();
+    let short = named.len() == 2 && named.starts_with('-') && named != "--";
+    !named.is_empty() && (arg == named || arg.starts_with(&format!("{named}=")) || (short && arg.starts_with(named)))
+}
+
+/// What is wrong with an argument, and whether the next one is its value. The argument's value is never repeated, nor is one that has
+/// no name: a password that lost its flag may be there.
+fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, bool) {
+    let text = args[at].to_string_lossy();
+    let name = text.split('=').next().unwrap_or_default();
+    if let Some(key) = name.strip_prefix("--").and_then(keys::find) {
+        let problem = format!("{} has no value, expected {}", key.name, key.kind.expected());
+        return (ConfigError::new(Origin::Flag(name.to_owned()), problem), false);
+    }
+    let near = keys::nearest(
+        name.trim_start_matches('-'),
+        KEYS.iter().map(|key| key.name).chain([SHOW_CONFIG, "help", "version"]),
+    );
+    let hint = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
+    let origin = Origin::Flag(if name.starts_with("--") { name.to_owned() } else { format!("argument {position}") });
+    if name.starts_with('-') {
+        (ConfigError::new(origin, format!("no such flag{hint}")), !text.contains('='))
+    } else {
+        (ConfigError::new(origin, format!("not a flag, expected --key=value{hint}")), false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_fits_a_terminal() {
+        for line in command().render_help().to_string().lines() {
+            assert!(line.chars().count() <= COLUMNS, "{line}");
+        }
+    }
+
+    #[test]
+    fn flags_reach_a_sub_command() {
+        let args = ["proxysql-agent", "status", "--api.port=9", "--log.probes"].map(OsString::from);
+        let command = command().subcommand(Command::new("status"));
+        let Outcome::Matches(matches, errors) = read(&command, args.into()) else { panic!("no matches") };
+        assert_eq!(errors, []);
+        assert_eq!(matches.subcommand_name(), Some("status"));
+        assert_eq!(matches.get_one::<OsString>("api.port"), Some(&"9".into()));
+        assert_eq!(matches.get_one::<OsString>("log.probes"), Some(&"true".into()));
+    }
+}

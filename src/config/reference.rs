@@ -1,0 +1,132 @@
+//! What people read about the keys: `config.yaml`, the table of the README, the effective configuration.
+
+use std::fmt::Write as _;
+
+use super::keys::{KEYS, Key};
+use super::layers;
+use super::{Kind, Loaded};
+
+/// The reference table of the README, in Markdown.
+pub fn markdown() -> String {
+    let mut text = "| key | default | meaning | live | since |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    for key in KEYS {
+        let default = match key.default {
+            None => "none".to_owned(),
+            Some("") => "empty".to_owned(),
+            Some(default) => format!("`{default}`"),
+        };
+        let about = format!("{}{}", key.about, unit(key)).replace('|', "\\|").replace('<', "&lt;");
+        let live = if key.live { "yes" } else { "" };
+        let since = if key.go { "Go agent" } else { "2.0" };
+        let _ = writeln!(text, "| `{}` | {default} | {about} | {live} | {since} |", key.name);
+    }
+    text
+}
+
+/// The reference file: every key at its default, with its meaning.
+pub fn config_yaml() -> String {
+    let mut text = "\
+# Every key of proxysql-agent with its default. Where the process looks for this file: AGENT_CONFIG_FILE, else
+# /etc/proxysql-agent/config.yaml, else ./config.yaml. A variable wins over the file and a flag over both:
+# core.interval is AGENT_CORE_INTERVAL and --core.interval. A duration is a number of seconds, or has a unit: 500ms, 30s, 5m.
+"
+    .to_owned();
+    outline(&mut text, |text, key, indent| {
+        for line in wrap(&format!("{}{}{}", key.about, words(key), live(key)), 110 - indent.len()) {
+            let _ = writeln!(text, "{indent}# {line}");
+        }
+        let (_, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
+        let _ = match key.default {
+            Some(default) => writeln!(text, "{indent}{name}: {}", scalar(key, default)),
+            None => writeln!(text, "{indent}# {name}: core"),
+        };
+    });
+    text
+}
+
+/// The effective configuration as YAML, with the source of each value and secrets masked.
+pub fn effective(loaded: &Loaded) -> String {
+    let values = layers::of(&loaded.config);
+    let mut text = String::new();
+    outline(&mut text, |text, key, indent| {
+        let (_, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
+        let value = match (key.is_secret(), loaded.config.proxysql.password.is_empty()) {
+            (true, true) => String::new(),
+            _ => layers::text(values.find_ref(key.name)),
+        };
+        let line = format!("{indent}{name}: {}", scalar(key, &value));
+        let origin = loaded.provenance.of(key.name).to_string().replace(char::is_control, "?");
+        let _ = writeln!(text, "{line:<50} # {origin}");
+    });
+    text
+}
+
+/// Walks over all keys and writes the lines of their sections between them.
+fn outline(text: &mut String, mut write: impl FnMut(&mut String, &'static Key, &str)) {
+    let mut open: Vec<&str> = Vec::new();
+    for key in KEYS {
+        let path: Vec<&str> = key.name.split('.').collect();
+        let sections = &path[..path.len() - 1];
+        if !sections.starts_with(&open) || sections.len() < open.len() {
+            open.truncate(open.iter().zip(sections).take_while(|(a, b)| a == b).count());
+        }
+        for section in &sections[open.len()..] {
+            if open.is_empty() && !text.is_empty() {
+                text.push('\n');
+            }
+            let _ = writeln!(text, "{}{section}:", "  ".repeat(open.len()));
+            open.push(section);
+        }
+        write(text, key, &"  ".repeat(open.len()));
+    }
+}
+
+/// A value as a YAML scalar that every reader takes for what it is.
+fn scalar(key: &Key, value: &str) -> String {
+    let bare = match key.kind {
+        Kind::Bool | Kind::Count | Kind::Port | Kind::Duration { .. } | Kind::Interval | Kind::Word(..) => true,
+        _ => {
+            value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
+                && value.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
+                && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
+                    .contains(&value.to_lowercase().as_str())
+        }
+    };
+    if bare { value.to_owned() } else { serde_json::Value::from(value).to_string() }
+}
+
+fn unit(key: &Key) -> String {
+    match key.kind {
+        Kind::Duration { .. } | Kind::Interval => " (s)".to_owned(),
+        _ => words(key),
+    }
+}
+
+/// A sentence with the words a key takes, where its meaning does not name them; else nothing.
+pub fn words(key: &Key) -> String {
+    match key.kind {
+        Kind::Word(words, _) if !words.iter().all(|word| key.about.contains(word)) => {
+            format!(" One of {}.", words.join(", "))
+        }
+        _ => String::new(),
+    }
+}
+
+fn live(key: &Key) -> &'static str {
+    if key.live { " A reload applies it." } else { "" }
+}
+
+/// Breaks a text into lines of at most `width` characters, between words.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}

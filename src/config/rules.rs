@@ -1,0 +1,119 @@
+//! What values of several keys must be to each other.
+
+use super::error::{ConfigError, Origin};
+use super::keys;
+use super::layers::{self, Findings, Layer};
+use super::load::Provenance;
+use super::value::RunMode;
+use super::{Config, DumpTarget};
+
+/// A run mode must be given. Where it is not, one is made up, so that the other mistakes are found as well.
+pub(super) fn run_mode(defaults: &mut Layer, others: &[Layer], findings: &mut Findings) {
+    const NAME: &str = "run_mode";
+    let Some(key) = keys::find(NAME) else { return };
+    if defaults.entries.contains_key(NAME) || others.iter().any(|layer| layer.entries.contains_key(NAME)) {
+        return;
+    }
+    if !findings.wrong.contains(NAME) {
+        let expected = key.kind.expected();
+        let problem = format!(
+            "run_mode is not set, expected {expected}, as flag {}, variable {} or key {NAME} of the file",
+            key.flag(),
+            key.variable()
+        );
+        findings.wrong.insert(NAME);
+        findings.errors.push(ConfigError::new(Origin::Default, problem));
+    }
+    defaults.set(key, RunMode::Core.as_str(), Origin::Default, findings);
+}
+
+/// The rules between keys. A rule keeps quiet where one of its keys is wrong by itself.
+pub(super) fn between_keys(config: &Config, provenance: &Provenance, findings: &mut Findings) {
+    let mut rules = Rules { values: layers::of(config), provenance, findings };
+    let shutdown = &config.shutdown;
+    rules.require(
+        shutdown.shutdown_timeout > shutdown.drain_timeout,
+        "shutdown.shutdown_timeout",
+        "more than",
+        "shutdown.drain_timeout",
+    );
+    rules.require(config.health.refresh < config.health.max_age, "health.refresh", "less than", "health.max_age");
+    let both = !config.proxysql.password.is_empty() && config.proxysql.password_file.is_some();
+    rules.exclude(both, "proxysql.password_file", "proxysql.password");
+    for name in ["core.podselector.app", "core.podselector.component"] {
+        // A value that is the default, spelt out, is no wish: the reference file spells out all of them.
+        let wished =
+            keys::find(name).and_then(|key| key.default) != Some(layers::text(rules.values.find_ref(name)).as_str());
+        rules.exclude(config.core.selector.is_some() && wished, "core.selector", name);
+    }
+    let directory = *provenance.of("dump.directory") != Origin::Default;
+    rules.exclude(config.dump.output.is_some() && directory, "dump.output", "dump.directory");
+
+    if shutdown.shutdown_timeout > shutdown.drain_timeout {
+        let needed = shutdown.propagation_delay + shutdown.drain_timeout;
+        if needed >= shutdown.shutdown_timeout {
+            findings.warnings.push(format!(
+                "shutdown.propagation_delay and shutdown.drain_timeout are {} s together: that is all of shutdown.shutdown_timeout, {} s, \
+                 and a drain may be cut short",
+                needed.as_secs_f64(),
+                shutdown.shutdown_timeout.as_secs_f64()
+            ));
+        }
+    }
+    let dump = &config.dump;
+    if dump.reset && (dump.min_count > 0 || dump.top > 0) {
+        let warning = "dump.reset forgets the digests that dump.min_count and dump.top leave out".to_owned();
+        findings.warnings.push(warning);
+    }
+    if dump.reset && dump.target() == DumpTarget::Stdout {
+        let warning = "dump.reset forgets the digests that the reader of standard output fails to take".to_owned();
+        findings.warnings.push(warning);
+    }
+}
+
+struct Rules<'a> {
+    values: figment::value::Value,
+    provenance: &'a Provenance,
+    findings: &'a mut Findings,
+}
+
+impl Rules<'_> {
+    /// One value must be more or less than another.
+    fn require(&mut self, holds: bool, name: &'static str, relation: &str, other: &'static str) {
+        let problem = |rules: &Self| {
+            format!(
+                "{name} is {}, expected {relation} {other}, which is {} ({})",
+                layers::shown(name, &rules.values),
+                layers::shown(other, &rules.values),
+                rules.provenance.of(other)
+            )
+        };
+        self.report(holds, name, other, problem);
+    }
+
+    /// Two keys must not both be set.
+    fn exclude(&mut self, both: bool, name: &'static str, other: &'static str) {
+        let problem = |rules: &Self| {
+            format!(
+                "{name} is {}, expected one of {name} and {other}, which is {} ({})",
+                layers::shown(name, &rules.values),
+                layers::shown(other, &rules.values),
+                rules.provenance.of(other)
+            )
+        };
+        self.report(!both, name, other, problem);
+    }
+
+    fn report(&mut self, holds: bool, name: &'static str, other: &'static str, problem: impl Fn(&Self) -> String) {
+        if holds || self.findings.wrong.contains(name) || self.findings.wrong.contains(other) {
+            return;
+        }
+        // Blame what somebody wrote.
+        let origin = match self.provenance.of(name) {
+            Origin::Default => self.provenance.of(other).clone(),
+            origin => origin.clone(),
+        };
+        let problem = problem(self);
+        self.findings.errors.push(ConfigError::new(origin, problem));
+    }
+}
