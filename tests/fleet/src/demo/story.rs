@@ -241,8 +241,8 @@ fn condense<'a>(said: impl Iterator<Item = &'a Saying>) -> String {
         }
     }
     let sentence = |(message, fields): (&str, BTreeMap<&str, Vec<&str>>)| {
-        let fields = fields.iter().map(|(key, values)| format!(" {key}={}", values.join(","))).collect::<String>();
-        format!("{message}{fields}")
+        let fields = fields.iter().map(|(key, values)| format!("{key}={}", values.join(",")));
+        std::iter::once(message.to_owned()).chain(fields).collect::<Vec<_>>().join(" ")
     };
     let told = told.into_iter().map(sentence).collect::<Vec<_>>();
     if told.is_empty() { "had nothing to do".to_owned() } else { told.join("; ") }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use super::agent::{AgentProcess, Post};
+use super::service::Joining;
 use super::settings::{Order, Role, Settings};
 use crate::kubernetes::{KubeApi, PodSpec};
 use crate::node::{Cnf, Node, NodeSpec};
@@ -38,6 +39,8 @@ pub struct Member {
     pub alive: bool,
     /// Whether its pod is one that is to be listed: Running, and not terminating.
     pub listed: bool,
+    /// On its way into the Service, or there, if it is a core.
+    pub(super) joining: Option<Joining>,
     plan: Plan,
 }
 
@@ -68,7 +71,7 @@ impl Member {
             }
         };
         let (name, role) = (plan.name.clone(), plan.role);
-        Ok(Self { name, role, agent: Some(agent), node, alive: true, listed: role == Role::Core, plan })
+        Ok(Self { name, role, agent: Some(agent), node, alive: true, listed: role == Role::Core, joining: None, plan })
     }
 
     /// Its address.
@@ -96,13 +99,13 @@ impl Member {
     }
 
     /// Ends ProxySQL at once.
-    pub async fn kill_node(&mut self) {
+    pub(super) async fn kill_node(&mut self) {
         self.alive = false;
         self.node.kill().await;
     }
 
     /// Ends ProxySQL if it runs and starts it again, with its old data directory or a new one.
-    pub async fn restart_node(&mut self, fresh: bool) -> io::Result<()> {
+    pub(super) async fn restart_node(&mut self, fresh: bool) -> io::Result<()> {
         self.node.restart(fresh).await?;
         self.alive = true;
         Ok(())
