@@ -24,7 +24,6 @@ pub use settings::{Order, Role, Settings};
 use crate::kubernetes::KubeApi;
 use crate::net::{Block, Forwarder};
 use member::Plan;
-use service::join_when_ready;
 
 /// How long an agent that was asked to end may take before it is ended.
 const GRACE: Duration = Duration::from_secs(10);
@@ -125,12 +124,9 @@ impl Rig {
         let roles = roles.into_iter().flat_map(|(role, count)| std::iter::repeat_n(role, count));
         let plans = roles.map(|role| self.plan(role)).collect::<io::Result<Vec<_>>>()?;
         let names = plans.iter().map(|plan| plan.name.clone()).collect();
-        let start = plans.into_iter().map(|plan| Member::start(plan, &self.settings, &self.kubernetes));
-        let mut started = try_join_all(start).await?;
-        for member in &mut started {
-            self.serve(member);
-        }
-        self.members.extend(started);
+        let start =
+            plans.into_iter().map(|plan| Member::start(plan, &self.settings, &self.kubernetes, self.service.clone()));
+        self.members.extend(try_join_all(start).await?);
         Ok(names)
     }
 
@@ -161,7 +157,6 @@ impl Rig {
 
     /// A node dies: agent and ProxySQL are gone at once, and the pod is still there as if nothing had happened.
     pub async fn kill(&mut self, name: &str) -> io::Result<()> {
-        self.unserve(name)?;
         let member = self.member_mut(name)?;
         member.kill_agent().await;
         member.kill_node().await;
@@ -193,43 +188,9 @@ impl Rig {
         self.member_mut(name)?.restart_agent(&settings).await
     }
 
-    /// ProxySQL dies, and the agent beside it lives.
-    pub async fn kill_proxysql(&mut self, name: &str) -> io::Result<()> {
-        self.unserve(name)?;
-        self.member_mut(name)?.kill_node().await;
-        Ok(())
-    }
-
-    /// Ends ProxySQL if it runs and starts it again, with its old data directory or a new one.
-    pub async fn restart_proxysql(&mut self, name: &str, fresh: bool) -> io::Result<()> {
-        self.unserve(name)?;
-        let index = self.members.iter().position(|member| member.name == name).ok_or_else(|| unknown(name))?;
-        let mut member = self.members.remove(index);
-        let restarted = member.restart_node(fresh).await;
-        self.serve(&mut member);
-        self.members.insert(index, member);
-        restarted
-    }
-
     /// The names of the members of a role.
     pub fn names(&self, role: Role) -> Vec<String> {
         self.members.iter().filter(|member| member.role == role).map(|member| member.name.clone()).collect()
-    }
-
-    /// Lets a core into the Service when it is ready.
-    fn serve(&self, member: &mut Member) {
-        if member.role == Role::Core {
-            member.joining = Some(join_when_ready(self.service.clone(), member.admin()));
-        }
-    }
-
-    /// Takes a member out of the Service.
-    fn unserve(&mut self, name: &str) -> io::Result<()> {
-        let member = self.member_mut(name)?;
-        member.joining = None;
-        let admin = member.admin();
-        self.service.remove(admin);
-        Ok(())
     }
 
     fn plan(&mut self, role: Role) -> io::Result<Plan> {
