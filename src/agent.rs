@@ -1,6 +1,8 @@
 //! The one task that owns `ProxySQL`: ticks, commands and news of pods in; statements out.
 
 mod core;
+mod peers;
+mod publish;
 mod round;
 mod satellite;
 
@@ -11,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 pub use self::core::Core;
+pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::statement::Statement;
@@ -30,11 +33,25 @@ pub trait Proxysql {
     /// Sends a statement and reads the whole answer, within a bound. A call that is dropped half-way must not leave anything
     /// behind that a later call could take for its own answer.
     fn run(&mut self, statement: &Statement) -> impl Future<Output = Result<Answer, AdminError>> + Send;
+
+    /// The release of another node, over a connection of its own that is gone afterwards.
+    fn version_of(&self, host: &str, port: u16) -> impl Future<Output = Result<String, AdminError>> + Send;
+
+    /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
+    fn login(&self) -> (String, Option<String>);
 }
 
 impl Proxysql for Admin {
     fn run(&mut self, statement: &Statement) -> impl Future<Output = Result<Answer, AdminError>> + Send {
         Self::run(self, statement)
+    }
+
+    fn version_of(&self, host: &str, port: u16) -> impl Future<Output = Result<String, AdminError>> + Send {
+        Self::version_of(self, host, port)
+    }
+
+    fn login(&self) -> (String, Option<String>) {
+        Self::login(self)
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::agent::{Agent, Core, Mode, Satellite};
+use crate::agent::{Agent, Core, Mode, Publishing, Satellite};
 use crate::config::{Config, Loaded, RunMode};
 use crate::domain::roster::Roster;
 use crate::edge::admin::{Admin, Password, Target};
@@ -102,7 +102,7 @@ async fn serve(
                 labels: config.core.label_selector(),
             };
             let watched = tasks.spawn(pods::follow(pods::client().await?, selection, sender, stop.clone()));
-            let core = Core::new(config.proxysql.address.port, own_pod, roster);
+            let core = Core::new(config.proxysql.address.port, own_pod, roster, publishing(config));
             let agent = Agent::new(admin, Mode::Core(core), config.core.interval, mailbox);
             tokio::select! {
                 () = agent.run() => Ok(()),
@@ -116,6 +116,10 @@ async fn serve(
         }
         RunMode::Dump => Err(AppError::Part("dump mode")),
     }
+}
+
+fn publishing(config: &Config) -> Publishing {
+    Publishing { allow_empty: config.core.allow_empty, file: config.core.config_file.clone() }
 }
 
 fn target(config: &Config) -> Target {

@@ -1,12 +1,14 @@
 //! One round of a core: publish the file once per `ProxySQL` process, keep the list of members, end ties between epochs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::Proxysql;
+use super::peers::Peers;
+use super::publish::{Publisher, Publishing};
 use super::round::{Next, RoundError, SPACING, Spacing, read};
 use crate::domain::drift;
 use crate::domain::followers::{Followers, Wanted};
@@ -15,7 +17,6 @@ use crate::domain::membership::{self, Listed};
 use crate::domain::observation::Observation;
 use crate::domain::roster::Roster;
 use crate::domain::statement::{Module, Plan, Statement};
-use crate::domain::trouble::Trouble;
 
 /// What a core's agent remembers between rounds; `ProxySQL` holds the rest.
 #[derive(Debug)]
@@ -23,9 +24,11 @@ pub struct Core {
     port: u16,
     own_pod: Option<String>,
     roster: watch::Receiver<Roster>,
-    began: Instant,
     spacing: Spacing,
-    publish_trouble: Trouble,
+    publisher: Publisher,
+    peers: Peers,
+    /// Modules at version 1, and since when this was seen.
+    blocked: BTreeMap<Module, Instant>,
     /// Ties that the last round saw. One that is seen twice is no peer's news on their way.
     tied: BTreeSet<Module>,
     holding: bool,
@@ -36,14 +39,15 @@ pub struct Core {
 
 impl Core {
     /// A core whose members listen on `port`, and which finds itself among the pods by the name `own_pod`.
-    pub fn new(port: u16, own_pod: Option<String>, roster: watch::Receiver<Roster>) -> Self {
+    pub fn new(port: u16, own_pod: Option<String>, roster: watch::Receiver<Roster>, publishing: Publishing) -> Self {
         Self {
             port,
             own_pod,
             roster,
-            began: Instant::now(),
             spacing: Spacing::default(),
-            publish_trouble: Trouble::default(),
+            publisher: Publisher::new(publishing),
+            peers: Peers::new(),
+            blocked: BTreeMap::new(),
             tied: BTreeSet::new(),
             holding: false,
             followers: Followers::default(),
@@ -61,14 +65,24 @@ impl Core {
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
         let mut seen = self.observe(admin).await?;
-        if seen.published.len() < Module::PUBLISHED.len() {
-            self.publish(&seen, admin).await?;
+        let due = seen.unpublished();
+        let mut again = Next::Interval;
+        if !due.is_empty() {
+            again = self.publisher.publish(&due, &seen, &mut self.spacing, admin).await?;
             seen = self.observe(admin).await?;
         }
+        let own = self.own_row();
+        let looked = self.peers.look(&seen, own.as_ref(), admin).await?;
+        Ok(again.min(looked).min(self.keep_members(&seen, admin).await?))
+    }
+
+    /// Makes the pods the list of members, and settles what the members disagree on.
+    async fn keep_members<P: Proxysql>(&mut self, seen: &Observation, admin: &mut P) -> Result<Next, RoundError> {
         let Some(desired) = self.desired() else { return Ok(Next::Interval) };
 
-        let mut plan = membership::plan(&listed(&seen), &desired);
-        let wanted = self.followers.want(&seen, &desired);
+        let unlock = self.locked(seen, &desired);
+        let mut plan = membership::plan(&listed(seen, unlock.contains(&Module::ProxysqlServers)), &desired);
+        let wanted = self.followers.want(seen, &desired);
         let for_followers = plan.is_empty() && wanted == Wanted::Load;
         if for_followers {
             plan = plan.then(Statement::LoadToRuntime(Module::ProxysqlServers));
@@ -92,7 +106,8 @@ impl Core {
         if wanted == Wanted::LoadLater {
             return Ok(Next::At(Instant::now() + SPACING));
         }
-        self.end_ties(&seen, &desired, admin).await
+        let unlocked = self.unlock(&unlock, admin).await?;
+        Ok(unlocked.min(self.end_ties(seen, &desired, admin).await?))
     }
 
     async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
@@ -120,43 +135,6 @@ impl Core {
         Some(members)
     }
 
-    /// Brings the file's modules into effect, so that a fresh core's configuration wins over what it pulled from older peers
-    /// while it booted, and so that its versions do not stay at 1, which nobody pulls.
-    ///
-    /// A module that fails is put back and tried again in the next round; the others are not loaded again for its sake.
-    async fn publish<P: Proxysql>(&mut self, seen: &Observation, admin: &mut P) -> Result<(), RoundError> {
-        let mut refusals = Vec::new();
-        for module in Module::PUBLISHED.into_iter().filter(|module| !seen.published.contains(module)) {
-            let rows = match admin.run(&Statement::LoadFromConfig(module)).await {
-                Ok(answer) => answer.affected,
-                Err(refusal) if refusal.is_refusal() => {
-                    admin.run(&Statement::SaveToMemory(module)).await?;
-                    refusals.push(refusal.to_string());
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            let is_fresh = seen.own.get(module.checksum_name()).is_none_or(|own| own.version <= 1);
-            if rows > 0 || is_fresh {
-                let load = Plan::default().then(Statement::LoadToRuntime(module));
-                self.spacing.apply(&load, admin).await?;
-                info!(%module, rows, "published from ProxySQL's configuration file");
-            } else {
-                info!(%module, "not in ProxySQL's configuration file; left alone");
-            }
-            admin.run(&Statement::MarkPublished(module)).await?;
-        }
-        if refusals.is_empty() {
-            self.publish_trouble.is_over();
-        } else {
-            let reason = refusals.join("; ");
-            if self.publish_trouble.is(&reason, self.began.elapsed()) {
-                error!(%reason, "cannot publish from ProxySQL's configuration file; runtime stays as it is");
-            }
-        }
-        Ok(())
-    }
-
     /// Loads once more what this node and a peer loaded differently in the same second.
     async fn end_ties<P: Proxysql>(
         &mut self,
@@ -168,12 +146,7 @@ impl Core {
         let lasting: Vec<Module> = tied.intersection(&self.tied).copied().collect();
         self.tied = tied;
         for module in &lasting {
-            let mut plan = Plan::default();
-            if *module != Module::ProxysqlServers {
-                // Only what is in effect is loaded again, not what somebody is editing. The list of members is right in memory.
-                plan = plan.then(Statement::SaveToMemory(*module));
-            }
-            plan = plan.then(Statement::LoadToRuntime(*module));
+            let plan = in_effect_again(*module);
             if let Some(at) = self.spacing.wait_for(&plan) {
                 return Ok(Next::At(at));
             }
@@ -185,17 +158,60 @@ impl Core {
         Ok(if look_again { Next::At(Instant::now() + seen.check_interval.max(SPACING) * 2) } else { Next::Interval })
     }
 
+    /// The modules that this core has to load once, unchanged, because nobody pulls them from any core.
+    fn locked(&mut self, seen: &Observation, desired: &Members) -> BTreeSet<Module> {
+        let Some(own) = self.own(desired) else { return BTreeSet::new() };
+        let own = own.clone();
+        let is_blocked = |module: &Module| seen.own(*module).is_some_and(|own| own.version == 1);
+        // What the file was not yet found to say is not meant to spread.
+        let settled = |module: &Module| *module == Module::ProxysqlServers || seen.published.contains_key(module);
+        let blocked: BTreeSet<Module> = Module::all().filter(is_blocked).filter(settled).collect();
+        self.blocked.retain(|module, _| blocked.contains(module));
+        let now = Instant::now();
+        blocked
+            .into_iter()
+            .filter(|module| {
+                let since = *self.blocked.entry(*module).or_insert(now);
+                drift::unlocks(seen, &own, desired, *module, now - since)
+            })
+            .collect()
+    }
+
+    async fn unlock<P: Proxysql>(&mut self, modules: &BTreeSet<Module>, admin: &mut P) -> Result<Next, RoundError> {
+        let mut next = Next::Interval;
+        for module in modules.iter().filter(|module| **module != Module::ProxysqlServers) {
+            let plan = in_effect_again(*module);
+            if let Some(at) = self.spacing.wait_for(&plan) {
+                next = next.min(Next::At(at));
+                continue;
+            }
+            self.spacing.apply(&plan, admin).await?;
+            info!(%module, "loaded once, unchanged: at version 1 no node would pull it");
+        }
+        // Peers that were not reached yet, and those whose turn it is, show soon.
+        let waiting = self.blocked.keys().any(|module| !modules.contains(module));
+        Ok(if waiting { next.min(Next::At(Instant::now() + SPACING)) } else { next })
+    }
+
     fn own<'a>(&self, desired: &'a Members) -> Option<&'a Member> {
         desired.iter().find(|member| Some(&member.comment) == self.own_pod.as_ref())
     }
+
+    fn own_row(&self) -> Option<Member> {
+        let members = self.roster.borrow().members(self.port)?;
+        self.own(&members).cloned()
+    }
 }
 
-fn listed(seen: &Observation) -> Listed {
-    Listed {
-        memory: seen.memory.clone(),
-        runtime: seen.runtime.clone(),
-        version: seen.own.get(Module::ProxysqlServers.checksum_name()).map_or(0, |own| own.version),
-    }
+/// Loads what is in effect, not what somebody is editing. The list of members is right in memory.
+fn in_effect_again(module: Module) -> Plan {
+    let plan = Plan::default();
+    let plan = if module == Module::ProxysqlServers { plan } else { plan.then(Statement::SaveToMemory(module)) };
+    plan.then(Statement::LoadToRuntime(module))
+}
+
+fn listed(seen: &Observation, unlock: bool) -> Listed {
+    Listed { memory: seen.memory.clone(), runtime: seen.runtime.clone(), is_blocked: unlock }
 }
 
 fn say_change(runtime: &Members, desired: &Members, plan: &Plan) {

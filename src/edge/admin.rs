@@ -19,6 +19,8 @@ use crate::domain::statement::Statement;
 const MAX_ALLOWED_PACKET: usize = 64 << 20;
 /// As above; seconds. The admin port closes no idle session.
 const WAIT_TIMEOUT: usize = 28_800;
+/// Bound of a connection to another node, and of the one statement on it.
+const PEER_DEADLINE: Duration = Duration::from_secs(1);
 /// More rows than any admin table that a decision reads has; a bound against a server gone mad.
 const MOST_ROWS: usize = 100_000;
 
@@ -161,6 +163,11 @@ impl Admin {
         self.slot.is_some()
     }
 
+    /// Who logs in, and with which password by now; `None` where its file cannot be read.
+    pub fn login(&self) -> (String, Option<String>) {
+        (self.target.username.clone(), self.target.password.read().ok())
+    }
+
     /// Sends a statement, over a new connection if there is none, and reads the whole answer.
     ///
     /// # Errors
@@ -184,6 +191,22 @@ impl Admin {
             Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: reason(&error) }),
             Err(_) => Err(AdminError::Deadline { statement: statement.name(), after }),
         }
+    }
+
+    /// The release of another node that takes the same login, over a connection that is gone afterwards.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn version_of(&self, host: &str, port: u16) -> Result<String, AdminError> {
+        let mut peer = Self::new(Target {
+            host: host.to_owned(),
+            port,
+            connect_timeout: PEER_DEADLINE,
+            statement_timeout: PEER_DEADLINE,
+            ..self.target.clone()
+        });
+        let answer = peer.run(&Statement::Version).await?;
+        Ok(answer.rows.into_iter().flatten().next().unwrap_or_default())
     }
 
     async fn connect(&self) -> Result<Conn, AdminError> {

@@ -1,0 +1,374 @@
+//! Publishing: the configuration file becomes what is in effect, module by module, exactly, and only where it differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::Proxysql;
+use super::round::{Next, RoundError, SPACING, Spacing};
+use crate::domain::observation::{Checksum, Observation};
+use crate::domain::publish::{self, Candidate, Change, Credentials, Difference, Judgement};
+use crate::domain::statement::comparison::Column;
+use crate::domain::statement::{Module, Plan, Shape, Statement, Table};
+use crate::domain::trouble::Trouble;
+use crate::edge::admin::AdminError;
+
+/// What publishing goes by.
+#[derive(Debug, Clone, Default)]
+pub struct Publishing {
+    /// Whether a file may empty users or servers while there are some in effect.
+    pub allow_empty: bool,
+    /// `ProxySQL`'s configuration file, if the agent sees it too. `ProxySQL` does not tell a section without entries from none; the
+    /// file does.
+    pub file: Option<PathBuf>,
+}
+
+impl Publishing {
+    /// What to call the file.
+    pub fn name(&self) -> String {
+        self.file.as_ref().map_or_else(|| "ProxySQL's configuration file".to_owned(), |path| path.display().to_string())
+    }
+
+    /// Whether the file has a section for the module; `None` where that cannot be seen.
+    pub fn has_section(&self, module: Module) -> Option<bool> {
+        let sections = publish::sections(&std::fs::read_to_string(self.file.as_ref()?).ok()?)?;
+        Some(module.sections().any(|name| sections.contains(name)))
+    }
+}
+
+/// What publishing remembers between rounds.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    publishing: Publishing,
+    began: Instant,
+    trouble: Trouble,
+    /// What still differed after a load: `ProxySQL` shows it otherwise than it was told, and would after any number of loads.
+    kept: BTreeMap<Module, BTreeSet<Difference>>,
+}
+
+/// How it went with one module.
+#[derive(Debug)]
+enum Outcome {
+    /// In effect, or not spoken of.
+    Done,
+    /// Later: somebody has just loaded it.
+    Later,
+    /// Not put into effect, and why.
+    Refused(String),
+    /// The file cannot be read at all.
+    Broken(String),
+}
+
+/// A module as the file has it, now in memory.
+pub(super) struct Draft {
+    tables: BTreeMap<Table, Vec<Column>>,
+    candidate: Candidate,
+    /// Entries that `ProxySQL` counted and did not take: invalid ones, and those that another one replaced.
+    lost: u64,
+    /// What it would change.
+    pub(super) differences: Vec<Difference>,
+}
+
+impl Publisher {
+    pub(super) fn new(publishing: Publishing) -> Self {
+        Self { publishing, began: Instant::now(), trouble: Trouble::default(), kept: BTreeMap::new() }
+    }
+
+    /// Brings modules of the file into effect, so that a fresh core's configuration wins over what it pulled from older peers while
+    /// it booted.
+    ///
+    /// A module that fails is put back and tried again in the next round; the others are not loaded again for its sake.
+    pub(super) async fn publish<P: Proxysql>(
+        &mut self,
+        modules: &[Module],
+        seen: &Observation,
+        spacing: &mut Spacing,
+        admin: &mut P,
+    ) -> Result<Next, RoundError> {
+        let (mut next, mut refusals) = (Next::Interval, Vec::new());
+        for module in modules {
+            let outcome = match self.one(*module, seen.clock, spacing, admin).await {
+                Ok(outcome) => outcome,
+                Err(error) if error.is_refusal() => {
+                    put_back(*module, admin).await?;
+                    Outcome::Refused(error.to_string())
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match outcome {
+                Outcome::Done => {}
+                Outcome::Later => next = next.min(Next::At(Instant::now() + SPACING)),
+                Outcome::Refused(reason) => refusals.push(format!("{module}: {reason}")),
+                Outcome::Broken(reason) => {
+                    refusals.push(reason);
+                    break;
+                }
+            }
+        }
+        if refusals.is_empty() {
+            if self.trouble.is_over() {
+                info!(file = %self.publishing.name(), "the configuration file can be published again");
+            }
+        } else {
+            let reason = refusals.join("; ");
+            if self.trouble.is(&reason, self.began.elapsed()) {
+                error!(file = %self.publishing.name(), %reason, "refusing to publish; what is in effect stays as it is");
+            }
+        }
+        Ok(next)
+    }
+
+    async fn one<P: Proxysql>(
+        &mut self,
+        module: Module,
+        clock: i64,
+        spacing: &mut Spacing,
+        admin: &mut P,
+    ) -> Result<Outcome, AdminError> {
+        let load = Plan::default().then(Statement::LoadToRuntime(module));
+        let before = standing(module, admin).await?;
+        // Also what a peer's pull, a person or an earlier agent loaded. At version 1 nobody pulls, and so no epoch can be tied.
+        let just_loaded = before.version > 1 && clock - before.epoch <= 1;
+        if just_loaded || spacing.wait_for(&load).is_some() {
+            return Ok(Outcome::Later);
+        }
+        // Only adds: where the file says nothing, or cannot be read, memory stays as it is.
+        let entries = match admin.run(&Statement::LoadFromConfig(module)).await {
+            Ok(answer) => answer.affected,
+            Err(error) if error.is_refusal() => return Ok(Outcome::Broken(error.to_string())),
+            Err(error) => return Err(error),
+        };
+        let has_section = self.publishing.has_section(module);
+        let nothing = Candidate { entries, has_section, ..Candidate::default() };
+        if publish::judge(module, &nothing, true) == (Judgement::LeaveAlone { doubtful: false }) {
+            self.leave_alone(module, has_section, admin).await?;
+            return Ok(Outcome::Done);
+        }
+        let draft = draft(module, has_section, admin).await?;
+        if let Some(reason) = self.objection(module, &draft, admin).await? {
+            put_back(module, admin).await?;
+            return Ok(Outcome::Refused(reason));
+        }
+        if draft.lost > 0 {
+            let (lost, file) = (draft.lost, self.publishing.name());
+            error!(%module, lost, %file, "ProxySQL does not take all entries of the file: some are invalid or there twice");
+        }
+        let known = self.kept.get(&module);
+        let fresh = |d: &&Difference| !publish::waits_for_restart(d) && known.is_none_or(|known| !known.contains(d));
+        if !draft.differences.iter().any(|d| fresh(&d)) {
+            info!(%module, "in effect as in ProxySQL's configuration file");
+            if module.is_variables() {
+                put_back(module, admin).await?;
+            }
+            mark(module, Some(before.checksum), admin).await?;
+            return Ok(Outcome::Done);
+        }
+        let now = standing(module, admin).await?;
+        if now != before {
+            warn!(%module, from = before.version, to = now.version, "somebody else loaded it meanwhile; looking again");
+            put_back(module, admin).await?;
+            return Ok(Outcome::Later);
+        }
+        spacing.apply(&load, admin).await?;
+        self.verify(module, &draft, &before, admin).await
+    }
+
+    /// The file has no entries of the module.
+    async fn leave_alone<P: Proxysql>(
+        &self,
+        module: Module,
+        has_section: Option<bool>,
+        admin: &mut P,
+    ) -> Result<(), AdminError> {
+        let in_effect = match module.tables().first() {
+            Some(table) if module.is_vital() => count(*table, admin).await?.2,
+            _ => 0,
+        };
+        let file = self.publishing.name();
+        if has_section.is_none() && in_effect > 0 {
+            warn!(%module, in_effect, %file, "no entries in the file; left alone, for only core.config_file would tell an empty section from none");
+        } else {
+            info!(%module, %file, "not in the file; left alone");
+        }
+        mark(module, None, admin).await
+    }
+
+    /// Why the module must not take effect.
+    async fn objection<P: Proxysql>(
+        &self,
+        module: Module,
+        draft: &Draft,
+        admin: &mut P,
+    ) -> Result<Option<String>, AdminError> {
+        if let Judgement::Refuse(reason) = publish::judge(module, &draft.candidate, self.publishing.allow_empty) {
+            return Ok(Some(reason));
+        }
+        if module != Module::AdminVariables {
+            return Ok(None);
+        }
+        let (username, password) = admin.login();
+        Ok(credentials(admin).await?.lockout(&username, password.as_deref()))
+    }
+
+    /// Reads back what is in effect after a load.
+    async fn verify<P: Proxysql>(
+        &mut self,
+        module: Module,
+        draft: &Draft,
+        before: &Checksum,
+        admin: &mut P,
+    ) -> Result<Outcome, AdminError> {
+        let after = standing(module, admin).await?;
+        // PostgreSQL's variables have no version in some releases.
+        if after.version > before.version + 1 {
+            warn!(%module, from = before.version, to = after.version, "somebody else loaded it in the same moment; looking again");
+            return Ok(Outcome::Later);
+        }
+        if module.is_variables() {
+            // Values that were not taken have sprung back in memory.
+            admin.run(&Statement::LoadFromConfig(module)).await?;
+        }
+        let rest = compare(&draft.tables, admin).await?;
+        if module.is_variables() {
+            put_back(module, admin).await?;
+        }
+        let (waiting, kept): (Vec<_>, Vec<_>) = rest.into_iter().partition(publish::waits_for_restart);
+        if !waiting.is_empty() {
+            warn!(%module, rows = %listed(&waiting), "ProxySQL takes these from the file only when it starts");
+        }
+        if !kept.is_empty() {
+            warn!(%module, rows = %listed(&kept), "ProxySQL does not have these in effect as the file has them");
+        }
+        self.kept.insert(module, kept.into_iter().collect());
+        let number = |wanted: fn(&Change) -> bool| draft.differences.iter().filter(|d| wanted(&d.change)).count();
+        info!(
+            %module,
+            added = number(|change| matches!(change, Change::Added)),
+            removed = number(|change| matches!(change, Change::Removed)),
+            changed = number(|change| matches!(change, Change::Changed(_))),
+            rows = %listed(&draft.differences),
+            version = after.version,
+            "published from ProxySQL's configuration file"
+        );
+        mark(module, Some(after.checksum), admin).await?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// Rows, without values, as many as a line of a log bears.
+fn listed(differences: &[Difference]) -> String {
+    const MOST: usize = 20;
+    let mut text = differences.iter().take(MOST).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    if let Some(more) = differences.len().checked_sub(MOST).filter(|more| *more > 0) {
+        text = format!("{text} and {more} more");
+    }
+    text
+}
+
+/// Makes a module in memory what the file says, and holds it against what is in effect. On an error memory is to be put back.
+pub(super) async fn draft<P: Proxysql>(
+    module: Module,
+    has_section: Option<bool>,
+    admin: &mut P,
+) -> Result<Draft, AdminError> {
+    let tables = columns(module, admin).await?;
+    for table in tables.keys() {
+        admin.run(&Statement::Empty(*table)).await?;
+    }
+    if module.is_variables() {
+        admin.run(&Statement::SaveToMemory(module)).await?;
+    }
+    let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
+    let mut draft = Draft { tables, candidate: Candidate::default(), lost: 0, differences: Vec::new() };
+    let (mut taken, mut first) = (0, (0, 0, 0));
+    for table in draft.tables.keys().filter(|_| !module.is_variables()) {
+        let counts = count(*table, admin).await?;
+        taken += counts.0;
+        if module.tables().first() == Some(table) {
+            first = counts;
+        }
+        if table.shape == Shape::Wordless && counts.0 == 0 {
+            admin.run(&Statement::TakeFromRuntime(*table)).await?;
+        }
+    }
+    if !module.is_variables() {
+        draft.lost = entries.saturating_sub(taken);
+    }
+    draft.candidate = Candidate { entries, has_section, effective: first.1, in_effect: first.2 };
+    draft.differences = compare(&draft.tables, admin).await?;
+    Ok(draft)
+}
+
+/// Makes a module in memory what is in effect.
+pub(super) async fn put_back<P: Proxysql>(module: Module, admin: &mut P) -> Result<(), AdminError> {
+    for table in columns(module, admin).await?.into_keys() {
+        admin.run(&Statement::Empty(table)).await?;
+    }
+    admin.run(&Statement::SaveToMemory(module)).await?;
+    Ok(())
+}
+
+async fn mark<P: Proxysql>(module: Module, checksum: Option<String>, admin: &mut P) -> Result<(), AdminError> {
+    admin.run(&Statement::MarkPublished(module, checksum)).await?;
+    Ok(())
+}
+
+/// The tables of a module that this release has.
+async fn columns<P: Proxysql>(module: Module, admin: &mut P) -> Result<BTreeMap<Table, Vec<Column>>, AdminError> {
+    let answer = admin.run(&Statement::Columns(module)).await?;
+    let mut tables: BTreeMap<Table, Vec<Column>> = BTreeMap::new();
+    for row in &answer.rows {
+        let [name, column, key] = row.as_slice() else { continue };
+        if let Some(table) = module.tables().iter().find(|table| table.name == name) {
+            tables.entry(*table).or_default().push(Column { name: column.clone(), key: key != "0" });
+        }
+    }
+    Ok(tables)
+}
+
+/// All rows of a table in memory, those that count, and those in effect.
+async fn count<P: Proxysql>(table: Table, admin: &mut P) -> Result<(u64, u64, u64), AdminError> {
+    let answer = admin.run(&Statement::Count(table)).await?;
+    let number = |i: usize| answer.rows.first().and_then(|row| row.get(i)?.parse().ok()).unwrap_or_default();
+    Ok((number(0), number(1), number(2)))
+}
+
+async fn compare<P: Proxysql>(
+    tables: &BTreeMap<Table, Vec<Column>>,
+    admin: &mut P,
+) -> Result<Vec<Difference>, AdminError> {
+    let mut differences = Vec::new();
+    for (table, columns) in tables {
+        let answer = admin.run(&Statement::Compare(*table, columns.clone())).await?;
+        differences.extend(publish::differences(*table, columns, &answer.rows));
+    }
+    Ok(differences)
+}
+
+/// Where a module stands on this node.
+async fn standing<P: Proxysql>(module: Module, admin: &mut P) -> Result<Checksum, AdminError> {
+    let answer = admin.run(&Statement::Checksums).await?;
+    let row = answer.rows.into_iter().find(|row| row.first().is_some_and(|name| name == module.checksum_name()));
+    let column = |i: usize| row.as_ref().and_then(|row| row.get(i)).map_or("", String::as_str);
+    Ok(Checksum {
+        version: column(1).parse().unwrap_or_default(),
+        epoch: column(2).parse().unwrap_or_default(),
+        checksum: column(3).to_owned(),
+    })
+}
+
+pub(super) async fn credentials<P: Proxysql>(admin: &mut P) -> Result<Credentials, AdminError> {
+    let mut credentials = Credentials::default();
+    for row in admin.run(&Statement::Credentials).await?.rows {
+        let Ok([name, value]) = <[String; 2]>::try_from(row) else { continue };
+        match name.as_str() {
+            "admin-admin_credentials" => credentials.admin = value,
+            "admin-cluster_username" => credentials.cluster_username = value,
+            "admin-cluster_password" => credentials.cluster_password = value,
+            _ => credentials.clustered = !value.is_empty(),
+        }
+    }
+    Ok(credentials)
+}
