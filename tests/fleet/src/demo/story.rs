@@ -12,7 +12,7 @@ use super::screen::{Colour, Screen};
 use super::table;
 
 /// How long a step may take to converge.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(30);
 /// For how long a step watches that something does not happen.
 const WATCH: Duration = Duration::from_millis(2_500);
 const POLL: Duration = Duration::from_millis(100);
