@@ -6,5 +6,6 @@ mod likeness {
     mod commands;
     mod experiments;
     mod scripts;
+    mod side_by_side;
     mod statements;
 }

@@ -215,11 +215,14 @@ async fn two_loads_in_one_second_diverge_for_good_and_one_more_repairs() {
                 && seen(&cores[0], &cores[1], RULES, "updated_at").await != "0"
         })
         .await;
-        early_in_a_second().await;
-        publish(&cores[0], "^A").await;
-        publish(&cores[1], "^B").await;
-        let epochs = (sum(&cores[0], RULES).await.epoch, sum(&cores[1], RULES).await.epoch);
-        assert_eq!(epochs.0, epochs.1, "both loads in one second");
+        // On a busy machine two loads do not always fall into one second.
+        until("both loads are in one second", || async {
+            early_in_a_second().await;
+            publish(&cores[0], "^A").await;
+            publish(&cores[1], "^B").await;
+            sum(&cores[0], RULES).await.epoch == sum(&cores[1], RULES).await.epoch
+        })
+        .await;
         until("the difference counts", || async { differing(&cores[0], &cores[1], RULES).await > 9 }).await;
         assert_eq!((patterns(&cores[0]).await, patterns(&cores[1]).await), (vec!["^A".into()], vec!["^B".into()]));
         run(&cores[0], "LOAD MYSQL QUERY RULES TO RUNTIME").await;
