@@ -4,7 +4,10 @@
 
 mod architecture;
 mod config;
+mod kubernetes;
 mod membership;
 mod publish;
 mod satellite;
+mod scene;
+mod session;
 mod support;
