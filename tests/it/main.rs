@@ -4,3 +4,7 @@
 
 mod architecture;
 mod config;
+mod membership;
+mod publish;
+mod satellite;
+mod support;

@@ -3,5 +3,8 @@
 
 mod likeness {
     pub mod bench;
+    mod commands;
     mod experiments;
+    mod scripts;
+    mod statements;
 }

@@ -50,6 +50,9 @@ pub struct Behaviour {
     pub restart_takes: Duration,
     /// As 3.0 does: `PROXYSQL PAUSE` and `RESUME` are answered twice.
     pub double_reply: bool,
+    /// As 3.0 has: the tables, variables and statements of `PostgreSQL`, of which no port of its own. Takes effect when a
+    /// process starts.
+    pub postgres: bool,
     /// How long the link to a peer of another version rests.
     pub other_version_rest: Duration,
 }
@@ -63,8 +66,16 @@ impl Default for Behaviour {
             slow_shutdown_takes: Duration::from_millis(200),
             restart_takes: Duration::from_millis(200),
             double_reply: false,
+            postgres: false,
             other_version_rest: Duration::from_secs(30),
         }
+    }
+}
+
+impl Behaviour {
+    /// What sets a 3.0 apart.
+    pub fn v3() -> Self {
+        Self { version: "3.0.0".to_owned(), double_reply: true, postgres: true, ..Self::default() }
     }
 }
 
@@ -196,12 +207,8 @@ impl Host {
     }
 
     /// Starts a life: database, layers, listeners, the watch over the peers.
-    pub(crate) async fn boot(self: &Arc<Self>, boot: Boot) -> io::Result<()> {
-        let before = lock(&self.life).take();
-        if let Some(before) = before {
-            end(&before).await;
-        }
-        let life = Arc::new(self.open(boot).map_err(io::Error::other)?);
+    pub(crate) async fn boot(self: &Arc<Self>, boot: Boot, before: Option<&Life>) -> io::Result<()> {
+        let life = Arc::new(self.open(boot, before).map_err(io::Error::other)?);
         let (admin, mysql) = {
             let store = life.store();
             (
@@ -220,7 +227,8 @@ impl Host {
         Ok(())
     }
 
-    fn open(&self, boot: Boot) -> Result<Life, String> {
+    /// `before` is the life that this one continues in the same process: uptime and versions go on.
+    fn open(&self, boot: Boot, before: Option<&Life>) -> Result<Life, String> {
         let text_of = |error: rusqlite::Error| super::store::text_of(&error);
         std::fs::create_dir_all(&self.spec.dir).map_err(|error| error.to_string())?;
         if boot == Boot::Initial {
@@ -228,15 +236,19 @@ impl Host {
             let _ = std::fs::remove_file(self.spec.dir.join("proxysql.db"));
         }
         let config = self.spec.dir.join("proxysql.cnf");
-        let (mut store, existed) = Store::open(&self.spec.dir, config).map_err(text_of)?;
+        let (mut store, existed) = Store::open(&self.spec.dir, config, self.behaviour().postgres).map_err(text_of)?;
         let now = self.now();
-        for module in Module::ALL {
+        if let Some(before) = before {
+            store.runtime.sums = before.store().runtime.sums.clone();
+        }
+        let modules = Module::known(store.postgres);
+        for &module in modules {
             if existed {
                 store.load_from_disk(module).map_err(text_of)?;
             }
         }
         store.set_defaults(&self.behaviour().version).map_err(text_of)?;
-        for module in Module::ALL {
+        for &module in modules {
             if !existed || boot == Boot::Reload {
                 store.load_from_config(module)?;
                 store.save_to_disk(module).map_err(text_of)?;
@@ -256,7 +268,7 @@ impl Host {
             clients: Mutex::default(),
             peers: Mutex::default(),
             digests: Mutex::default(),
-            started: Instant::now(),
+            started: before.map_or_else(Instant::now, |before| before.started),
             uuid,
             mysql_wanted: watch::Sender::new(true),
             mysql_open: watch::Sender::new(false),
@@ -272,7 +284,7 @@ impl Host {
         if let Some(uuid) = kept.first().and_then(|row| row[0].clone()) {
             return Ok(uuid);
         }
-        let unique = format!("{:?} {:?} {}", self.spec.dir, SystemTime::now(), std::process::id());
+        let unique = format!("{} {:?} {}", self.spec.dir.display(), SystemTime::now(), std::process::id());
         let hash = Sha1::digest(unique.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let uuid = format!("{}-{}-4{}-8{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32]);
         store.insert("disk.global_settings", &[vec![Some("uuid".to_owned()), Some(uuid.clone())]])?;
@@ -303,7 +315,7 @@ impl Host {
     pub(crate) fn restart_later(self: &Arc<Self>, life: &Arc<Life>) {
         self.stop(life, Cause::Restart);
         let after = self.behaviour().restart_takes;
-        let (host, life) = (Arc::downgrade(self), Arc::downgrade(life));
+        let (host, life) = (Arc::downgrade(self), Arc::clone(life));
         let owned = self.owned.clone();
         self.restarts.spawn(async move {
             tokio::select! {
@@ -341,14 +353,12 @@ impl Host {
     }
 }
 
-async fn reboot(host: Weak<Host>, life: Weak<Life>, after: Duration) {
+async fn reboot(host: Weak<Host>, life: Arc<Life>, after: Duration) {
     tokio::time::sleep(after).await;
-    if let Some(life) = life.upgrade() {
-        end(&life).await;
-    }
+    end(&life).await;
     if let Some(host) = host.upgrade() {
         // A port that is taken by now leaves the node stopped, which `cause` shows already.
-        let _ = host.boot(Boot::Normal).await;
+        let _ = host.boot(Boot::Normal, Some(&life)).await;
     }
 }
 

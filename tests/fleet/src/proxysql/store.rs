@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, params_from_iter};
 
@@ -34,11 +35,13 @@ pub(crate) struct Store {
     pub(crate) runtime: Runtime,
     pub(crate) config: PathBuf,
     pub(crate) read_only: bool,
+    /// With the tables of 3.0.
+    pub(crate) postgres: bool,
 }
 
 impl Store {
     /// Opens the databases in `dir`, the memory layer empty, disk as it was left. Tells whether there was a disk.
-    pub(crate) fn open(dir: &Path, config: PathBuf) -> rusqlite::Result<(Self, bool)> {
+    pub(crate) fn open(dir: &Path, config: PathBuf, postgres: bool) -> rusqlite::Result<(Self, bool)> {
         static NAMES: AtomicU64 = AtomicU64::new(0);
         let name = NAMES.fetch_add(1, Ordering::Relaxed);
         let shared = format!("file:fleet-stats-{}-{name}?mode=memory&cache=shared", std::process::id());
@@ -53,14 +56,19 @@ impl Store {
             "ATTACH ':memory:' AS monitor; ATTACH ':memory:' AS stats_history; \
              PRAGMA disk.synchronous = OFF; PRAGMA disk.journal_mode = MEMORY; PRAGMA foreign_keys = OFF;",
         )?;
-        let store = Self { main, stats, runtime: Runtime::default(), config, read_only: false };
-        store.create(existed)?;
+        for connection in [&main, &stats] {
+            forget_newer_functions(connection)?;
+        }
+        let store = Self { main, stats, runtime: Runtime::default(), config, read_only: false, postgres };
+        store.create()?;
         Ok((store, existed))
     }
 
-    fn create(&self, disk_exists: bool) -> rusqlite::Result<()> {
+    /// Makes all tables; those on disk may be there already.
+    fn create(&self) -> rusqlite::Result<()> {
         let mut batch = String::from("BEGIN;");
-        for (name, statement) in schema::tables(schema::MEMORY) {
+        let beside = |fixture| if self.postgres { fixture } else { "" };
+        for (name, statement) in schema::tables(schema::MEMORY).chain(schema::tables(beside(schema::POSTGRES))) {
             let create = format!("CREATE TABLE {name}");
             batch += statement;
             batch += ";";
@@ -68,16 +76,14 @@ impl Store {
                 batch += &statement.replacen(&create, &format!("CREATE TABLE runtime_{name}"), 1);
                 batch += ";";
             }
-            if !disk_exists && !schema::NOT_ON_DISK.contains(&name) {
-                batch += &statement.replacen(&create, &format!("CREATE TABLE disk.{name}"), 1);
+            if !schema::NOT_ON_DISK.contains(&name) {
+                batch += &statement.replacen(&create, &format!("CREATE TABLE IF NOT EXISTS disk.{name}"), 1);
                 batch += ";";
             }
         }
-        if !disk_exists {
-            batch += "CREATE TABLE disk.global_settings (variable_name VARCHAR NOT NULL PRIMARY KEY, \
-                      variable_value VARCHAR NOT NULL);";
-        }
-        for (name, statement) in schema::tables(schema::STATS) {
+        batch += "CREATE TABLE IF NOT EXISTS disk.global_settings (variable_name VARCHAR NOT NULL PRIMARY KEY, \
+                  variable_value VARCHAR NOT NULL);";
+        for (name, statement) in schema::tables(schema::STATS).chain(schema::tables(beside(schema::POSTGRES_STATS))) {
             let create = format!("CREATE TABLE {name}");
             batch += &statement.replacen(&create, &format!("CREATE TABLE stats.{name}"), 1);
             batch += ";";
@@ -152,6 +158,16 @@ impl Store {
     }
 }
 
+/// Functions that this `SQLite` has and the one in 2.7.1 (3.43) has not.
+fn forget_newer_functions(connection: &Connection) -> rusqlite::Result<()> {
+    for name in ["CONCAT", "CONCAT_WS", "UNISTR"] {
+        connection.create_scalar_function(name, -1, FunctionFlags::SQLITE_UTF8, move |_| {
+            Err::<Option<String>, _>(rusqlite::Error::UserFunctionError(format!("no such function: {name}").into()))
+        })?;
+    }
+    Ok(())
+}
+
 /// Runs the first statement of a text on one connection.
 pub(crate) fn run_on(connection: &Connection, sql: &str, out: &mut Encoder) -> rusqlite::Result<Ran> {
     let mut batch = Batch::new(connection, sql);
@@ -163,7 +179,7 @@ pub(crate) fn run_on(connection: &Connection, sql: &str, out: &mut Encoder) -> r
         statement.raw_execute()?;
         return Ok(Ran::Done(connection.changes()));
     }
-    out.columns(statement.column_names().into_iter(), ColumnType::Text);
+    out.columns(statement.column_names(), ColumnType::Text);
     let mut rows = statement.raw_query();
     let mut count = 0;
     while let Some(row) = rows.next()? {
