@@ -11,6 +11,7 @@ use super::observation::{Unreadable, number};
 
 /// One answer to [`super::statement::Statement::Health`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, as ProxySQL says it")]
 pub struct Snapshot {
     /// Users in effect that clients can log in as, `MySQL`'s and `PostgreSQL`'s.
     pub users: u64,

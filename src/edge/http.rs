@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Extension, RawQuery, State as Held};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use tokio::time::{Instant, timeout};
@@ -98,7 +98,7 @@ async fn shutdown(
     headers: HeaderMap,
 ) -> Response {
     let Shared { state, .. } = &*shared;
-    if let Err(refusal) = may_change(&shared, &headers, peer) {
+    if let Some(refusal) = refusal(&shared, &headers, peer) {
         return refusal;
     }
     let waits = !query.as_deref().unwrap_or_default().split('&').any(|pair| matches!(pair, "wait=false" | "wait=0"));
@@ -138,7 +138,7 @@ async fn cancel(
     headers: HeaderMap,
 ) -> Response {
     let state = &shared.state;
-    if let Err(refusal) = may_change(&shared, &headers, peer) {
+    if let Some(refusal) = refusal(&shared, &headers, peer) {
         return refusal;
     }
     let (stage, before) = {
@@ -163,15 +163,12 @@ async fn cancel(
     }
 }
 
-/// Whether this request carries what it takes to change something; the answer if it does not.
-fn may_change(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Result<(), Response> {
-    let Some(file) = &shared.settings.token_file else { return Ok(()) };
-    token::check(file, headers).map_err(|reason| {
-        warn!(%peer, %reason, "refused a request that would change something");
-        let mut refusal = error(&shared.state, StatusCode::UNAUTHORIZED, "this takes the token of api.token_file");
-        refusal.headers_mut().insert("www-authenticate", axum::http::HeaderValue::from_static("Bearer"));
-        refusal
-    })
+/// The answer to a request that would change something and does not carry what that takes.
+fn refusal(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Option<Response> {
+    let reason = token::check(shared.settings.token_file.as_deref()?, headers).err()?;
+    warn!(%peer, %reason, "refused a request that would change something");
+    let refusal = error(&shared.state, StatusCode::UNAUTHORIZED, "this takes the token of api.token_file");
+    Some(([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response())
 }
 
 async fn no_such_path(Held(shared): Held<Arc<Shared>>, uri: Uri) -> Response {
@@ -188,5 +185,5 @@ async fn wrong_method(Held(shared): Held<Arc<Shared>>, method: Method, uri: Uri)
     let method: String = method.as_str().chars().take(20).collect();
     let message = format!("{method} is not for {}, {allowed} are", uri.path());
     let answer = error(&shared.state, StatusCode::METHOD_NOT_ALLOWED, &message);
-    ([("allow", allowed)], answer).into_response()
+    ([(header::ALLOW, allowed)], answer).into_response()
 }

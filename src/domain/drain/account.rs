@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{BATCH, Before, HURRY, Limits, Look};
+use super::{BATCH, Before, Limits, Look};
+
+/// The bound of everything once it was asked for twice.
+pub(super) const HURRY: Duration = Duration::from_secs(1);
 
 /// Where on the way down, for people and machines to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -82,12 +85,8 @@ impl Ending {
 pub struct Account {
     /// Whether `ProxySQL` had answered before.
     pub(super) reached: bool,
-    /// Whether a client had ever come.
-    pub(super) served: bool,
-    pub(super) threads: u32,
-    pub(super) lists_idle: bool,
-    /// The most clients before the first eviction.
-    pub(super) clients: u64,
+    /// What was known of clients at the start. Their number is the most there were before the first eviction.
+    pub(super) before: Before,
     /// Clients at the last look.
     remaining: u64,
     pub(super) evicted: u64,
@@ -107,10 +106,7 @@ impl Account {
     pub(super) fn open(at: Duration, limits: &Limits, reached: bool, known: Option<Before>) -> Self {
         let mut account = Self {
             reached,
-            served: false,
-            threads: 0,
-            lists_idle: true,
-            clients: 0,
+            before: Before { lists_idle: true, ..Before::default() },
             remaining: 0,
             evicted: 0,
             told: BTreeSet::new(),
@@ -129,22 +125,19 @@ impl Account {
     }
 
     pub(super) fn learn(&mut self, before: Before) {
-        self.served |= before.served;
-        self.threads = before.threads;
-        self.lists_idle = before.lists_idle;
-        self.clients = before.clients;
+        self.before = Before { served: self.before.served || before.served, ..before };
         self.remaining = before.clients;
     }
 
     pub(super) fn look(&mut self, look: &Look) {
         if self.evicted == 0 {
-            self.clients = self.clients.max(look.clients);
+            self.before.clients = self.before.clients.max(look.clients);
         }
         self.remaining = look.clients;
         if look.paused == Some(false) {
             self.add_note("the listener was not seen to be paused");
         }
-        if !self.lists_idle && look.clients > 0 {
+        if !self.before.lists_idle && look.clients > 0 {
             self.add_note(
                 "idle sessions are not listed, so none is evicted: mysql-session_idle_show_processlist is off",
             );
@@ -196,13 +189,13 @@ impl Account {
     pub fn progress(&self, at: Duration) -> Progress {
         let mut seconds = self.spent;
         seconds.add(self.step, at.saturating_sub(self.since));
-        let not_evicted = self.clients.saturating_sub(self.evicted);
+        let not_evicted = self.before.clients.saturating_sub(self.evicted);
         // A session that was told to go may have been counted once more.
         let still_here = self.remaining.min(not_evicted);
         Progress {
             step: self.step,
             ended: (self.step == Step::Over).then_some(self.ending).flatten(),
-            clients: self.clients,
+            clients: self.before.clients,
             remaining: if self.cuts() { 0 } else { still_here },
             evicted: self.evicted,
             finished: not_evicted - still_here,

@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use super::account::HURRY;
+use super::phase::{Draining, FIRST_CONTACT, RETRY};
 use super::*;
 
 const fn s(seconds: u64) -> Duration {
@@ -101,8 +103,8 @@ fn many_idle_sessions_are_spread_over_half_of_the_window() {
     // 15 s of 30 are 75 ticks: 200 in each, in batches.
     let Some(Effect::Evict(batch)) = way.hear(s(0), many) else { panic!("{:?}", way.effect) };
     assert_eq!(batch.len(), BATCH);
-    let Phase::Draining(Draining::Emptying { share, .. }, _) = way.phase else { panic!() };
-    assert_eq!(share, 100);
+    let Phase::Draining(Draining::Emptying(window), _) = way.phase else { panic!() };
+    assert_eq!(window.share, 100);
 }
 
 #[test]
@@ -345,7 +347,9 @@ proptest! {
                 }
             };
             let resuming = matches!(way.phase, Phase::Draining(Draining::Resuming(_), _));
-            way.hear(at, input);
+            let ended = !matches!(input, Input::Begin { .. } | Input::Hurry | Input::Cancel);
+            let next = way.hear(at, input);
+            prop_assert!(next.is_some() || !ended, "nothing follows {under_way:?}");
             if resuming && matches!(way.effect, Some(Effect::LookBefore(_))) {
                 (pauses, shutdowns, hurried, cancelled) = (0, 0, false, false);
             }
