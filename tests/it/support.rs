@@ -1,6 +1,7 @@
 //! What the scenarios share: rigs of the real binary, and waiting for a condition.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use proxysql_fleet::rig::{Member, Rig, Settings};
 use tokio::time::{Instant, sleep};
 
 /// How long anything may take before a scenario has failed. Far more than it needs: a busy machine must not fail a test.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The settings of the rig with the agent under test, and short intervals.
 pub(crate) fn settings() -> Settings {
@@ -29,12 +30,26 @@ pub(crate) async fn fleet(settings: Settings, cores: usize, satellites: usize) -
 
 /// Waits until every node has exactly the living cores, and the same content in every module.
 pub(crate) async fn converged(rig: &Rig) {
-    rig.converged(PATIENCE).await.unwrap_or_else(|report| panic!("{report}"));
+    converged_to(rig, &rig.expected(), "all living cores").await;
 }
 
 /// Waits until every node has exactly these rows.
 pub(crate) async fn converged_to(rig: &Rig, rows: &BTreeSet<Row>, what: &str) {
-    rig.converged_to(rows, PATIENCE).await.unwrap_or_else(|report| panic!("{what}: {report}"));
+    if let Err(report) = rig.converged_to(rows, PATIENCE).await {
+        panic!("{what}: {report}\n{}", said(rig));
+    }
+}
+
+/// The last words of each agent, for the report of a scenario that failed.
+fn said(rig: &Rig) -> String {
+    let mut text = String::new();
+    for member in rig.members() {
+        let said = member.agent.as_ref().map(|agent| agent.said_since(0)).unwrap_or_default();
+        for line in said.iter().skip(said.len().saturating_sub(12)) {
+            let _ = writeln!(text, "{}: {line}", member.name);
+        }
+    }
+    text
 }
 
 /// Waits until a condition holds.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use proxysql_fleet::node::Row;
+use proxysql_fleet::node::{BINARY, Row};
 use proxysql_fleet::rig::{Member, Report, Rig, Role, Saying, View, Views, differences};
 use tokio::time::Instant;
 
@@ -200,9 +200,9 @@ impl Story {
     }
 
     fn introduce(&mut self) {
-        let proxysql = match std::env::var("PROXYSQL_BIN") {
+        let proxysql = match std::env::var(BINARY) {
             Ok(path) => format!("the real ProxySQL {path}"),
-            Err(_) => "the embedded ProxySQL (a stand-in; set PROXYSQL_BIN for a real one)".to_owned(),
+            Err(_) => format!("the embedded ProxySQL (a stand-in; set {BINARY} for a real one)"),
         };
         let members =
             self.rig.members().iter().map(|member| format!("{} {}", member.name, member.ip())).collect::<Vec<_>>();
