@@ -101,7 +101,7 @@ impl Status {
 
     /// Whether a look at health was answered, or failed, since then.
     fn looked_since(&self, then: Instant) -> bool {
-        let since = |at: Instant| at > then;
+        let since = |at: Instant| at >= then;
         self.stage != Stage::Running
             || self.seen.as_ref().is_some_and(|(_, at)| since(*at))
             || self.failed_at.is_some_and(since)

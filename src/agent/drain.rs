@@ -29,7 +29,6 @@ impl<P: Proxysql + Send> Agent<P> {
         let mut effect = effect.unwrap_or(Effect::End);
         let mut books = Books { publisher, clock, step: None };
         books.publish(&phase);
-        info!("draining");
         marker.set().await;
         loop {
             match effect {
@@ -111,11 +110,11 @@ impl Books<'_> {
                 evicted = report.evicted,
                 finished = report.finished,
                 cut = report.cut,
-                propagation = seconds.propagation.as_secs_f32(),
-                pause = seconds.pause.as_secs_f32(),
-                drain = seconds.drain.as_secs_f32(),
-                shutdown = seconds.shutdown.as_secs_f32(),
-                total = seconds.total.as_secs_f32(),
+                propagation = %ms(seconds.propagation),
+                pause = %ms(seconds.pause),
+                drain = %ms(seconds.drain),
+                shutdown = %ms(seconds.shutdown),
+                total = %ms(seconds.total),
                 "drained"
             );
             for note in &report.notes {
@@ -128,6 +127,11 @@ impl Books<'_> {
             status.drains_ended += 1;
         });
     }
+}
+
+/// Seconds, to the millisecond.
+fn ms(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64())
 }
 
 fn before(snapshot: &Snapshot) -> Before {
