@@ -212,6 +212,7 @@ async fn statement(
             }
             Action::CutAfter => cut_after = true,
             Action::CutWithin(bytes) => wire.cut_after = Some(bytes),
+            Action::PauseWithin(bytes, time) => wire.pause_after = Some((bytes, time)),
             Action::Hang => std::future::pending().await,
             Action::Before(hook) => hook.run().await,
             Action::After(hook) => hooks.push(hook),
