@@ -1,10 +1,15 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
+mod grace;
+pub mod shutdown;
+
 use std::env;
+use std::future::ready;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -12,15 +17,22 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::agent::{Agent, Core, Mode, Publishing, Satellite};
-use crate::config::{Config, Loaded, RunMode};
+use crate::agent::{self, Agent, Core, Mode, Publishing, Satellite};
+use crate::config::{Config, Loaded, OnSigterm, RunMode, Shutdown};
+use crate::domain::drain::Limits;
+use crate::domain::health::Policy;
 use crate::domain::roster::Roster;
 use crate::edge::admin::{Admin, Password, Target};
-use crate::edge::{pods, signals};
-use crate::state::{self, Mailbox};
+use crate::edge::marker::Marker;
+use crate::edge::{http, pods, signals};
+use crate::state::{self, Command, Mailbox, Publisher};
 
 /// How long tasks get to end after the agent has.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// What a connection may last beyond the longest answer.
+const BEYOND: Duration = Duration::from_secs(15);
+/// How long SIGTERM waits for the API server to say whether this pod is being deleted.
+const POD_LOOK: Duration = Duration::from_secs(1);
 
 /// Why the process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +43,9 @@ pub enum AppError {
     /// The system refuses a signal handler.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
+    /// Probes cannot be answered.
+    #[error(transparent)]
+    Bind(#[from] http::BindError),
     /// A core cannot know its pods.
     #[error(transparent)]
     Pods(#[from] pods::PodsError),
@@ -65,12 +80,39 @@ pub fn main(loaded: Loaded) -> ExitCode {
 /// See [`AppError`]; the process then ends with 1.
 pub async fn run(config: Config, own_pod: Option<String>) -> Result<(), AppError> {
     let heard = signals::listen().map_err(AppError::Signals)?;
-    let (state, mailbox) = state::channel();
+    let listener = http::bind(&config.api.listen_on()).await?;
+    info!(version = env!("CARGO_PKG_VERSION"), mode = %config.run_mode, proxysql = %config.proxysql.address, "starting");
+    let (state, mailbox, publisher) = state::channel();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
 
-    let watching = tasks.spawn(signals::follow(heard, state.clone(), stop.clone()));
-    let ended = serve(&config, own_pod, mailbox, &stop, &tasks).await;
+    let identity = Identity::new(&config, own_pod.clone());
+    let on_term = on_term(config.shutdown.on_sigterm, identity.clone());
+    let policy = policy(&config);
+    let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, stop.clone()));
+    let routes = http::routes(
+        state.clone(),
+        http::Settings {
+            policy,
+            refresh: config.health.refresh,
+            token_file: config.api.token_file.clone(),
+            log_probes: config.log.probes,
+        },
+    );
+    let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
+    let serving = tasks.spawn(http::serve(listener, routes, bounds, tasks.clone(), stop.clone()));
+    tasks.spawn({
+        let said = grace::check(state.clone(), config.shutdown.clone(), identity);
+        let stop = stop.clone();
+        async move {
+            let _ = stop.run_until_cancelled(said).await;
+        }
+    });
+
+    let ended = tokio::select! {
+        ended = work(&config, own_pod, mailbox, publisher, &stop, &tasks) => ended,
+        _ = serving => Err(AppError::Part("the HTTP server")),
+    };
     stop.cancel();
     tasks.close();
     if timeout(LAST_WORDS, tasks.wait()).await.is_err() {
@@ -79,18 +121,22 @@ pub async fn run(config: Config, own_pod: Option<String>) -> Result<(), AppError
     ended
 }
 
-async fn serve(
+async fn work(
     config: &Config,
     own_pod: Option<String>,
-    mut mailbox: Mailbox,
+    mailbox: Mailbox,
+    publisher: Publisher,
     stop: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<(), AppError> {
-    info!(version = env!("CARGO_PKG_VERSION"), mode = %config.run_mode, proxysql = %config.proxysql.address, "starting");
-    if timeout(config.start_delay, mailbox.next()).await.is_ok() {
-        return Ok(());
-    }
     let admin = Admin::new(target(config));
+    let marker = Marker::new(config.shutdown.draining_file.clone());
+    let settings = |interval| agent::Settings {
+        interval,
+        start_delay: config.start_delay,
+        limits: limits(&config.shutdown),
+        evict_idle_after: config.shutdown.evict_idle_after,
+    };
     match config.run_mode {
         RunMode::Core => {
             if own_pod.is_none() {
@@ -102,16 +148,17 @@ async fn serve(
                 labels: config.core.label_selector(),
             };
             let watched = tasks.spawn(pods::follow(pods::client().await?, selection, sender, stop.clone()));
-            let core = Core::new(config.proxysql.address.port, own_pod, roster, publishing(config));
-            let agent = Agent::new(admin, Mode::Core(core), config.core.interval, mailbox);
+            let core = Mode::Core(Core::new(config.proxysql.address.port, own_pod, roster, publishing(config)));
+            let agent = Agent::new(admin, core, settings(config.core.interval), marker, mailbox, publisher);
             tokio::select! {
                 () = agent.run() => Ok(()),
                 _ = watched => Err(AppError::Part("the watch on pods")),
             }
         }
         RunMode::Satellite => {
-            let satellite = Satellite::new(config.core.bootstrap_hostname.clone());
-            Agent::new(admin, Mode::Satellite(satellite), config.satellite.interval, mailbox).run().await;
+            let satellite = Mode::Satellite(Satellite::new(config.core.bootstrap_hostname.clone()));
+            let settings = settings(config.satellite.interval);
+            Agent::new(admin, satellite, settings, marker, mailbox, publisher).run().await;
             Ok(())
         }
         RunMode::Dump => Err(AppError::Part("dump mode")),
@@ -120,6 +167,68 @@ async fn serve(
 
 fn publishing(config: &Config) -> Publishing {
     Publishing { allow_empty: config.core.allow_empty, file: config.core.config_file.clone() }
+}
+
+/// What SIGTERM asks for, found out when it comes.
+fn on_term(wanted: OnSigterm, identity: Identity) -> impl Fn() -> BoxFuture<'static, Command> {
+    move || match wanted {
+        OnSigterm::Drain => Box::pin(ready(Command::Drain)),
+        OnSigterm::Detach => Box::pin(ready(Command::Detach)),
+        OnSigterm::Auto => {
+            let identity = identity.clone();
+            Box::pin(async move {
+                match identity.look(POD_LOOK).await {
+                    Ok(pod) if !pod.deleted => Command::Detach,
+                    Ok(_) => Command::Drain,
+                    Err(reason) => {
+                        warn!(%reason, "cannot ask whether this pod is being deleted; draining");
+                        Command::Drain
+                    }
+                }
+            })
+        }
+    }
+}
+
+/// Which pod this process is in.
+#[derive(Debug, Clone)]
+struct Identity {
+    name: Option<String>,
+    namespace: Option<String>,
+    fallback: String,
+}
+
+impl Identity {
+    fn new(config: &Config, name: Option<String>) -> Self {
+        let namespace = env::var("POD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+        Self { name, namespace, fallback: config.core.podselector.namespace.clone() }
+    }
+
+    /// Asks the API server for the pod, within a bound.
+    async fn look(&self, within: Duration) -> Result<pods::OwnPod, String> {
+        let name = self.name.as_deref().ok_or("neither POD_NAME nor HOSTNAME is set")?;
+        match timeout(within, pods::own(name, self.namespace.as_deref(), &self.fallback)).await {
+            Ok(Ok(pod)) => Ok(pod),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer from the Kubernetes API within {} s", within.as_secs_f32())),
+        }
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        max_age: config.health.max_age,
+        require_config: config.requires_config(),
+        min_online: config.health.min_online,
+    }
+}
+
+fn limits(shutdown: &Shutdown) -> Limits {
+    Limits {
+        propagation_delay: shutdown.propagation_delay,
+        drain_timeout: shutdown.drain_timeout,
+        shutdown_timeout: shutdown.shutdown_timeout,
+    }
 }
 
 fn target(config: &Config) -> Target {

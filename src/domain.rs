@@ -2,8 +2,11 @@
 //!
 //! Nothing in here waits, reads a clock, logs or touches a neighbour; all of it is tested without I/O.
 
+pub mod budget;
+pub mod drain;
 pub mod drift;
 pub mod followers;
+pub mod health;
 pub mod isolation;
 pub mod member;
 pub mod membership;

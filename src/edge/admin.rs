@@ -86,6 +86,8 @@ pub enum AdminError {
         address: String,
         /// What the driver said.
         reason: String,
+        /// Nobody listens there.
+        refused: bool,
     },
     /// `ProxySQL` refused user and password.
     #[error("ProxySQL at {address} refuses the login: {text} (code {code})")]
@@ -139,6 +141,16 @@ impl AdminError {
         matches!(self, Self::Refused { .. })
     }
 
+    /// Whether nobody listens at the admin port: a `ProxySQL` that hangs still accepts.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Unreachable { refused: true, .. })
+    }
+
+    /// Whether the statement can have been carried out, though there is no answer.
+    pub fn may_have_been_sent(&self) -> bool {
+        matches!(self, Self::Deadline { .. } | Self::Lost { .. })
+    }
+
     /// Whether the statement named a table that this release of `ProxySQL` does not have. The code is that of any other failure.
     pub fn names_no_such_table(&self) -> bool {
         matches!(self, Self::Refused { text, .. } if text.contains("no such table"))
@@ -171,23 +183,25 @@ impl Admin {
     /// Sends a statement, over a new connection if there is none, and reads the whole answer.
     ///
     /// # Errors
-    /// See [`AdminError`]. After any but [`AdminError::Refused`] there is no connection any more.
+    /// See [`AdminError`]. After any but [`AdminError::Refused`] there is no connection any more. That `ProxySQL` hangs up is no error
+    /// where that is its answer.
     pub async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
         // Taken, not borrowed: a call that is abandoned at any await below drops the connection.
         let mut conn = match self.slot.take() {
             Some(conn) => conn,
             None => self.connect().await?,
         };
-        let after = self.target.statement_timeout;
+        let after = statement.bound().unwrap_or(self.target.statement_timeout);
         match timeout(after, exchange(&mut conn, statement.to_string())).await {
             Ok(Ok(answer)) => {
-                self.slot = Some(conn);
+                self.slot = (!statement.spoils_connection()).then_some(conn);
                 Ok(answer)
             }
             Ok(Err(mysql_async::Error::Server(error))) => {
-                self.slot = Some(conn);
+                self.slot = (!statement.spoils_connection()).then_some(conn);
                 Err(AdminError::Refused { statement: statement.name(), code: error.code, text: error.message })
             }
+            Ok(Err(_)) if statement.ends_proxysql() => Ok(Answer::default()),
             Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: reason(&error) }),
             Err(_) => Err(AdminError::Deadline { statement: statement.name(), after }),
         }
@@ -227,7 +241,9 @@ impl Admin {
             Ok(Err(mysql_async::Error::Server(error))) => {
                 Err(AdminError::LoginRefused { address, code: error.code, text: error.message })
             }
-            Ok(Err(error)) => Err(AdminError::Unreachable { address, reason: reason(&error) }),
+            Ok(Err(error)) => {
+                Err(AdminError::Unreachable { address, reason: reason(&error), refused: is_refused(&error) })
+            }
             Err(_) => Err(AdminError::Mute { address, after: *connect_timeout }),
         }
     }
@@ -262,6 +278,10 @@ fn reason(error: &mysql_async::Error) -> String {
         mysql_async::Error::Io(mysql_async::IoError::Io(error)) => error.to_string(),
         other => other.to_string(),
     }
+}
+
+fn is_refused(error: &mysql_async::Error) -> bool {
+    matches!(error, mysql_async::Error::Io(mysql_async::IoError::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn text(value: Value) -> String {

@@ -25,6 +25,8 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("kube", "edge::pods"),
     ("k8s_openapi", "edge::pods"),
     ("axum", "edge::http"),
+    ("hyper", "edge::http"),
+    ("hyper_util", "edge::http"),
     ("csv", "edge::dump"),
     ("signal_hook", "edge::signals"),
     ("signal_hook_tokio", "edge::signals"),
