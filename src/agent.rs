@@ -1,11 +1,11 @@
 //! The one task that owns `ProxySQL`: ticks, commands and news of pods in; statements out.
 
 mod core;
-mod peers;
-mod publish;
 mod drain;
 mod health;
 mod line;
+mod peers;
+mod publish;
 mod round;
 mod satellite;
 #[cfg(test)]
@@ -18,9 +18,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 pub use self::core::Core;
-pub use self::publish::Publishing;
 use self::health::Health;
 use self::line::Line;
+pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::drain::{Limits, Stage};

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod drain;
 pub mod drift;
 pub mod followers;
+pub mod generation;
 pub mod health;
 pub mod isolation;
 pub mod member;

@@ -1,6 +1,7 @@
 //! One round of a core: publish the file once per `ProxySQL` process, keep the list of members, end ties between epochs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,11 +13,15 @@ use super::publish::{Publisher, Publishing};
 use super::round::{Next, RoundError, SPACING, Spacing, read};
 use crate::domain::drift;
 use crate::domain::followers::{Followers, Wanted};
+use crate::domain::generation::Standing;
 use crate::domain::member::{Member, Members};
 use crate::domain::membership::{self, Listed};
-use crate::domain::observation::Observation;
+use crate::domain::observation::{Observation, Peer};
 use crate::domain::roster::Roster;
 use crate::domain::statement::{Module, Plan, Statement};
+
+/// How long a core waits for its first list of pods before it publishes without knowing who else there is.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a core's agent remembers between rounds; `ProxySQL` holds the rest.
 #[derive(Debug)]
@@ -24,8 +29,13 @@ pub struct Core {
     port: u16,
     own_pod: Option<String>,
     roster: watch::Receiver<Roster>,
+    /// The pods as this round sees them.
+    pods: Roster,
     spacing: Spacing,
     publisher: Publisher,
+    began: Instant,
+    /// Whether this core publishes, as far as it was said.
+    said: Option<Standing>,
     peers: Peers,
     /// Modules at version 1, and since when this was seen.
     blocked: BTreeMap<Module, Instant>,
@@ -44,8 +54,11 @@ impl Core {
             port,
             own_pod,
             roster,
+            pods: Roster::default(),
             spacing: Spacing::default(),
             publisher: Publisher::new(publishing),
+            began: Instant::now(),
+            said: None,
             peers: Peers::new(),
             blocked: BTreeMap::new(),
             tied: BTreeSet::new(),
@@ -64,20 +77,30 @@ impl Core {
     }
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
+        self.pods = self.roster.borrow_and_update().clone();
         let mut seen = self.observe(admin).await?;
         let due = seen.unpublished();
         let mut again = Next::Interval;
-        if !due.is_empty() {
-            again = self.publisher.publish(&due, &seen, &mut self.spacing, admin).await?;
+        let standing = self.standing();
+        if !due.is_empty() && self.publishes(&standing) {
+            again = {
+                let unchanged = || !self.roster.has_changed().unwrap_or(false);
+                self.publisher.publish(&due, &seen, &mut self.spacing, unchanged, admin).await?
+            };
             seen = self.observe(admin).await?;
         }
         let own = self.own_row();
         let looked = self.peers.look(&seen, own.as_ref(), admin).await?;
-        Ok(again.min(looked).min(self.keep_members(&seen, admin).await?))
+        Ok(again.min(looked).min(self.keep_members(&seen, &standing, admin).await?))
     }
 
     /// Makes the pods the list of members, and settles what the members disagree on.
-    async fn keep_members<P: Proxysql>(&mut self, seen: &Observation, admin: &mut P) -> Result<Next, RoundError> {
+    async fn keep_members<P: Proxysql>(
+        &mut self,
+        seen: &Observation,
+        standing: &Standing,
+        admin: &mut P,
+    ) -> Result<Next, RoundError> {
         let Some(desired) = self.desired() else { return Ok(Next::Interval) };
 
         let unlock = self.locked(seen, &desired);
@@ -107,7 +130,37 @@ impl Core {
             return Ok(Next::At(Instant::now() + SPACING));
         }
         let unlocked = self.unlock(&unlock, admin).await?;
-        Ok(unlocked.min(self.end_ties(seen, &desired, admin).await?))
+        Ok(unlocked.min(self.end_ties(seen, &desired, standing, admin).await?))
+    }
+
+    /// Where this core stands among the generations of pods. Ignorance lasts only so long: without the API server there is no
+    /// rollout to be wrong about.
+    fn standing(&self) -> Standing {
+        let known = self.pods.standing(self.own_pod.as_deref());
+        known.unwrap_or_else(|| if self.began.elapsed() < PATIENCE { Standing::Undecided } else { Standing::Unknown })
+    }
+
+    /// Whether this core publishes, said when it changes.
+    fn publishes(&mut self, standing: &Standing) -> bool {
+        let is_new = self.said.as_ref() != Some(standing);
+        match standing {
+            Standing::Newest { .. } => {}
+            Standing::Unknown if is_new => warn!(
+                pod = self.own_pod.as_deref().unwrap_or("unknown"),
+                "publishing, without knowing whether another pod has a newer configuration: this one is not among the core pods"
+            ),
+            Standing::Older { newer, by } if is_new => {
+                info!(%newer, %by, "not publishing the file: a newer generation does; waiting for its configuration");
+            }
+            Standing::Undecided if is_new => {
+                info!("not publishing the file yet: which generation is the newest is being asked")
+            }
+            _ => {}
+        }
+        if is_new {
+            self.said = Some(standing.clone());
+        }
+        matches!(standing, Standing::Newest { .. } | Standing::Unknown)
     }
 
     async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
@@ -123,7 +176,7 @@ impl Core {
 
     /// The members that the pods make; `None` while they are not known or there are none.
     fn desired(&mut self) -> Option<Members> {
-        let members = self.roster.borrow_and_update().members(self.port)?;
+        let members = self.pods.members(self.port)?;
         if members.is_empty() {
             if !self.holding {
                 warn!("no core pod is running, says the API server; the last members stay");
@@ -140,9 +193,20 @@ impl Core {
         &mut self,
         seen: &Observation,
         desired: &Members,
+        standing: &Standing,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
-        let tied = drift::to_load_again(seen, self.own(desired));
+        let older = match standing {
+            Standing::Newest { older } => older.clone(),
+            Standing::Unknown => BTreeSet::new(),
+            // Its content is not the one that is to spread.
+            Standing::Older { .. } | Standing::Undecided => return Ok(Next::Interval),
+        };
+        let yields = |peer: &Peer| {
+            let row = desired.iter().find(|member| member.key() == (peer.hostname.as_str(), peer.port));
+            row.is_some_and(|member| older.contains(&member.comment))
+        };
+        let tied = drift::to_load_again(seen, self.own(desired), yields);
         let lasting: Vec<Module> = tied.intersection(&self.tied).copied().collect();
         self.tied = tied;
         for module in &lasting {
@@ -198,7 +262,7 @@ impl Core {
     }
 
     fn own_row(&self) -> Option<Member> {
-        let members = self.roster.borrow().members(self.port)?;
+        let members = self.pods.members(self.port)?;
         self.own(&members).cloned()
     }
 }

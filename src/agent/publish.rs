@@ -79,16 +79,21 @@ impl Publisher {
     /// Brings modules of the file into effect, so that a fresh core's configuration wins over what it pulled from older peers while
     /// it booted.
     ///
+    /// It ends early when `may` says that this core may not publish any more, or that this is to be thought over.
     /// A module that fails is put back and tried again in the next round; the others are not loaded again for its sake.
     pub(super) async fn publish<P: Proxysql>(
         &mut self,
         modules: &[Module],
         seen: &Observation,
         spacing: &mut Spacing,
+        may: impl Fn() -> bool,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
         let (mut next, mut refusals) = (Next::Interval, Vec::new());
         for module in modules {
+            if !may() {
+                return Ok(Next::At(Instant::now()));
+            }
             let outcome = match self.one(*module, seen.clock, spacing, admin).await {
                 Ok(outcome) => outcome,
                 Err(error) if error.is_refusal() => {

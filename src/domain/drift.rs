@@ -252,7 +252,9 @@ pub fn unlocks(seen: &Observation, own: &Member, members: &Members, module: Modu
 ///
 /// `own` is this node's row, or `None` where it is not known. A module is named only on the node that comes first by address
 /// among those that share its epoch: exactly one of them must load it again.
-pub fn to_load_again(seen: &Observation, own: Option<&Member>) -> BTreeSet<Module> {
+///
+/// `yields` tells peers that must not do it, be they first or not: those of an older generation would bring the older content back.
+pub fn to_load_again(seen: &Observation, own: Option<&Member>, yields: impl Fn(&Peer) -> bool) -> BTreeSet<Module> {
     let Some(own) = own else { return BTreeSet::new() };
     seen.own
         .iter()
@@ -265,7 +267,7 @@ pub fn to_load_again(seen: &Observation, own: Option<&Member>) -> BTreeSet<Modul
                 .filter(|peer| (peer.hostname.as_str(), peer.port) != own.key())
                 .filter(|peer| peer.modules.get(name).is_some_and(|theirs| conflicts(checksum, theirs)))
                 .collect();
-            let first = rivals.iter().all(|peer| rank(own.key()) < rank((&peer.hostname, peer.port)));
+            let first = rivals.iter().all(|peer| yields(peer) || rank(own.key()) < rank((&peer.hostname, peer.port)));
             (!rivals.is_empty() && first).then_some(module)
         })
         .collect()

@@ -62,7 +62,11 @@ impl Member {
         kubernetes.put(PodSpec { ips: Vec::new(), ..pod.clone().phase("Pending") }).await?;
         let node = async {
             let (spec, cnf) = (plan.node_spec(), plan.cnf(settings));
-            if settings.scripted_proxysql { Node::start_embedded(spec, &cnf).await } else { Node::start(spec, &cnf).await }
+            if settings.scripted_proxysql {
+                Node::start_embedded(spec, &cnf).await
+            } else {
+                Node::start(spec, &cnf).await
+            }
         };
         let agent = async { plan.start_agent(settings) };
         let (node, agent) = match settings.order {
@@ -98,6 +102,16 @@ impl Member {
     /// Where its ProxySQL's admin port is.
     pub fn admin(&self) -> SocketAddr {
         self.plan.admin()
+    }
+
+    /// The file of its ProxySQL.
+    pub fn config_file(&self) -> PathBuf {
+        self.plan.node_spec().dir.join("proxysql.cnf")
+    }
+
+    /// The text of that file, with these settings.
+    pub fn configuration(&self, settings: &Settings) -> String {
+        self.plan.cnf(settings).render(&self.plan.node_spec())
     }
 
     /// Ends the agent at once.
@@ -186,7 +200,7 @@ impl Plan {
         PodSpec::new(&settings.namespace, &self.name)
             .label("app", &settings.app)
             .label("component", component)
-            .of_deployment(&format!("{}-{}", settings.app, self.role), "6b7f9c4d5")
+            .of_deployment(&format!("{}-{}", settings.app, self.role), &settings.template)
             .ip(self.ip)
     }
 
@@ -199,6 +213,7 @@ impl Plan {
             bootstrap: self.bootstrap,
             kubeconfig: &self.kubeconfig,
             dir: &self.dir,
+            config_file: settings.config_file.then(|| self.node_spec().dir.join("proxysql.cnf")),
         };
         AgentProcess::start(settings, &post)
     }
