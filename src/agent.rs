@@ -68,9 +68,9 @@ impl Proxysql for Admin {
 #[derive(Debug)]
 pub enum Mode {
     /// Owns configuration.
-    Core(Core),
+    Core(Box<Core>),
     /// Follows cores.
-    Satellite(Satellite),
+    Satellite(Box<Satellite>),
 }
 
 impl Mode {
@@ -78,6 +78,21 @@ impl Mode {
         match self {
             Self::Core(core) => core.round(admin).await,
             Self::Satellite(satellite) => satellite.round(admin).await,
+        }
+    }
+
+    /// What publishing goes by from now on.
+    fn goes_by(&mut self, publishing: Publishing) {
+        if let Self::Core(core) = self {
+            core.goes_by(publishing);
+        }
+    }
+
+    /// The next round does anew what is done once: a core publishes, a satellite follows in everything.
+    fn anew(&mut self) {
+        match self {
+            Self::Core(core) => core.publish_anew(),
+            Self::Satellite(satellite) => satellite.follow_anew(),
         }
     }
 
@@ -89,6 +104,18 @@ impl Mode {
         }
     }
 }
+
+/// What a reload brings.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// What the agent goes by from now on; the start is over.
+    pub settings: Settings,
+    /// What publishing goes by from now on.
+    pub publishing: Publishing,
+}
+
+/// Reads the configuration again; `None` where it stays as it is.
+pub type Reload = Box<dyn FnMut() -> Option<Live> + Send>;
 
 /// What the agent goes by, beside its mode.
 #[derive(Debug, Clone)]
@@ -104,7 +131,6 @@ pub struct Settings {
 }
 
 /// Owns everything mutable.
-#[derive(Debug)]
 pub struct Agent<P> {
     line: Line<P>,
     mode: Mode,
@@ -113,6 +139,7 @@ pub struct Agent<P> {
     mailbox: Mailbox,
     publisher: Publisher,
     health: Health,
+    reload: Reload,
 }
 
 /// What ends the work of rounds and looks.
@@ -133,9 +160,10 @@ impl<P: Proxysql + Send> Agent<P> {
         marker: Marker,
         mailbox: Mailbox,
         publisher: Publisher,
+        reload: Reload,
     ) -> Self {
         let line = Line::new(admin, publisher.clone());
-        Self { line, mode, settings, marker, mailbox, publisher, health: Health::default() }
+        Self { line, mode, settings, marker, mailbox, publisher, health: Health::default(), reload }
     }
 
     /// Runs until the way down is at its end, or it is told to end without.
@@ -155,9 +183,23 @@ impl<P: Proxysql + Send> Agent<P> {
 
     /// Rounds and looks at health, until something else is asked for.
     async fn work(&mut self, pace: &mut Pace) -> Turn {
-        let Self { line, mode, mailbox, publisher, health, .. } = self;
+        let Self { line, mode, mailbox, publisher, health, settings, reload, .. } = self;
         let mut look_wanted = false;
+        let mut asked = None;
         loop {
+            if let Some(command) = asked.take() {
+                if command == Command::Reload
+                    && let Some(live) = reload()
+                {
+                    pace.interval = live.settings.interval;
+                    *settings = live.settings;
+                    mode.goes_by(live.publishing);
+                }
+                mode.anew();
+                if awake_and_well(pace) {
+                    pace.due = Instant::now();
+                }
+            }
             let awake = pace.is_awake();
             let round_is_due = tokio::select! {
                 biased;
@@ -166,6 +208,10 @@ impl<P: Proxysql + Send> Agent<P> {
                     Some(Command::Detach) | None => return Turn::Off,
                     Some(Command::Refresh) => {
                         look_wanted = awake;
+                        continue;
+                    }
+                    Some(command @ (Command::Reload | Command::Resync)) => {
+                        asked = Some(greater(asked, command));
                         continue;
                     }
                     Some(Command::Cancel) => continue,
@@ -199,6 +245,9 @@ impl<P: Proxysql + Send> Agent<P> {
                         Some(Command::Detach) | None => break Some(Turn::Off),
                         // A look that is under way is one for those who ask now, too.
                         Some(Command::Refresh) => look_wanted |= round_is_due,
+                        Some(command @ (Command::Reload | Command::Resync)) => {
+                            asked = Some(greater(asked, command));
+                        }
                         Some(Command::Cancel) => {}
                     },
                 }
@@ -218,6 +267,16 @@ impl<P: Proxysql + Send> Agent<P> {
             look_wanted |= round_is_due && is_unknown(publisher);
         }
     }
+}
+
+/// A reload is also what a resync is.
+fn greater(before: Option<Command>, command: Command) -> Command {
+    before.filter(|before| *before == Command::Reload).unwrap_or(command)
+}
+
+/// Whether a round may be due at once.
+fn awake_and_well(pace: &Pace) -> bool {
+    pace.is_awake() && !pace.in_trouble()
 }
 
 /// Whether `ProxySQL` has answered, but not yet said how it is.

@@ -12,8 +12,8 @@ const MISTAKEN: u8 = 2;
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os(), std::env::vars_os()) {
         Ok(Invocation::Run(loaded)) => {
-            logging::init(&loaded.config);
-            app::main(*loaded)
+            let log = logging::init(&loaded.config);
+            app::main(*loaded, log)
         }
         Ok(Invocation::Shutdown(loaded)) => app::shutdown::main(&loaded),
         Ok(Invocation::ShowConfig(text) | Invocation::Help(text)) => {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::Proxysql;
 use super::peers::Peers;
 use super::publish::{Publisher, Publishing};
 use super::round::{Next, RoundError, SPACING, Spacing, read};
-use crate::domain::drift;
+use crate::domain::drift::{self, Unlock};
 use crate::domain::followers::{Followers, Wanted};
 use crate::domain::generation::Standing;
 use crate::domain::member::{Member, Members};
@@ -34,6 +34,8 @@ pub struct Core {
     spacing: Spacing,
     publisher: Publisher,
     began: Instant,
+    /// What was published is to be published again.
+    anew: bool,
     /// Whether this core publishes, as far as it was said.
     said: Option<Standing>,
     peers: Peers,
@@ -58,6 +60,7 @@ impl Core {
             spacing: Spacing::default(),
             publisher: Publisher::new(publishing),
             began: Instant::now(),
+            anew: false,
             said: None,
             peers: Peers::new(),
             blocked: BTreeMap::new(),
@@ -66,6 +69,16 @@ impl Core {
             followers: Followers::default(),
             sees_followers: true,
         }
+    }
+
+    /// What publishing goes by from now on.
+    pub(super) fn goes_by(&mut self, publishing: Publishing) {
+        self.publisher.goes_by(publishing);
+    }
+
+    /// The next round publishes the file again.
+    pub(super) fn publish_anew(&mut self) {
+        self.anew = true;
     }
 
     /// Ends when the pods have changed.
@@ -79,13 +92,26 @@ impl Core {
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
         self.pods = self.roster.borrow_and_update().clone();
         let mut seen = self.observe(admin).await?;
+        if self.anew {
+            // Kept in ProxySQL, so that it is not lost with this agent.
+            for module in seen.publishable() {
+                admin.run(&Statement::ForgetPublished(module)).await?;
+            }
+            seen.published.clear();
+            self.anew = false;
+        }
+        self.note_blocked(&seen);
         let due = seen.unpublished();
         let mut again = Next::Interval;
         let standing = self.standing();
         if !due.is_empty() && self.publishes(&standing) {
             again = {
                 let unchanged = || !self.roster.has_changed().unwrap_or(false);
-                self.publisher.publish(&due, &seen, &mut self.spacing, unchanged, admin).await?
+                let own = self.own_row();
+                let unlock = |module| self.unlock_of(module, &seen, own.as_ref());
+                let decided: BTreeMap<Module, Unlock> = due.iter().map(|module| (*module, unlock(*module))).collect();
+                let unlock = |module| decided.get(&module).copied().unwrap_or(Unlock::Wait);
+                self.publisher.publish(&due, &seen, &mut self.spacing, unchanged, unlock, admin).await?
             };
             seen = self.observe(admin).await?;
         }
@@ -129,7 +155,10 @@ impl Core {
         if wanted == Wanted::LoadLater {
             return Ok(Next::At(Instant::now() + SPACING));
         }
-        let unlocked = self.unlock(&unlock, admin).await?;
+        let mut unlocked = self.unlock(&unlock, admin).await?;
+        if self.awaits_its_turn(seen, &desired) {
+            unlocked = unlocked.min(Next::At(Instant::now() + SPACING));
+        }
         Ok(unlocked.min(self.end_ties(seen, &desired, standing, admin).await?))
     }
 
@@ -144,7 +173,6 @@ impl Core {
     fn publishes(&mut self, standing: &Standing) -> bool {
         let is_new = self.said.as_ref() != Some(standing);
         match standing {
-            Standing::Newest { .. } => {}
             Standing::Unknown if is_new => warn!(
                 pod = self.own_pod.as_deref().unwrap_or("unknown"),
                 "publishing, without knowing whether another pod has a newer configuration: this one is not among the core pods"
@@ -153,7 +181,7 @@ impl Core {
                 info!(%newer, %by, "not publishing the file: a newer generation does; waiting for its configuration");
             }
             Standing::Undecided if is_new => {
-                info!("not publishing the file yet: which generation is the newest is being asked")
+                debug!("not publishing the file yet: which generation is the newest is being asked");
             }
             _ => {}
         }
@@ -222,23 +250,43 @@ impl Core {
         Ok(if look_again { Next::At(Instant::now() + seen.check_interval.max(SPACING) * 2) } else { Next::Interval })
     }
 
-    /// The modules that this core has to load once, unchanged, because nobody pulls them from any core.
-    fn locked(&mut self, seen: &Observation, desired: &Members) -> BTreeSet<Module> {
-        let Some(own) = self.own(desired) else { return BTreeSet::new() };
-        let own = own.clone();
+    /// What to do about a module that is at version 1 here.
+    fn unlock_of(&self, module: Module, seen: &Observation, own: Option<&Member>) -> Unlock {
+        let blocked_for = self.blocked.get(&module).map_or(Duration::ZERO, Instant::elapsed);
+        match (own, self.pods.members(self.port)) {
+            (Some(own), Some(members)) => drift::unlock(seen, own, &members, module, blocked_for),
+            // It does not know the others; they may know it.
+            _ if blocked_for < PATIENCE => Unlock::Wait,
+            _ => Unlock::Load,
+        }
+    }
+
+    /// Takes note of what is at version 1, and since when.
+    fn note_blocked(&mut self, seen: &Observation) {
         let is_blocked = |module: &Module| seen.own(*module).is_some_and(|own| own.version == 1);
+        self.blocked.retain(|module, _| is_blocked(module));
+        for module in Module::all().filter(is_blocked) {
+            self.blocked.entry(module).or_insert_with(Instant::now);
+        }
+    }
+
+    /// The modules that this core has to load once, unchanged, because nobody pulls them from any core.
+    fn locked(&self, seen: &Observation, desired: &Members) -> BTreeSet<Module> {
+        let decisions = self.decisions(seen, desired);
+        decisions.filter(|(_, decision)| *decision == Unlock::Load).map(|(module, _)| module).collect()
+    }
+
+    /// Whether a member that was not reached yet, or was before this one, may yet leave something to it.
+    fn awaits_its_turn(&self, seen: &Observation, desired: &Members) -> bool {
+        self.decisions(seen, desired).any(|(_, decision)| decision == Unlock::Wait)
+    }
+
+    fn decisions(&self, seen: &Observation, desired: &Members) -> impl Iterator<Item = (Module, Unlock)> {
+        let own = self.own(desired);
         // What the file was not yet found to say is not meant to spread.
         let settled = |module: &Module| *module == Module::ProxysqlServers || seen.published.contains_key(module);
-        let blocked: BTreeSet<Module> = Module::all().filter(is_blocked).filter(settled).collect();
-        self.blocked.retain(|module, _| blocked.contains(module));
-        let now = Instant::now();
-        blocked
-            .into_iter()
-            .filter(|module| {
-                let since = *self.blocked.entry(*module).or_insert(now);
-                drift::unlocks(seen, &own, desired, *module, now - since)
-            })
-            .collect()
+        let blocked: Vec<Module> = self.blocked.keys().copied().filter(settled).filter(|_| own.is_some()).collect();
+        blocked.into_iter().map(move |module| (module, self.unlock_of(module, seen, own)))
     }
 
     async fn unlock<P: Proxysql>(&mut self, modules: &BTreeSet<Module>, admin: &mut P) -> Result<Next, RoundError> {
@@ -252,9 +300,7 @@ impl Core {
             self.spacing.apply(&plan, admin).await?;
             info!(%module, "loaded once, unchanged: at version 1 no node would pull it");
         }
-        // Peers that were not reached yet, and those whose turn it is, show soon.
-        let waiting = self.blocked.keys().any(|module| !modules.contains(module));
-        Ok(if waiting { next.min(Next::At(Instant::now() + SPACING)) } else { next })
+        Ok(next)
     }
 
     fn own<'a>(&self, desired: &'a Members) -> Option<&'a Member> {

@@ -99,7 +99,8 @@ fn address((hostname, port): &(String, u16)) -> String {
 
 fn say(Subject { peer, module }: &Subject, class: &Class) {
     let (peer, module) = (peer.as_ref().map(address), module.map(|module| module.to_string()));
-    if *class == Class::Pending {
+    // Each pod that goes is unreachable for a moment, and each change pending.
+    if matches!(class, Class::Pending | Class::Unreachable) {
         info!(peer, module, class = class.name(), "diverging; {class}");
     } else {
         warn!(peer, module, class = class.name(), "diverging; {class}");

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 
 use super::Proxysql;
 use super::round::{Next, RoundError, SPACING, Spacing};
+use crate::domain::drift::Unlock;
 use crate::domain::observation::{Checksum, Observation};
 use crate::domain::publish::{self, Candidate, Change, Credentials, Difference, Judgement};
 use crate::domain::statement::comparison::Column;
@@ -76,6 +77,10 @@ impl Publisher {
         Self { publishing, began: Instant::now(), trouble: Trouble::default(), kept: BTreeMap::new() }
     }
 
+    pub(super) fn goes_by(&mut self, publishing: Publishing) {
+        self.publishing = publishing;
+    }
+
     /// Brings modules of the file into effect, so that a fresh core's configuration wins over what it pulled from older peers while
     /// it booted.
     ///
@@ -87,6 +92,7 @@ impl Publisher {
         seen: &Observation,
         spacing: &mut Spacing,
         may: impl Fn() -> bool,
+        unlock: impl Fn(Module) -> Unlock,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
         let (mut next, mut refusals) = (Next::Interval, Vec::new());
@@ -94,7 +100,7 @@ impl Publisher {
             if !may() {
                 return Ok(Next::At(Instant::now()));
             }
-            let outcome = match self.one(*module, seen.clock, spacing, admin).await {
+            let outcome = match self.one(*module, seen.clock, unlock(*module), spacing, admin).await {
                 Ok(outcome) => outcome,
                 Err(error) if error.is_refusal() => {
                     put_back(*module, admin).await?;
@@ -129,6 +135,7 @@ impl Publisher {
         &mut self,
         module: Module,
         clock: i64,
+        unlock: Unlock,
         spacing: &mut Spacing,
         admin: &mut P,
     ) -> Result<Outcome, AdminError> {
@@ -163,10 +170,22 @@ impl Publisher {
         let known = self.kept.get(&module);
         let fresh = |d: &&Difference| !publish::waits_for_restart(d) && known.is_none_or(|known| !known.contains(d));
         if !draft.differences.iter().any(|d| fresh(&d)) {
-            info!(%module, "in effect as in ProxySQL's configuration file");
             if module.is_variables() {
                 put_back(module, admin).await?;
             }
+            match unlock {
+                Unlock::Leave => {}
+                _ if before.version != 1 => {}
+                Unlock::Wait => return Ok(Outcome::Later),
+                Unlock::Load | Unlock::Overrule => {
+                    spacing.apply(&load, admin).await?;
+                    let version = before.version + 1;
+                    info!(%module, version, "loaded once, unchanged: at version 1 no node pulls it, and any other content replaces it");
+                    mark(module, Some(before.checksum), admin).await?;
+                    return Ok(Outcome::Done);
+                }
+            }
+            info!(%module, "in effect as in ProxySQL's configuration file");
             mark(module, Some(before.checksum), admin).await?;
             return Ok(Outcome::Done);
         }

@@ -24,6 +24,8 @@ pub struct Satellite {
     /// How the list stood in the last round that said so.
     said: Option<Standing>,
     peers: Peers,
+    /// What does not follow the cores is to follow them again.
+    anew: bool,
 }
 
 impl Satellite {
@@ -36,7 +38,13 @@ impl Satellite {
             isolation: Isolation::default(),
             said: None,
             peers: Peers::new(),
+            anew: false,
         }
+    }
+
+    /// The next round follows the cores in everything.
+    pub(super) fn follow_anew(&mut self) {
+        self.anew = true;
     }
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {

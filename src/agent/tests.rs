@@ -154,9 +154,9 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let marker = dir.path().join("draining");
         let (state, mailbox, publisher) = state::channel();
-        let satellite = Mode::Satellite(Satellite::new("proxysql-core".into()));
+        let satellite = Mode::Satellite(Box::new(Satellite::new("proxysql-core".into())));
         let file = Marker::new(marker.clone());
-        let agent = Agent::new(script.clone(), satellite, settings, file, mailbox, publisher);
+        let agent = Agent::new(script.clone(), satellite, settings, file, mailbox, publisher, Box::new(|| None));
         let mut tasks = JoinSet::new();
         tasks.spawn(agent.run());
         Self { script, state, agent: tasks, marker, _dir: dir }

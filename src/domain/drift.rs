@@ -82,7 +82,7 @@ pub struct Subject {
 pub type Divergences = BTreeMap<Subject, Class>;
 
 /// A peer that was not heard of for so long is worth a word, if not yet an act (see [`super::isolation::silence`]).
-const UNHEARD: Duration = Duration::from_secs(3);
+const UNHEARD: Duration = Duration::from_secs(2);
 /// Clocks of nodes differ; an epoch that is further ahead than this is a mistake.
 const CLOCK_TOLERANCE: i64 = 5;
 
@@ -213,7 +213,9 @@ impl Watch {
 /// How long a divergence must last to be worth a word.
 fn patience(class: &Class, check_interval: Duration) -> Duration {
     match class {
-        Class::Unreachable | Class::OtherVersion(_) | Class::NotAsPublished => Duration::ZERO,
+        // A node that starts has not reached anybody yet.
+        Class::Unreachable | Class::OtherVersion(_) => Duration::from_millis(1500),
+        Class::NotAsPublished => Duration::ZERO,
         // Three checks and the pull itself.
         _ => (check_interval * 5).max(Duration::from_secs(1)),
     }
@@ -224,27 +226,44 @@ const TURN: Duration = Duration::from_secs(10);
 /// What a peer that was never reached gets to be reached, besides three checks.
 const FIRST_CONTACT: Duration = Duration::from_secs(2);
 
-/// Whether this node has to load the module once, unchanged, because all that have it are at version 1, which nobody pulls: as after
-/// a restart of all cores from disk. `blocked_for` is how long that has been so.
+/// What to do about a module that is at version 1 on this node. Nobody pulls it, and this node takes any other content for it that is
+/// at a higher version, however old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlock {
+    /// A member has other content at a higher version, which would replace this one.
+    Overrule,
+    /// A member has the same at a higher version: it can be pulled there.
+    Leave,
+    /// All that have it are at version 1, as after a restart of all cores from disk, and it is this node's turn to load it.
+    Load,
+    /// It is another one's turn, or not all members were reached yet.
+    Wait,
+}
+
+/// What to do about a module at version 1. `blocked_for` is how long it has been so, `own` this node's row.
 ///
-/// Exactly one has to: the first by address of the members that answer; the next takes its turn if that one does not.
-pub fn unlocks(seen: &Observation, own: &Member, members: &Members, module: Module, blocked_for: Duration) -> bool {
-    if seen.own(module).is_none_or(|own| own.version != 1) {
-        return false;
-    }
-    let mut turn = 0;
+/// Exactly one has to load what nobody pulls: the first by address of the members that answer; the next takes its turn if that one
+/// does not.
+pub fn unlock(seen: &Observation, own: &Member, members: &Members, module: Module, blocked_for: Duration) -> Unlock {
+    let mine = seen.own(module).map_or("", |own| own.checksum.as_str());
+    let (mut turn, mut unreached, mut same) = (0, false, false);
     for other in members.iter().filter(|member| member.key() != own.key()) {
         let peer = seen.peers.iter().find(|peer| other.key() == (peer.hostname.as_str(), peer.port));
         let theirs =
             peer.filter(|peer| was_heard(peer, seen)).and_then(|peer| peer.modules.get(module.checksum_name()));
-        match theirs.map_or(0, |theirs| theirs.version) {
-            0 if blocked_for < seen.check_interval * 3 + FIRST_CONTACT => return false,
-            0 => {}
-            1 => turn += u32::from(rank(other.key()) < rank(own.key())),
-            _ => return false,
+        match theirs.map_or((0, ""), |theirs| (theirs.version, theirs.checksum.as_str())) {
+            (0, _) => unreached = true,
+            (1, _) => turn += u32::from(rank(other.key()) < rank(own.key())),
+            (_, checksum) if checksum != mine => return Unlock::Overrule,
+            _ => same = true,
         }
     }
-    blocked_for >= TURN * turn
+    let is_early = unreached && blocked_for < seen.check_interval * 3 + FIRST_CONTACT;
+    match () {
+        () if same => Unlock::Leave,
+        () if is_early || blocked_for < TURN * turn => Unlock::Wait,
+        () => Unlock::Load,
+    }
 }
 
 /// Modules that this node and a peer loaded with different content in the same second. Epochs count whole seconds and only a

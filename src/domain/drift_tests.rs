@@ -95,7 +95,7 @@ fn every_pair_has_its_class() {
 #[test]
 fn a_silent_peer_is_unreachable_or_of_another_release() {
     let mut seen = with(checksum(2, 100, "0xA"), checksum(2, 100, "0xB"), 1000);
-    seen.peers[0].updated_at = Some(997);
+    seen.peers[0].updated_at = Some(998);
     assert_eq!(class_of(&seen), Some(Class::Unreachable));
     seen.peers[0].updated_at = None;
     let found = |version: &str| {
@@ -135,7 +135,7 @@ fn what_lasts_is_said_once_and_its_end_too() {
     assert_eq!(watch.look(&found(Class::EqualEpochs), check, at(10500)).begun.len(), 1);
     assert_eq!(watch.lasting().count(), 1);
     assert_eq!(watch.look(&Divergences::new(), check, at(11000)).over, [(subject.clone(), Class::EqualEpochs)]);
-    assert_eq!(watch.look(&found(Class::Unreachable), check, at(11000)).begun.len(), 1, "at once");
+    assert_eq!(watch.look(&found(Class::NotAsPublished), check, at(11000)).begun.len(), 1, "at once");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn exactly_one_of_the_members_that_answer_unlocks() {
                 check_interval: Duration::from_millis(200),
                 ..seen(checksum(version, 100, "0xA"), peers.clone())
             };
-            unlocks(&seen, own, &members, Module::MysqlUsers, Duration::from_secs(after))
+            unlock(&seen, own, &members, Module::MysqlUsers, Duration::from_secs(after)) == Unlock::Load
         });
         who.map(|member| member.hostname.clone()).collect()
     };
@@ -169,4 +169,18 @@ fn exactly_one_of_the_members_that_answer_unlocks() {
     assert_eq!(unlocking([None, Some(1), Some(1)], 3), ["10.0.0.9"], "in the order of addresses, not of texts");
     // The first does not for a long time: the others take their turns.
     assert_eq!(unlocking([Some(1), Some(1), Some(1)], 10).len(), 2);
+}
+
+#[test]
+fn content_at_version_1_yields_to_nothing_that_differs_and_to_all_that_is_equal() {
+    let members: Members = ["10.0.0.2", "10.0.0.9"].map(at).into();
+    let decided = |theirs: Checksum| {
+        let peer = Peer { updated_at: Some(1000), ..peer("10.0.0.2", theirs) };
+        let seen = Observation { clock: 1000, ..seen(checksum(1, 100, "0xNEW"), vec![peer]) };
+        unlock(&seen, &at("10.0.0.9"), &members, Module::MysqlUsers, Duration::ZERO)
+    };
+    assert_eq!(decided(checksum(2, 50, "0xOLD")), Unlock::Overrule);
+    assert_eq!(decided(checksum(2, 150, "0xNEW")), Unlock::Leave);
+    assert_eq!(decided(checksum(1, 150, "0xOLD")), Unlock::Wait);
+    assert_eq!(decided(checksum(0, 0, "")), Unlock::Wait);
 }

@@ -89,8 +89,11 @@ pub enum Standing {
 
 /// The sources whose revisions decide: none where all pods are of the same.
 pub fn to_ask<'a>(pods: impl IntoIterator<Item = &'a Sighting>) -> BTreeSet<Source> {
-    let sources: Vec<Option<&Source>> =
-        pods.into_iter().filter(|pod| lives(pod)).map(|pod| pod.origin.source.as_ref()).collect();
+    deciding(pods.into_iter().filter(|pod| lives(pod)))
+}
+
+fn deciding<'a>(living: impl Iterator<Item = &'a Sighting>) -> BTreeSet<Source> {
+    let sources: Vec<Option<&Source>> = living.map(|pod| pod.origin.source.as_ref()).collect();
     let asked: BTreeSet<&Source> = sources.iter().flatten().copied().collect();
     let comparable = sources.iter().all(Option::is_some)
         && asked.iter().map(|s| (s.kind, &s.family)).collect::<BTreeSet<_>>().len() == 1;
@@ -104,7 +107,7 @@ pub fn judge<'a>(pods: impl IntoIterator<Item = &'a Sighting>, own: Option<&str>
     let Some(me) = pods.iter().copied().find(|pod| Some(pod.name.as_str()) == own) else { return Standing::Unknown };
     // A pod whose agent runs may not be said to run yet.
     let living: Vec<&Sighting> = pods.iter().copied().filter(|pod| lives(pod) || pod.name == me.name).collect();
-    let asked = to_ask(living.iter().copied());
+    let asked = deciding(living.iter().copied());
     if asked.iter().any(|source| !revisions.contains_key(source)) {
         return Standing::Undecided;
     }

@@ -7,6 +7,7 @@ mod config;
 mod kubernetes;
 mod membership;
 mod publish;
+mod publish_exact;
 mod satellite;
 mod scene;
 mod session;
