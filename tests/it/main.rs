@@ -4,6 +4,8 @@
 
 mod architecture;
 mod config;
+mod health;
+mod life;
 mod membership;
 mod publish;
 mod satellite;
