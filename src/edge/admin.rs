@@ -144,6 +144,11 @@ impl AdminError {
         matches!(self, Self::Unreachable { refused: true, .. })
     }
 
+    /// Whether the connection broke: it may have been broken for long, and a new one be all that it takes.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. })
+    }
+
     /// Whether the statement can have been carried out, though there is no answer.
     pub fn may_have_been_sent(&self) -> bool {
         matches!(self, Self::Deadline { .. } | Self::Lost { .. })
@@ -179,6 +184,10 @@ impl Admin {
     /// See [`AdminError`]. After any but [`AdminError::Refused`] there is no connection any more. That `ProxySQL` hangs up is no error
     /// where that is its answer.
     pub async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
+        if statement.ends_proxysql() {
+            // That a connection ends is an answer only of one that was alive a moment ago.
+            self.slot = None;
+        }
         // Taken, not borrowed: a call that is abandoned at any await below drops the connection.
         let mut conn = match self.slot.take() {
             Some(conn) => conn,

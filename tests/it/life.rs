@@ -157,6 +157,13 @@ impl Pod {
         eventually("the agent listens", async || raw(self.api, b"").await.is_ok()).await;
     }
 
+    /// The binary with the agent's own configuration and one more word.
+    pub(crate) fn sub_command(&self, word: &str) -> Process {
+        let mut program = self.program.clone().arg(word);
+        program.log_file = self.dir.path().join("command.log");
+        program.start().unwrap()
+    }
+
     pub(crate) fn embedded(&self) -> &Embedded {
         self.node.embedded().expect("this scenario scripts the stand-in")
     }

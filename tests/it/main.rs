@@ -4,6 +4,7 @@
 
 mod architecture;
 mod config;
+mod drain;
 mod health;
 mod life;
 mod membership;
