@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::drain::BATCH;
+use super::drain::LISTED;
 use super::member::{Member, Members};
 
 /// One unit of configuration that `ProxySQL` loads, saves and spreads as a whole.
@@ -169,9 +169,8 @@ impl fmt::Display for Statement {
                 let ms = idle_for.as_millis();
                 write!(
                     f,
-                    "{CLIENTS}{} UNION ALL SELECT 'idle', COUNT(*) FROM stats_mysql_processlist WHERE {IDLE} AND time_ms >= {ms} \
-                     UNION ALL SELECT 'session', SessionID FROM (SELECT SessionID FROM stats_mysql_processlist \
-                     WHERE {IDLE} AND time_ms >= {ms} ORDER BY time_ms DESC LIMIT {BATCH})",
+                    "{CLIENTS}{} UNION ALL SELECT 'session', SessionID FROM (SELECT SessionID FROM stats_mysql_processlist \
+                     WHERE command='Sleep' AND srv_host IS NULL AND time_ms >= {ms} ORDER BY time_ms DESC LIMIT {LISTED})",
                     if *pgsql { CLIENTS_OF_PGSQL } else { "" },
                 )
             }
@@ -239,7 +238,8 @@ UNION ALL SELECT 'backends', 'pgsql ' || hostgroup_id, status, COUNT(*) FROM run
 UNION ALL SELECT 'global', variable_name, variable_value, '' FROM stats_pgsql_global \
 WHERE variable_name IN ('pgsql_listener_paused', 'Questions')";
 
-/// Rows of two columns.
+/// Rows of two columns. A session that sleeps without a backend waits for nothing: no query runs, and no transaction, lock or
+/// temporary table holds a backend for it.
 const CLIENTS: &str = "\
 SELECT 'clients' AS kind, COALESCE(SUM(frontend_connections), 0) AS a FROM stats_mysql_users \
 UNION ALL SELECT 'paused', variable_value FROM stats_mysql_global WHERE variable_name='mysql_listener_paused'";
@@ -247,9 +247,6 @@ UNION ALL SELECT 'paused', variable_value FROM stats_mysql_global WHERE variable
 const CLIENTS_OF_PGSQL: &str = "\
  UNION ALL SELECT 'clients', COALESCE(SUM(frontend_connections), 0) FROM stats_pgsql_users \
 UNION ALL SELECT 'paused', variable_value FROM stats_pgsql_global WHERE variable_name='pgsql_listener_paused'";
-
-/// A client that waits for nothing: no query runs, no backend is held, as by a transaction, a lock or a temporary table.
-const IDLE: &str = "command='Sleep' AND srv_host IS NULL";
 
 /// A text as a SQL string: single quotes, doubled inside.
 struct Quoted<'a>(&'a str);

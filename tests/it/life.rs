@@ -67,6 +67,12 @@ impl Make {
         self
     }
 
+    /// With a row of `proxysql_servers` in its file, of a core that is not there.
+    pub(crate) fn seed(mut self) -> Self {
+        self.cnf.seeds = vec![("127.0.0.1".to_owned(), 1)];
+        self
+    }
+
     /// With so many worker threads, which takes a restart of the real one.
     pub(crate) fn threads(mut self, threads: u32) -> Self {
         self.threads = threads;
@@ -161,6 +167,13 @@ impl Pod {
     pub(crate) fn sub_command(&self, word: &str) -> Process {
         let mut program = self.program.clone().arg(word);
         program.log_file = self.dir.path().join("command.log");
+        program.start().unwrap()
+    }
+
+    /// The same process once more, beside the first.
+    pub(crate) fn another_agent(&self) -> Process {
+        let mut program = self.program.clone();
+        program.log_file = self.dir.path().join("another.log");
         program.start().unwrap()
     }
 

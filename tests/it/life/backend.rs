@@ -3,12 +3,14 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use proxysql_fleet::process::{Process, Program};
 use tempfile::TempDir;
+use tokio::time::sleep;
 
 use crate::support::eventually;
 
@@ -135,15 +137,18 @@ impl Client {
         Ok(self.0.query_first::<i64, _>(sql).await?.unwrap_or(-1))
     }
 
-    /// Runs a short statement after each pause, until one fails; how many there were.
-    pub(crate) async fn run_until_it_fails(&mut self, pause: Duration) -> (u64, mysql_async::Error) {
+    /// Runs a short statement after each pause until `enough`, or until one fails; how many there were.
+    pub(crate) async fn keep_running(
+        &mut self,
+        pause: Duration,
+        enough: &AtomicBool,
+    ) -> Result<u64, (u64, mysql_async::Error)> {
         let mut done = 0;
-        loop {
-            if let Err(error) = self.run("DO 1").await {
-                return (done, error);
-            }
+        while !enough.load(Ordering::Relaxed) {
+            self.run("DO 1").await.map_err(|error| (done, error))?;
             done += 1;
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
         }
+        Ok(done)
     }
 }
