@@ -118,7 +118,7 @@ async fn keeps_up(what: &str, begin: impl Fn(&PodApi)) {
 
 /// Nothing tells silence from a quiet day but time: the agent renews its watch each minute, and waits fifteen seconds for a list.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn silence_removes_nobody_and_is_noticed() {
+async fn a_silent_server_removes_nobody_and_is_noticed() {
     tokio::join!(stranded_watch(), mute_list());
 }
 
@@ -133,7 +133,7 @@ async fn stranded_watch() {
     let watches = api(&scene).traffic().watches;
     let renewed = || api(&scene).traffic().watches > watches;
     while !renewed() {
-        assert!(began.elapsed() < Duration::from_secs(120), "the watch is not renewed");
+        assert!(began.elapsed() < Duration::from_mins(2), "the watch is not renewed");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let noticed = began.elapsed();

@@ -172,7 +172,7 @@ async fn abandoned_calls_leave_no_connections_behind() {
     let bench = Bench::start().await;
     let server = bench.node.spec().admin();
     let mut admin = bench.admin(LONG);
-    let never = Duration::from_secs(3600);
+    let never = Duration::from_hours(1);
     for action in [Action::Hang, Action::PauseWithin(9_000, never)] {
         let rule = bench.script().trouble().add(Rule::new(action).containing(OBSERVATION));
         for call in 1..=50 {

@@ -62,7 +62,11 @@ impl Member {
         kubernetes.put(PodSpec { ips: Vec::new(), ..pod.clone().phase("Pending") }).await?;
         let node = async {
             let (spec, cnf) = (plan.node_spec(), plan.cnf(settings));
-            if settings.scripted_proxysql { Node::start_embedded(spec, &cnf).await } else { Node::start(spec, &cnf).await }
+            if settings.scripted_proxysql {
+                Node::start_embedded(spec, &cnf).await
+            } else {
+                Node::start(spec, &cnf).await
+            }
         };
         let agent = async { plan.start_agent(settings) };
         let (node, agent) = match settings.order {
