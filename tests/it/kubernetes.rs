@@ -58,7 +58,7 @@ async fn asked(scene: &Scene, times: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn wrong_answers_remove_nobody_and_are_said_once() {
-    join_all(TROUBLES.map(wrong_answer)).await;
+    tokio::join!(join_all(TROUBLES.map(wrong_answer)), watches_that_do_not_last());
 }
 
 async fn wrong_answer(trouble: Trouble) {
@@ -89,8 +89,7 @@ async fn wrong_answer(trouble: Trouble) {
 }
 
 /// Lists work and each watch ends soon: with an error in the stream, or without a word. Pods are followed all the while.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn watches_that_do_not_last_are_said_once() {
+async fn watches_that_do_not_last() {
     let expire = |api: &PodApi| {
         api.fail(Scope::Watches, &Fault::Expired);
         api.cut_watches();
