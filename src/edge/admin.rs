@@ -167,18 +167,19 @@ impl Admin {
     /// See [`AdminError`]. After any but [`AdminError::Refused`] there is no connection any more.
     pub async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
         // Taken, not borrowed: a call that is abandoned at any await below drops the connection.
-        let mut conn = match self.slot.take() {
+        let mut held = Held(self.slot.take());
+        let conn = match &mut held.0 {
             Some(conn) => conn,
-            None => self.connect().await?,
+            none => none.insert(self.connect().await?),
         };
         let after = self.target.statement_timeout;
-        match timeout(after, exchange(&mut conn, statement.to_string())).await {
+        match timeout(after, exchange(conn, statement.to_string())).await {
             Ok(Ok(answer)) => {
-                self.slot = Some(conn);
+                self.slot = held.0.take();
                 Ok(answer)
             }
             Ok(Err(mysql_async::Error::Server(error))) => {
-                self.slot = Some(conn);
+                self.slot = held.0.take();
                 Err(AdminError::Refused { statement: statement.name(), code: error.code, text: error.message })
             }
             Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: reason(&error) }),
@@ -207,6 +208,19 @@ impl Admin {
             Ok(Err(error)) => Err(AdminError::Unreachable { address, reason: reason(&error) }),
             Err(_) => Err(AdminError::Mute { address, after: *connect_timeout }),
         }
+    }
+}
+
+/// The connection while a call has it. Dropped, it is closed at once, whatever would still come over it.
+struct Held(Option<Conn>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(conn) = self.0.take() else { return };
+        // Where there is a runtime the driver spawns a task that first reads the rest of the answer, for as long as that takes:
+        // nobody's task, and for ever if ProxySQL hangs. Without one it closes.
+        let closing = std::thread::Builder::new().name("close".to_owned()).spawn(move || drop(conn));
+        drop(closing);
     }
 }
 

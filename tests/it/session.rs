@@ -1,5 +1,7 @@
 //! Trouble with ProxySQL: the agent lives, does not grow, says what is wrong once, and makes up for it when it is over.
 
+mod answers;
+
 use std::time::Duration;
 
 use proxysql_fleet::net::Forwarder;
