@@ -22,6 +22,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod dump;
 pub mod edge;
 pub mod logging;
 pub mod state;

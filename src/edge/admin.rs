@@ -9,8 +9,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Opts, OptsBuilder, Value};
+use mysql_async::prelude::{Query as _, Queryable as _};
+use mysql_async::{Conn, Opts, OptsBuilder, QueryResult, TextProtocol, Value};
 use tokio::time::timeout;
 
 use crate::domain::statement::Statement;
@@ -166,12 +166,13 @@ impl Admin {
     /// # Errors
     /// See [`AdminError`]. After any but [`AdminError::Refused`] there is no connection any more.
     pub async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
+        self.run_within(statement, self.target.statement_timeout).await
+    }
+
+    /// As [`run`](Self::run), with a bound of its own, for what takes `ProxySQL` long.
+    pub async fn run_within(&mut self, statement: &Statement, after: Duration) -> Result<Answer, AdminError> {
         // Taken, not borrowed: a call that is abandoned at any await below drops the connection.
-        let mut conn = match self.slot.take() {
-            Some(conn) => conn,
-            None => self.connect().await?,
-        };
-        let after = self.target.statement_timeout;
+        let mut conn = self.take().await?;
         match timeout(after, exchange(&mut conn, statement.to_string())).await {
             Ok(Ok(answer)) => {
                 self.slot = Some(conn);
@@ -183,6 +184,31 @@ impl Admin {
             }
             Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: error.to_string() }),
             Err(_) => Err(AdminError::Deadline { statement: statement.name(), after }),
+        }
+    }
+
+    /// Connects if there is no connection, and sends nothing.
+    pub async fn ready(&mut self) -> Result<(), AdminError> {
+        self.slot = Some(self.take().await?);
+        Ok(())
+    }
+
+    /// Sends a query, waits at most `after` for the answer to begin, and leaves its rows to be read one by one. The connection goes
+    /// with them.
+    pub async fn rows(&mut self, statement: &Statement, after: Duration) -> Result<Rows, AdminError> {
+        let conn = self.take().await?;
+        let name = statement.name();
+        match timeout(after, statement.to_string().run(conn)).await {
+            Ok(Ok(result)) => Ok(Rows { result, statement: name }),
+            Ok(Err(error)) => Err(broken(name, error)),
+            Err(_) => Err(AdminError::Deadline { statement: name, after }),
+        }
+    }
+
+    async fn take(&mut self) -> Result<Conn, AdminError> {
+        match self.slot.take() {
+            Some(conn) => Ok(conn),
+            None => self.connect().await,
         }
     }
 
@@ -207,6 +233,50 @@ impl Admin {
             Ok(Err(error)) => Err(AdminError::Unreachable { address, reason: error.to_string() }),
             Err(_) => Err(AdminError::Mute { address, after: *connect_timeout }),
         }
+    }
+}
+
+/// The rows of an answer of any size, of which no more than one is in memory.
+#[derive(Debug)]
+pub struct Rows {
+    result: QueryResult<'static, 'static, TextProtocol>,
+    statement: String,
+}
+
+impl Rows {
+    /// The names of the columns.
+    pub fn columns(&self) -> Vec<String> {
+        self.result.columns_ref().iter().map(|column| column.name_str().into_owned()).collect()
+    }
+
+    /// The next row, for which it waits at most `after`; `None` only once the answer is whole.
+    pub async fn next(&mut self, after: Duration) -> Result<Option<Row>, AdminError> {
+        match timeout(after, self.result.next()).await {
+            Ok(Ok(row)) => Ok(row.map(Row)),
+            Ok(Err(error)) => Err(broken(self.statement.clone(), error)),
+            Err(_) => Err(AdminError::Deadline { statement: self.statement.clone(), after }),
+        }
+    }
+}
+
+/// One row, as bytes.
+#[derive(Debug)]
+pub struct Row(mysql_async::Row);
+
+impl Row {
+    /// The value in a column, counted from 0; `None` for NULL and beyond the last one.
+    pub fn get(&self, column: usize) -> Option<&[u8]> {
+        match self.0.as_ref(column) {
+            Some(Value::Bytes(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+fn broken(statement: String, error: mysql_async::Error) -> AdminError {
+    match error {
+        mysql_async::Error::Server(error) => AdminError::Refused { statement, code: error.code, text: error.message },
+        error => AdminError::Lost { statement, reason: error.to_string() },
     }
 }
 
