@@ -56,8 +56,8 @@ pub fn command() -> Command {
 fn argument(key: &'static Key) -> Arg {
     let default = match key.default {
         None => String::new(),
-        Some("") => " [empty]".to_owned(),
-        Some(default) => format!(" [{default}]"),
+        Some("") => " [default: empty]".to_owned(),
+        Some(default) => format!(" [default: {default}]"),
     };
     let text = format!("{}{}", key.about, reference::words(key));
     let heading = if key.section().is_empty() { "process" } else { key.section() };
@@ -183,17 +183,23 @@ fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, bool) {
         let problem = format!("{} has no value, expected {}", key.name, key.kind.expected());
         return (ConfigError::new(Origin::Flag(name.to_owned()), problem), false);
     }
-    let near = keys::nearest(
-        name.trim_start_matches('-'),
-        KEYS.iter().map(|key| key.name).chain([SHOW_CONFIG, "help", "version"]),
-    );
+    let names = KEYS.iter().map(|key| key.name).chain([SHOW_CONFIG, "help", "version"]);
+    let near = keys::nearest(name.trim_start_matches('-'), names);
     let hint = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
-    let origin = Origin::Flag(if name.starts_with("--") { name.to_owned() } else { format!("argument {position}") });
+    let is_word = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || "._-".contains(c));
+    let shows = name.starts_with("--") && (near.is_some() || is_word(name));
+    let origin = Origin::Flag(if shows { name.to_owned() } else { format!("argument {position}") });
     if name.starts_with('-') {
-        (ConfigError::new(origin, format!("no such flag{hint}")), !text.contains('='))
-    } else {
-        (ConfigError::new(origin, format!("not a flag, expected --key=value{hint}")), false)
+        return (ConfigError::new(origin, format!("no such flag{hint}")), !text.contains('='));
     }
+    // The Go agent took `--log.probes true` for `--log.probes`, and `--log.probes false` as well.
+    let before = args[at - 1].to_string_lossy();
+    let switch = before.strip_prefix("--").and_then(keys::find);
+    let problem = match switch.filter(|key| key.kind == Kind::Bool && truth(&text).is_some()) {
+        Some(key) => format!("a switch takes its value after an equals sign, expected {}={text}", key.flag()),
+        None => format!("not a flag, expected --key=value{hint}"),
+    };
+    (ConfigError::new(origin, problem), false)
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use tracing::{info, warn};
 
 use super::Proxysql;
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
-use crate::domain::isolation::{Isolation, Standing, outranked_list};
+use crate::domain::isolation::{Isolation, Standing, outranked_list, silence};
+use crate::domain::observation::Observation;
 use crate::domain::statement::{Module, Plan, Statement};
-use crate::domain::trouble::Trouble;
 
 /// A satellite that nobody answers looks again after this long, if its interval is longer.
 const IMPATIENCE: Duration = Duration::from_secs(2);
@@ -23,7 +23,16 @@ pub struct Satellite {
     isolation: Isolation,
     /// How the list stood in the last round that said so.
     said: Option<Standing>,
-    outranked: Trouble,
+    outranked: Outranked,
+}
+
+/// A list of the cores that is older than this node's. What the node knows of its peers lags behind a pull, so that only one that lasts
+/// is worth a word.
+#[derive(Debug, Clone, Copy)]
+enum Outranked {
+    No,
+    Since(Instant),
+    Said,
 }
 
 impl Satellite {
@@ -35,7 +44,7 @@ impl Satellite {
             spacing: Spacing::default(),
             isolation: Isolation::default(),
             said: None,
-            outranked: Trouble::default(),
+            outranked: Outranked::No,
         }
     }
 
@@ -47,19 +56,31 @@ impl Satellite {
         }
         match standing {
             Standing::Connected => {
-                match outranked_list(&seen, &seen.runtime) {
-                    Some(core) if self.outranked.is(&core.to_string(), self.began.elapsed()) => {
-                        warn!(%core, "this node's list of members is newer than the cores' and differs; it follows again with their next change");
-                    }
-                    Some(_) => {}
-                    None => drop(self.outranked.is_over()),
-                }
+                self.watch_rank(&seen);
                 Ok(Next::Interval)
             }
             Standing::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),
             Standing::Restored => Ok(Next::Interval),
             Standing::Isolated => self.restore(admin).await,
         }
+    }
+
+    /// Says so, once, where this node does not follow the cores' list: its own has the newer epoch, and the cores' differs.
+    fn watch_rank(&mut self, seen: &Observation) {
+        let now = Instant::now();
+        self.outranked = match (outranked_list(seen, &seen.runtime), self.outranked) {
+            (None, Outranked::Said) => {
+                info!("following the cores' list of members again");
+                Outranked::No
+            }
+            (None, _) => Outranked::No,
+            (Some(_), Outranked::No) => Outranked::Since(now),
+            (Some(core), Outranked::Since(at)) if now - at >= silence(seen.check_interval) => {
+                warn!(%core, "the list of members here is newer than the cores' and differs: it stays until a core loads its own again");
+                Outranked::Said
+            }
+            (Some(_), unchanged) => unchanged,
+        };
     }
 
     /// Replaces the list by what the configuration file has: addresses that nobody answers at may be somebody else's by now.

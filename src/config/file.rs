@@ -33,6 +33,7 @@ pub(super) fn read(
                     Err(broken) => {
                         let origin = Origin::File(path.clone(), broken.line);
                         findings.errors.push(ConfigError::new(origin, format!("not YAML: {}", broken.problem)));
+                        findings.all_wrong();
                     }
                 }
                 return (layer, Some(path));
@@ -40,6 +41,7 @@ pub(super) fn read(
             Err(Unread::Absent) if named.is_none() => {}
             Err(unread) => {
                 findings.errors.push(ConfigError::new(origin_of(&path, named), unread.problem(&path)));
+                findings.all_wrong();
                 return (layer, None);
             }
         }

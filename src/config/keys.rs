@@ -216,7 +216,8 @@ pub const KEYS: &[Key] = &[
     key("dump.timeout", WITH_UNIT, "10m", "Bound of the whole dump."),
 ];
 
-/// The known name nearest to one that is not: another case or separator, the right name in the wrong section, or a few letters off.
+/// The known name nearest to one that is not: another case or separator, the right name in the wrong section or with something after
+/// it, or a few letters off.
 pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '.'], "_");
     let wanted = plain(wrong);
@@ -225,7 +226,9 @@ pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<
         .map(|name| {
             let candidate = plain(name);
             let tail = candidate.ends_with(&format!("_{wanted}"));
-            (if tail { 1 } else { distance(&wanted, &candidate) }, name)
+            let longer = candidate.len() > 3 && wanted.starts_with(&candidate);
+            let letters = distance(&wanted, &candidate);
+            (if tail || longer { letters.min(1) } else { letters }, name)
         })
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

@@ -103,7 +103,11 @@ impl Kind {
                 Err(problem) => return Err(format!("a label selector: {problem}")),
             },
         };
-        value.ok_or_else(|| self.expected())
+        value.ok_or_else(|| {
+            let numeric = matches!(self, Self::Count | Self::Port | Self::Duration { .. } | Self::Interval);
+            let zeros = numeric && text.len() > 1 && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
+            if zeros { format!("{}, without leading zeros", self.expected()) } else { self.expected() }
+        })
     }
 
     /// What values there are, in words that complete "expected".
@@ -113,10 +117,10 @@ impl Kind {
             Self::Count => "a whole number, 0 or more".to_owned(),
             Self::Port => "a port from 1 to 65535".to_owned(),
             Self::Duration { zero: true } | Self::Interval => {
-                "0 or more seconds, such as 30 or 0.5, or with a unit, such as 500ms, 30s or 5m".to_owned()
+                "0 or more seconds, such as 30, 0.5, 500ms or 5m, in whole milliseconds up to a year".to_owned()
             }
             Self::Duration { zero: false } => {
-                "more than 0 seconds, such as 30 or 0.5, or with a unit, such as 500ms, 30s or 5m".to_owned()
+                "more than 0 seconds, such as 30, 0.5, 500ms or 5m, in whole milliseconds up to a year".to_owned()
             }
             Self::Word(words, _) => match words {
                 [most @ .., last] => format!("{} or {last}", most.join(", ")),

@@ -56,6 +56,13 @@ pub(super) struct Findings {
     pub(super) wrong: BTreeSet<&'static str>,
 }
 
+impl Findings {
+    /// Nothing is known of the file: what is missing may stand there.
+    pub(super) fn all_wrong(&mut self) {
+        self.wrong.extend(keys::KEYS.iter().map(|key| key.name));
+    }
+}
+
 impl Layer {
     pub(super) fn new(name: &'static str) -> Self {
         Self { name, entries: BTreeMap::new() }

@@ -53,6 +53,8 @@ impl Sources {
                 sources.environment.push((name, value));
             }
         }
+        // An environment has no order; what is said about it has.
+        sources.environment.sort();
         sources
     }
 
@@ -108,13 +110,13 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let (in_file, file) = file::read(sources.named_file(), &sources.default_files, &mut findings);
     let others =
         [in_file, layers::variables(&sources.environment, &mut findings), layers::flags(&sources.flags, &mut findings)];
-    rules::run_mode(&mut defaults, &others, &mut findings);
+    rules::run_mode(sources, &mut defaults, &others, &mut findings);
 
     let [in_file, in_environment, in_flags] = others;
     match layers::merge(&[defaults, in_file, in_environment, in_flags]) {
         Ok((config, origins)) => {
             let provenance = Provenance(origins);
-            rules::between_keys(&config, &provenance, &mut findings);
+            rules::between_keys(&config, &provenance, &sources.temp_dir, &mut findings);
             if findings.errors.is_empty() {
                 return Ok(Loaded { config, provenance, warnings: findings.warnings, file, sources: sources.clone() });
             }

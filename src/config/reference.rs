@@ -13,9 +13,10 @@ pub fn markdown() -> String {
         let default = match key.default {
             None => "none".to_owned(),
             Some("") => "empty".to_owned(),
+            Some(default) if is_seconds(key, default) => format!("`{default}` s"),
             Some(default) => format!("`{default}`"),
         };
-        let about = format!("{}{}", key.about, unit(key)).replace('|', "\\|").replace('<', "&lt;");
+        let about = format!("{}{}", key.about, words(key)).replace('|', "\\|").replace('<', "&lt;");
         let live = if key.live { "yes" } else { "" };
         let since = if key.go { "Go agent" } else { "2.0" };
         let _ = writeln!(text, "| `{}` | {default} | {about} | {live} | {since} |", key.name);
@@ -29,6 +30,8 @@ pub fn config_yaml() -> String {
 # Every key of proxysql-agent with its default. Where the process looks for this file: AGENT_CONFIG_FILE, else
 # /etc/proxysql-agent/config.yaml, else ./config.yaml. A variable wins over the file and a flag over both:
 # core.interval is AGENT_CORE_INTERVAL and --core.interval. A duration is a number of seconds, or has a unit: 500ms, 30s, 5m.
+# A reload (SIGUSR2, SIGHUP) applies the live keys; the others wait for the next start.
+
 "
     .to_owned();
     outline(&mut text, |text, key, indent| {
@@ -95,11 +98,8 @@ fn scalar(key: &Key, value: &str) -> String {
     if bare { value.to_owned() } else { serde_json::Value::from(value).to_string() }
 }
 
-fn unit(key: &Key) -> String {
-    match key.kind {
-        Kind::Duration { .. } | Kind::Interval => " (s)".to_owned(),
-        _ => words(key),
-    }
+fn is_seconds(key: &Key, default: &str) -> bool {
+    matches!(key.kind, Kind::Duration { .. } | Kind::Interval) && default.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A sentence with the words a key takes, where its meaning does not name them; else nothing.
@@ -113,7 +113,7 @@ pub fn words(key: &Key) -> String {
 }
 
 fn live(key: &Key) -> &'static str {
-    if key.live { " A reload applies it." } else { "" }
+    if key.live { " Live." } else { "" }
 }
 
 /// Breaks a text into lines of at most `width` characters, between words.

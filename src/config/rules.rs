@@ -1,14 +1,16 @@
 //! What values of several keys must be to each other.
 
+use std::path::Path;
+
 use super::error::{ConfigError, Origin};
 use super::keys;
 use super::layers::{self, Findings, Layer};
 use super::load::Provenance;
 use super::value::RunMode;
-use super::{Config, DumpTarget};
+use super::{Config, DumpTarget, Sources};
 
 /// A run mode must be given. Where it is not, one is made up, so that the other mistakes are found as well.
-pub(super) fn run_mode(defaults: &mut Layer, others: &[Layer], findings: &mut Findings) {
+pub(super) fn run_mode(sources: &Sources, defaults: &mut Layer, others: &[Layer], findings: &mut Findings) {
     const NAME: &str = "run_mode";
     let Some(key) = keys::find(NAME) else { return };
     if defaults.entries.contains_key(NAME) || others.iter().any(|layer| layer.entries.contains_key(NAME)) {
@@ -21,6 +23,9 @@ pub(super) fn run_mode(defaults: &mut Layer, others: &[Layer], findings: &mut Fi
             key.flag(),
             key.variable()
         );
+        let empty = sources.environment.iter().any(|(name, text)| *name == *key.variable() && text.is_empty());
+        let problem =
+            if empty { format!("{problem}; the variable is empty, which counts as not set") } else { problem };
         findings.wrong.insert(NAME);
         findings.errors.push(ConfigError::new(Origin::Default, problem));
     }
@@ -28,7 +33,7 @@ pub(super) fn run_mode(defaults: &mut Layer, others: &[Layer], findings: &mut Fi
 }
 
 /// The rules between keys. A rule keeps quiet where one of its keys is wrong by itself.
-pub(super) fn between_keys(config: &Config, provenance: &Provenance, findings: &mut Findings) {
+pub(super) fn between_keys(config: &Config, provenance: &Provenance, temp_dir: &Path, findings: &mut Findings) {
     let mut rules = Rules { values: layers::of(config), provenance, findings };
     let shutdown = &config.shutdown;
     rules.require(
@@ -46,8 +51,7 @@ pub(super) fn between_keys(config: &Config, provenance: &Provenance, findings: &
             keys::find(name).and_then(|key| key.default) != Some(layers::text(rules.values.find_ref(name)).as_str());
         rules.exclude(config.core.selector.is_some() && wished, "core.selector", name);
     }
-    let directory = *provenance.of("dump.directory") != Origin::Default;
-    rules.exclude(config.dump.output.is_some() && directory, "dump.output", "dump.directory");
+    rules.exclude(config.dump.output.is_some() && config.dump.directory != temp_dir, "dump.output", "dump.directory");
 
     if shutdown.shutdown_timeout > shutdown.drain_timeout {
         let needed = shutdown.propagation_delay + shutdown.drain_timeout;
@@ -82,8 +86,9 @@ impl Rules<'_> {
     fn require(&mut self, holds: bool, name: &'static str, relation: &str, other: &'static str) {
         let problem = |rules: &Self| {
             format!(
-                "{name} is {}, expected {relation} {other}, which is {} ({})",
+                "{name} is {}{}, expected {relation} {other}, which is {} ({})",
                 layers::shown(name, &rules.values),
+                if *rules.provenance.of(name) == Origin::Default { " (default)" } else { "" },
                 layers::shown(other, &rules.values),
                 rules.provenance.of(other)
             )
@@ -95,7 +100,7 @@ impl Rules<'_> {
     fn exclude(&mut self, both: bool, name: &'static str, other: &'static str) {
         let problem = |rules: &Self| {
             format!(
-                "{name} is {}, expected one of {name} and {other}, which is {} ({})",
+                "{name} is {}, expected only one of it and {other}, which is {} ({})",
                 layers::shown(name, &rules.values),
                 layers::shown(other, &rules.values),
                 rules.provenance.of(other)

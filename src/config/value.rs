@@ -210,6 +210,9 @@ impl FromStr for Address {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const FORM: &str = "host:port or [v6]:port";
+        if text.contains('@') {
+            return Err("host:port or [v6]:port, without a user");
+        }
         let (host, port) = if let Some(rest) = text.strip_prefix('[') {
             let (host, port) = rest.split_once("]:").ok_or(FORM)?;
             host.parse::<std::net::Ipv6Addr>().map_err(|_| "an IPv6 address within the brackets")?;

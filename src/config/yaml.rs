@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, StrInput, Tag};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
 /// A node and the line on which it begins.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Node>, Broken> {
         match event {
             Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::DocumentEnd => {}
             event => {
-                let node = reader.node(event, span.start.line())?;
+                let node = reader.node(event, span)?;
                 if root.is_some() && !node.is_null() {
                     return Err(Broken { line: node.line, problem: "a second document, expected one".to_owned() });
                 }
@@ -84,25 +84,29 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn next(&mut self) -> Result<(Event<'a>, usize), Broken> {
+    fn next(&mut self) -> Result<(Event<'a>, Span), Broken> {
         match self.parser.next() {
-            Some(Ok((event, span))) => Ok((event, span.start.line())),
+            Some(Ok(event)) => Ok(event),
             Some(Err(error)) => Err(broken(&error)),
             None => Err(Broken { line: 0, problem: "the document ends too early".to_owned() }),
         }
     }
 
-    fn node(&mut self, event: Event<'a>, line: usize) -> Result<Node, Broken> {
+    fn node(&mut self, event: Event<'a>, span: Span) -> Result<Node, Broken> {
+        let line = span.start.line();
         self.nodes += 1;
         let (data, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 refuse(tag.as_deref(), line)?;
                 let plain = style == ScalarStyle::Plain && tag.is_none();
-                if anchor != 0 && plain && text.is_empty() {
+                // The parser says "~" where nothing was written.
+                let nothing = plain && span.start.index() == span.end.index();
+                let text = if nothing { String::new() } else { text.into_owned() };
+                if anchor != 0 && nothing {
                     let problem = "an anchor without a value; a value that begins with & needs quotes".to_owned();
                     return Err(Broken { line, problem });
                 }
-                (Data::Scalar { text: text.into_owned(), plain }, anchor)
+                (Data::Scalar { text, plain }, anchor)
             }
             Event::MappingStart(_, anchor, tag) => {
                 refuse(tag.as_deref(), line)?;
@@ -134,26 +138,27 @@ impl<'a> Reader<'a> {
     fn mapping(&mut self) -> Result<Data, Broken> {
         let mut pairs = Vec::new();
         loop {
-            let (event, line) = self.next()?;
+            let (event, span) = self.next()?;
             if matches!(event, Event::MappingEnd) {
                 return Ok(Data::Mapping(pairs));
             }
-            let Data::Scalar { text: key, .. } = self.node(event, line)?.data else {
+            let line = span.start.line();
+            let Data::Scalar { text: key, .. } = self.node(event, span)?.data else {
                 return Err(Broken { line, problem: "a key that is a list or a mapping, expected a name".to_owned() });
             };
-            let (event, value_line) = self.next()?;
-            pairs.push((key, line, self.node(event, value_line)?));
+            let (event, span) = self.next()?;
+            pairs.push((key, line, self.node(event, span)?));
         }
     }
 
     fn sequence(&mut self) -> Result<Data, Broken> {
         let mut items = Vec::new();
         loop {
-            let (event, line) = self.next()?;
+            let (event, span) = self.next()?;
             if matches!(event, Event::SequenceEnd) {
                 return Ok(Data::Sequence(items));
             }
-            items.push(self.node(event, line)?);
+            items.push(self.node(event, span)?);
         }
     }
 }
@@ -169,6 +174,7 @@ fn refuse(tag: Option<&Tag>, line: usize) -> Result<(), Broken> {
 fn broken(error: &ScanError) -> Broken {
     let problem = match error.kind() {
         ErrorKind::UnexpectedCharacter { .. } => "a character that cannot begin a value here; use quotes".to_owned(),
+        ErrorKind::UnknownAnchor => "an alias to nothing; a value that begins with * needs quotes".to_owned(),
         ErrorKind::Custom(_) => "broken YAML".to_owned(),
         _ => error.info(),
     };

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::member::Members;
-use super::observation::{Observation, Peer};
+use super::observation::Observation;
 
 /// A connection of another node's cluster thread, as a row of `stats_proxysql_servers_clients_status`. Rows of ended connections stay
 /// there; a node that connects anew is another row.
@@ -23,30 +23,27 @@ pub struct Follower {
     pub interfaces: String,
 }
 
-/// The connections that were there at the last look.
+/// The connections that were there at the last look, and whether one came that no load has followed yet.
 #[derive(Debug, Clone, Default)]
 pub struct Followers {
     known: Option<BTreeSet<Follower>>,
-    looked_at: i64,
     waiting: bool,
 }
 
 impl Followers {
-    /// Whether a node connected since the last look that may hold a list of members newer than the cores', and no core has loaded
-    /// the list since. The first look only learns who is there: an agent that restarts must not load anything for it.
+    /// Whether a node connected that may hold a list of members newer than this core's, and the list was not loaded here since.
+    /// The first look only learns who is there: an agent that restarts must not load anything for it.
+    ///
+    /// Another core's load does not help: equal content is not pulled, so this core keeps its older epoch, and a node that
+    /// follows only this one sees no other.
     pub fn await_a_load(&mut self, seen: &Observation, members: &Members) -> bool {
         let present: BTreeSet<Follower> = seen.followers.iter().filter(|f| !is_member(f, members)).cloned().collect();
-        let since = self.looked_at;
-        self.looked_at = seen.clock;
         self.waiting |= self.known.as_ref().is_some_and(|known| !present.is_subset(known));
         self.known = Some(present);
-        if loaded_since(seen, since) {
-            self.waiting = false;
-        }
         self.waiting
     }
 
-    /// The list was loaded: whoever is connected will pull it.
+    /// The list was loaded after the last look: whoever was there will pull it.
     pub fn loaded(&mut self) {
         self.waiting = false;
     }
@@ -63,72 +60,37 @@ fn is_member(follower: &Follower, members: &Members) -> bool {
     members.iter().any(|m| m.hostname == follower.hostname || listens_at(&m.hostname, m.port))
 }
 
-/// Another core loaded the same list at or after `since`: that satisfies a follower of this one as well.
-fn loaded_since(seen: &Observation, since: i64) -> bool {
-    const LIST: &str = "proxysql_servers";
-    let Some(own) = seen.own.get(LIST) else { return false };
-    let same = |peer: &Peer| {
-        peer.modules.get(LIST).is_some_and(|theirs| theirs.checksum == own.checksum && theirs.epoch > since)
-    };
-    own.epoch > since || seen.peers.iter().any(same)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::member::Member;
-    use super::super::observation::Checksum;
     use super::*;
 
     fn connection(uuid: &str, port: u16) -> Follower {
         Follower { uuid: uuid.into(), hostname: "10.1.0.1".into(), port, interfaces: "0.0.0.0:6032".into() }
     }
 
-    fn seen(clock: i64, list_epoch: i64, followers: &[Follower]) -> Observation {
-        let list = Checksum { version: 2, epoch: list_epoch, checksum: "0xA".into() };
-        Observation {
-            clock,
-            own: BTreeMap::from([("proxysql_servers".to_owned(), list)]),
-            followers: followers.to_vec(),
-            ..Observation::default()
-        }
+    fn seen(followers: &[Follower]) -> Observation {
+        Observation { followers: followers.to_vec(), ..Observation::default() }
     }
 
     #[test]
     fn who_was_there_when_the_agent_came_is_no_news() {
         let mut followers = Followers::default();
         let there = [connection("a", 1), connection("b", 2)];
-        assert!(!followers.await_a_load(&seen(100, 50, &there), &Members::new()));
-        assert!(!followers.await_a_load(&seen(110, 50, &there), &Members::new()));
-        assert!(!followers.await_a_load(&seen(120, 50, &there[..1]), &Members::new()), "nor is who left");
+        assert!(!followers.await_a_load(&seen(&there), &Members::new()));
+        assert!(!followers.await_a_load(&seen(&there), &Members::new()));
+        assert!(!followers.await_a_load(&seen(&there[..1]), &Members::new()), "nor is who left");
     }
 
     #[test]
     fn a_node_that_connects_or_comes_back_is_waited_for_until_the_list_is_loaded() {
         let mut followers = Followers::default();
-        followers.await_a_load(&seen(100, 50, &[connection("a", 1)]), &Members::new());
+        followers.await_a_load(&seen(&[connection("a", 1)]), &Members::new());
         let back = [connection("a", 1), connection("a", 7)];
-        assert!(followers.await_a_load(&seen(110, 50, &back), &Members::new()));
-        assert!(followers.await_a_load(&seen(111, 50, &back), &Members::new()), "not loaded yet");
+        assert!(followers.await_a_load(&seen(&back), &Members::new()));
+        assert!(followers.await_a_load(&seen(&back), &Members::new()), "not loaded yet");
         followers.loaded();
-        assert!(!followers.await_a_load(&seen(112, 111, &back), &Members::new()));
-    }
-
-    #[test]
-    fn a_load_since_the_last_look_satisfies_it_whichever_core_did_it() {
-        let mut followers = Followers::default();
-        followers.await_a_load(&seen(100, 50, &[]), &Members::new());
-        assert!(!followers.await_a_load(&seen(110, 105, &[connection("a", 1)]), &Members::new()));
-        let mut other = seen(120, 105, &[connection("a", 1), connection("b", 2)]);
-        let list = Checksum { version: 9, epoch: 115, checksum: "0xA".into() };
-        other.peers.push(Peer {
-            hostname: "10.0.0.2".into(),
-            port: 6032,
-            modules: BTreeMap::from([("proxysql_servers".to_owned(), list)]),
-            updated_at: Some(120),
-        });
-        assert!(!followers.await_a_load(&other, &Members::new()));
+        assert!(!followers.await_a_load(&seen(&back), &Members::new()));
     }
 
     #[test]
@@ -136,12 +98,12 @@ mod tests {
         let mut followers = Followers::default();
         let members: Members =
             [Member::of_pod("10.1.0.1", 6032, "core-0"), Member::of_pod("10.1.0.9", 6032, "core-1")].into();
-        followers.await_a_load(&seen(100, 50, &[]), &members);
+        followers.await_a_load(&seen(&[]), &members);
         let by_interface = Follower {
             hostname: "127.0.0.1".into(),
             interfaces: "10.1.0.9:6032;/tmp/admin.sock".into(),
             ..connection("c", 3)
         };
-        assert!(!followers.await_a_load(&seen(110, 50, &[connection("a", 1), by_interface]), &members));
+        assert!(!followers.await_a_load(&seen(&[connection("a", 1), by_interface]), &members));
     }
 }

@@ -67,7 +67,10 @@ impl Module {
 
 impl fmt::Display for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.checksum_name())
+        f.write_str(match self {
+            Self::MysqlServers => "mysql_servers",
+            other => other.checksum_name(),
+        })
     }
 }
 

@@ -182,7 +182,7 @@ impl Admin {
                 self.slot = Some(conn);
                 Err(AdminError::Refused { statement: statement.name(), code: error.code, text: error.message })
             }
-            Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: error.to_string() }),
+            Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: reason(&error) }),
             Err(_) => Err(AdminError::Deadline { statement: statement.name(), after }),
         }
     }
@@ -230,7 +230,7 @@ impl Admin {
             Ok(Err(mysql_async::Error::Server(error))) => {
                 Err(AdminError::LoginRefused { address, code: error.code, text: error.message })
             }
-            Ok(Err(error)) => Err(AdminError::Unreachable { address, reason: error.to_string() }),
+            Ok(Err(error)) => Err(AdminError::Unreachable { address, reason: reason(&error) }),
             Err(_) => Err(AdminError::Mute { address, after: *connect_timeout }),
         }
     }
@@ -301,6 +301,14 @@ async fn exchange(conn: &mut Conn, sql: String) -> mysql_async::Result<Answer> {
         rows.push(row.unwrap().into_iter().map(text).collect());
     }
     Ok(Answer { rows, affected: result.affected_rows() })
+}
+
+/// The driver's words, without the ones that it puts twice before an error of the system.
+fn reason(error: &mysql_async::Error) -> String {
+    match error {
+        mysql_async::Error::Io(mysql_async::IoError::Io(error)) => error.to_string(),
+        other => other.to_string(),
+    }
 }
 
 fn text(value: Value) -> String {

@@ -3,5 +3,7 @@
 
 mod likeness {
     pub mod bench;
+    mod commands;
     mod experiments;
+    mod statements;
 }

@@ -67,7 +67,6 @@ pub(crate) struct Login {
     pub(crate) user: String,
     pub(crate) proof: Vec<u8>,
     pub(crate) plugin: String,
-    pub(crate) database: String,
 }
 
 impl Login {
@@ -88,14 +87,12 @@ impl Login {
         } else {
             cursor.until_zero()
         };
-        let database = if capabilities & CONNECT_WITH_DB != 0 { cursor.until_zero() } else { b"" };
+        if capabilities & CONNECT_WITH_DB != 0 {
+            // Any name will do, and none has an effect.
+            cursor.until_zero();
+        }
         let plugin = if capabilities & PLUGIN_AUTH != 0 { cursor.until_zero() } else { NATIVE.as_bytes() };
-        Some(Self {
-            user,
-            proof: proof.to_vec(),
-            plugin: String::from_utf8_lossy(plugin).into_owned(),
-            database: String::from_utf8_lossy(database).into_owned(),
-        })
+        Some(Self { user, proof: proof.to_vec(), plugin: String::from_utf8_lossy(plugin).into_owned() })
     }
 }
 

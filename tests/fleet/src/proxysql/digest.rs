@@ -1,53 +1,277 @@
-//! `stats_mysql_query_digest`: rows that are kept, or rows that are generated while they are read.
+//! `stats_mysql_query_digest`: rows that are made while they are read, so that a million of them cost nothing until then.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use rusqlite::Connection;
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::functions::FunctionFlags;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
 
-use super::host::Life;
 use super::log::Outcome;
-use super::store::{Store, TextRow};
-use super::wire::Wire;
+use super::store::{text_of, text_value};
+use super::wire::{ColumnType, Encoder, Wire};
 
-/// Makes the row with a number from 0 on.
-type Generator = Arc<dyn Fn(u64) -> TextRow + Send + Sync>;
-
-#[derive(Clone, Default)]
-pub(crate) struct Digests {
-    generated: Option<(u64, Generator)>,
+/// One row of the table, whatever columns its version has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DigestRow {
+    /// `hostgroup`
+    pub hostgroup: i64,
+    /// `schemaname`, or `database` on the side of `PostgreSQL`
+    pub schemaname: String,
+    /// `username`
+    pub username: String,
+    /// `client_address`
+    pub client_address: String,
+    /// `digest`
+    pub digest: String,
+    /// `digest_text`
+    pub digest_text: String,
+    /// `count_star`
+    pub count_star: u64,
+    /// `first_seen`
+    pub first_seen: u64,
+    /// `last_seen`
+    pub last_seen: u64,
+    /// `sum_time`
+    pub sum_time: u64,
+    /// `min_time`
+    pub min_time: u64,
+    /// `max_time`
+    pub max_time: u64,
+    /// `sum_rows_affected`
+    pub sum_rows_affected: u64,
+    /// `sum_rows_sent`
+    pub sum_rows_sent: u64,
 }
+
+impl DigestRow {
+    /// A row like any other, different for each number.
+    pub fn sample(number: u64) -> Self {
+        Self {
+            hostgroup: i64::try_from(number % 10).unwrap_or_default(),
+            schemaname: format!("schema{}", number % 7),
+            username: format!("user{}", number % 5),
+            client_address: String::new(),
+            digest: format!("0x{:016X}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            digest_text: format!("SELECT c FROM t{number} WHERE id = ?"),
+            count_star: number + 1,
+            first_seen: 1_700_000_000 + number % 1000,
+            last_seen: 1_700_100_000 + number % 1000,
+            sum_time: 1000 * (number + 1),
+            min_time: 10,
+            max_time: 5000,
+            sum_rows_affected: number % 3,
+            sum_rows_sent: number % 11,
+        }
+    }
+
+    fn value(&self, column: &str) -> String {
+        match column {
+            "hostgroup" => self.hostgroup.to_string(),
+            "schemaname" | "database" => self.schemaname.clone(),
+            "username" => self.username.clone(),
+            "client_address" => self.client_address.clone(),
+            "digest" => self.digest.clone(),
+            "digest_text" => self.digest_text.clone(),
+            "count_star" => self.count_star.to_string(),
+            "first_seen" => self.first_seen.to_string(),
+            "last_seen" => self.last_seen.to_string(),
+            "sum_time" => self.sum_time.to_string(),
+            "min_time" => self.min_time.to_string(),
+            "max_time" => self.max_time.to_string(),
+            "sum_rows_affected" => self.sum_rows_affected.to_string(),
+            _ => self.sum_rows_sent.to_string(),
+        }
+    }
+}
+
+/// Which columns the table has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DigestSchema {
+    /// Without `client_address` and the sums of rows.
+    V1_4,
+    /// Without the sums of rows, as up to 2.0.7.
+    V2_0,
+    /// All columns.
+    #[default]
+    V2_7,
+    /// All columns, and the table of the same rows for `PostgreSQL`.
+    V3_0,
+}
+
+const COLUMNS: [&str; 14] = [
+    "hostgroup",
+    "schemaname",
+    "username",
+    "client_address",
+    "digest",
+    "digest_text",
+    "count_star",
+    "first_seen",
+    "last_seen",
+    "sum_time",
+    "min_time",
+    "max_time",
+    "sum_rows_affected",
+    "sum_rows_sent",
+];
+
+impl DigestSchema {
+    /// Tables, with their columns.
+    fn tables(self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let mut columns = COLUMNS.to_vec();
+        let absent: &[&str] = match self {
+            Self::V1_4 => &["client_address", "sum_rows_affected", "sum_rows_sent"],
+            Self::V2_0 => &["sum_rows_affected", "sum_rows_sent"],
+            Self::V2_7 | Self::V3_0 => &[],
+        };
+        columns.retain(|column| !absent.contains(column));
+        let mut tables =
+            vec![("stats_mysql_query_digest", columns.clone()), ("stats_mysql_query_digest_reset", columns.clone())];
+        if self == Self::V3_0 {
+            columns[1] = "database";
+            tables.push(("stats_pgsql_query_digest", columns.clone()));
+            tables.push(("stats_pgsql_query_digest_reset", columns));
+        }
+        tables
+    }
+}
+
+type Generator = Arc<dyn Fn(u64) -> DigestRow + Send + Sync>;
+
+/// The rows of one life of a node; none at first.
+#[derive(Clone, Default)]
+pub(crate) struct Digests(Option<(u64, DigestSchema, Generator)>);
 
 impl fmt::Debug for Digests {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Digests").field("rows", &self.generated.as_ref().map(|(rows, _)| rows)).finish()
+        out.debug_tuple("Digests").field(&self.0.as_ref().map(|(rows, schema, _)| (rows, schema))).finish()
     }
 }
 
 impl Digests {
-    pub(crate) fn is_generated(&self) -> bool {
-        self.generated.is_some()
+    pub(crate) fn new(
+        rows: u64,
+        schema: DigestSchema,
+        generator: impl Fn(u64) -> DigestRow + Send + Sync + 'static,
+    ) -> Self {
+        Self(Some((rows, schema, Arc::new(generator))))
     }
 
-    pub(crate) fn clear(&mut self) {
-        self.generated = None;
+    /// Whether a statement is one for these rows.
+    pub(crate) fn concern(&self, sql: &str) -> bool {
+        self.0.is_some() && sql.contains("_query_digest")
+    }
+
+    /// The rows as they are now; reading the twin that resets leaves none behind.
+    pub(crate) fn take(&mut self, sql: &str) -> Self {
+        let now = self.clone();
+        if sql.contains("_query_digest_reset")
+            && let Some((rows, ..)) = &mut self.0
+        {
+            *rows = 0;
+        }
+        now
+    }
+
+    /// A database with nothing but these rows, as views over a counter.
+    fn open(&self) -> rusqlite::Result<Connection> {
+        let connection = Connection::open_in_memory()?;
+        connection.execute_batch("ATTACH ':memory:' AS stats")?;
+        let Some((rows, schema, generator)) = &self.0 else { return Ok(connection) };
+        let generator = Arc::clone(generator);
+        // All columns of a row are asked for one after the other.
+        let last: RefCell<Option<(u64, DigestRow)>> = RefCell::new(None);
+        connection.create_scalar_function("digest_value", 2, FunctionFlags::SQLITE_UTF8, move |context| {
+            let number = context.get::<i64>(0)?.cast_unsigned();
+            let mut last = last.borrow_mut();
+            if last.as_ref().is_none_or(|(kept, _)| *kept != number) {
+                *last = Some((number, generator(number)));
+            }
+            let row = last.as_ref().map(|(_, row)| row.value(context.get_raw(1).as_str().unwrap_or_default()));
+            Ok(row)
+        })?;
+        for (table, columns) in schema.tables() {
+            let values: Vec<String> = columns
+                .iter()
+                .map(|column| match *column {
+                    "hostgroup" | "count_star" | "first_seen" | "last_seen" | "sum_time" | "min_time" | "max_time"
+                    | "sum_rows_affected" | "sum_rows_sent" => {
+                        format!("CAST(digest_value(i,'{column}') AS INTEGER) AS \"{column}\"")
+                    }
+                    _ => format!("digest_value(i,'{column}') AS \"{column}\""),
+                })
+                .collect();
+            connection.execute_batch(&format!(
+                "CREATE VIEW stats.{table} AS WITH RECURSIVE n(i) AS (SELECT 0 WHERE {rows}>0 UNION ALL \
+                 SELECT i+1 FROM n WHERE i<{rows}-1) SELECT {} FROM n",
+                values.join(",")
+            ))?;
+        }
+        Ok(connection)
     }
 }
 
-/// Reading the twin that resets empties both.
-pub(crate) fn read(_life: &Life, store: &Store, sql: &str) {
-    if sql.contains("stats_mysql_query_digest_reset") {
-        // Nothing else can be in the way of it.
-        let _ = store
-            .script("DELETE FROM stats.stats_mysql_query_digest; DELETE FROM stats.stats_mysql_query_digest_reset");
-    }
-}
+const CHUNK: usize = 64 * 1024;
 
+/// What came of a statement, and how many bytes of it were sent.
+type Sent = (u64, Outcome);
+
+/// Answers a statement on a database of its own, in pieces, as fast as the client reads.
 pub(crate) async fn stream<S: AsyncRead + AsyncWrite + Unpin>(
-    _digests: Digests,
-    _sql: String,
-    _wire: &mut Wire<S>,
-) -> io::Result<(u64, Outcome)> {
-    Ok((0, Outcome::Open))
+    digests: Digests,
+    sql: String,
+    wire: &mut Wire<S>,
+) -> io::Result<Sent> {
+    let (pieces, mut arriving) = mpsc::channel::<Vec<u8>>(4);
+    let sequence = wire.sequence;
+    let work = tokio::task::spawn_blocking(move || {
+        let mut encoder = Encoder::new(sequence);
+        let outcome = match produce(&digests, &sql, &mut encoder, &pieces) {
+            Ok(count) => Outcome::Rows(count),
+            Err(error) => {
+                let text = format!("ProxySQL Admin Error: {}", text_of(&error));
+                encoder.error(1045, "28000", &text);
+                Outcome::Error { code: 1045, text }
+            }
+        };
+        // Nobody reads any more if this fails.
+        let _ = pieces.blocking_send(encoder.bytes);
+        outcome
+    });
+    let before = wire.bytes_out;
+    while let Some(piece) = arriving.recv().await {
+        wire.write_framed(&piece).await?;
+    }
+    let outcome = work.await.unwrap_or(Outcome::Open);
+    Ok((wire.bytes_out - before, outcome))
+}
+
+fn produce(
+    digests: &Digests,
+    sql: &str,
+    encoder: &mut Encoder,
+    pieces: &mpsc::Sender<Vec<u8>>,
+) -> rusqlite::Result<u64> {
+    let connection = digests.open()?;
+    let mut batch = rusqlite::Batch::new(&connection, sql);
+    let Some(mut statement) = batch.next()? else { return Ok(0) };
+    let columns = statement.column_count();
+    encoder.columns(statement.column_names().into_iter(), ColumnType::Text);
+    let mut rows = statement.raw_query();
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let values: Vec<_> = (0..columns).map(|index| row.get_ref(index).map(text_value)).collect::<Result<_, _>>()?;
+        encoder.row(values.into_iter());
+        count += 1;
+        if encoder.bytes.len() >= CHUNK && pieces.blocking_send(std::mem::take(&mut encoder.bytes)).is_err() {
+            return Ok(count);
+        }
+    }
+    encoder.end();
+    Ok(count)
 }

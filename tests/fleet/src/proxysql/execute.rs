@@ -1,11 +1,7 @@
 //! Executes what the admin port understood, and encodes the answer.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-use tokio::io::BufReader;
-use tokio::net::TcpStream;
 
 use super::Cause;
 use super::auth::Role;
@@ -16,7 +12,7 @@ use super::schema::Module;
 use super::session::Session;
 use super::stats;
 use super::store::{Ran, Store, text_of};
-use super::wire::{ColumnType, Encoder, Wire};
+use super::wire::{ColumnType, Encoder};
 
 /// What follows from a statement.
 #[derive(Debug)]
@@ -100,7 +96,6 @@ fn query(life: &Life, role: Role, sql: &str, reply: &mut Encoder) -> Outcome {
         return error(reply, &text_of(&text));
     }
     let ran = store.run(role, sql, reply);
-    super::digest::read(life, &store, sql);
     match ran {
         Ok(Ran::Rows(count)) => Outcome::Rows(count),
         Ok(Ran::Done(affected)) => ok(reply, affected, ""),
@@ -128,11 +123,18 @@ async fn proxysql(
     reply: &mut Encoder,
 ) -> Effect {
     let behaviour = host.behaviour();
+    let start = reply.sequence;
     let twice = |reply: &mut Encoder, outcome: Outcome| {
         if behaviour.double_reply {
             // Each of the two begins at the same sequence number.
-            let again = reply.bytes.clone();
-            reply.bytes.extend_from_slice(&again);
+            reply.sequence = start;
+            match &outcome {
+                Outcome::Error { .. } if *verb == Verb::Pause => {
+                    error(reply, "ProxySQL PgSQL module is already paused, impossible to pause");
+                }
+                Outcome::Error { code, text } => reply.error(*code, "28000", text),
+                _ => reply.ok(0, ""),
+            }
         }
         Effect::Answer(outcome)
     };
@@ -210,34 +212,6 @@ fn seen_again(host: &Host, life: &Life, session: &Session, (uuid, interfaces): &
     ];
     // The table takes any such row.
     let _ = life.store().insert("stats.stats_proxysql_servers_clients_status", &[row.map(Some).to_vec()]);
-}
-
-/// Whether a statement reads digests that are generated, too many to be encoded in one piece.
-pub(crate) fn is_digest_stream(life: &Life, command: &Command) -> bool {
-    matches!(command, Command::Sql(sql) if sql.contains("_query_digest") && super::host::lock(&life.digests).is_generated())
-}
-
-/// Runs such a statement on a database of its own, in pieces, as fast as the client reads.
-pub(crate) async fn stream_digests(
-    host: &Host,
-    life: &Arc<Life>,
-    session: &Session,
-    command: &Command,
-    wire: &mut Wire<BufReader<TcpStream>>,
-) -> io::Result<(u64, Outcome)> {
-    let Command::Sql(sql) = command else { return Ok((0, Outcome::Open)) };
-    let _ = (host, session);
-    let (digests, reset) = {
-        let mut digests = super::host::lock(&life.digests);
-        let current = digests.clone();
-        let reset = sql.contains("_query_digest_reset");
-        if reset {
-            digests.clear();
-        }
-        (current, reset)
-    };
-    let _ = reset;
-    super::digest::stream(digests, sql.clone(), wire).await
 }
 
 impl Store {

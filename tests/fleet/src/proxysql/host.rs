@@ -196,12 +196,8 @@ impl Host {
     }
 
     /// Starts a life: database, layers, listeners, the watch over the peers.
-    pub(crate) async fn boot(self: &Arc<Self>, boot: Boot) -> io::Result<()> {
-        let before = lock(&self.life).take();
-        if let Some(before) = before {
-            end(&before).await;
-        }
-        let life = Arc::new(self.open(boot).map_err(io::Error::other)?);
+    pub(crate) async fn boot(self: &Arc<Self>, boot: Boot, before: Option<&Life>) -> io::Result<()> {
+        let life = Arc::new(self.open(boot, before).map_err(io::Error::other)?);
         let (admin, mysql) = {
             let store = life.store();
             (
@@ -220,7 +216,8 @@ impl Host {
         Ok(())
     }
 
-    fn open(&self, boot: Boot) -> Result<Life, String> {
+    /// `before` is the life that this one continues in the same process: uptime and versions go on.
+    fn open(&self, boot: Boot, before: Option<&Life>) -> Result<Life, String> {
         let text_of = |error: rusqlite::Error| super::store::text_of(&error);
         std::fs::create_dir_all(&self.spec.dir).map_err(|error| error.to_string())?;
         if boot == Boot::Initial {
@@ -230,6 +227,9 @@ impl Host {
         let config = self.spec.dir.join("proxysql.cnf");
         let (mut store, existed) = Store::open(&self.spec.dir, config).map_err(text_of)?;
         let now = self.now();
+        if let Some(before) = before {
+            store.runtime.sums = before.store().runtime.sums.clone();
+        }
         for module in Module::ALL {
             if existed {
                 store.load_from_disk(module).map_err(text_of)?;
@@ -256,7 +256,7 @@ impl Host {
             clients: Mutex::default(),
             peers: Mutex::default(),
             digests: Mutex::default(),
-            started: Instant::now(),
+            started: before.map_or_else(Instant::now, |before| before.started),
             uuid,
             mysql_wanted: watch::Sender::new(true),
             mysql_open: watch::Sender::new(false),
@@ -303,7 +303,7 @@ impl Host {
     pub(crate) fn restart_later(self: &Arc<Self>, life: &Arc<Life>) {
         self.stop(life, Cause::Restart);
         let after = self.behaviour().restart_takes;
-        let (host, life) = (Arc::downgrade(self), Arc::downgrade(life));
+        let (host, life) = (Arc::downgrade(self), Arc::clone(life));
         let owned = self.owned.clone();
         self.restarts.spawn(async move {
             tokio::select! {
@@ -341,14 +341,12 @@ impl Host {
     }
 }
 
-async fn reboot(host: Weak<Host>, life: Weak<Life>, after: Duration) {
+async fn reboot(host: Weak<Host>, life: Arc<Life>, after: Duration) {
     tokio::time::sleep(after).await;
-    if let Some(life) = life.upgrade() {
-        end(&life).await;
-    }
+    end(&life).await;
     if let Some(host) = host.upgrade() {
         // A port that is taken by now leaves the node stopped, which `cause` shows already.
-        let _ = host.boot(Boot::Normal).await;
+        let _ = host.boot(Boot::Normal, Some(&life)).await;
     }
 }
 

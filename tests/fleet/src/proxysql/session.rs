@@ -12,8 +12,9 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Cause;
 use super::auth::{self, Login, Role};
 use super::command::{self, Command, Facts};
+use super::digest;
 use super::execute::{self, Effect};
-use super::host::{Host, Life};
+use super::host::{Host, Life, lock};
 use super::log::{Entry, Kind, Outcome};
 use super::trouble::Action;
 use super::wire::{Encoder, Wire};
@@ -214,14 +215,20 @@ async fn statement(
             Action::After(hook) => hooks.push(hook),
         }
     }
-    let streams = command == Command::Crash || failed.is_some();
+    let digests = match &command {
+        Command::Sql(sql) if failed.is_none() => {
+            let mut digests = lock(&life.digests);
+            digests.concern(sql).then(|| digests.take(sql))
+        }
+        _ => None,
+    };
     let outcome = match failed {
         Some((code, text)) => {
             reply.error(code, "28000", &text);
             Outcome::Error { code, text }
         }
-        None if !streams && execute::is_digest_stream(life, &command) => {
-            let (sent, outcome) = execute::stream_digests(host, life, session, &command, wire).await?;
+        None if let Some(digests) = digests => {
+            let (sent, outcome) = digest::stream(digests, sql, wire).await?;
             host.log.finish(number, sent, outcome);
             return Ok(true);
         }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
 use rusqlite::{Batch, Connection, params_from_iter};
 
@@ -53,6 +54,9 @@ impl Store {
             "ATTACH ':memory:' AS monitor; ATTACH ':memory:' AS stats_history; \
              PRAGMA disk.synchronous = OFF; PRAGMA disk.journal_mode = MEMORY; PRAGMA foreign_keys = OFF;",
         )?;
+        for connection in [&main, &stats] {
+            forget_newer_functions(connection)?;
+        }
         let store = Self { main, stats, runtime: Runtime::default(), config, read_only: false };
         store.create(existed)?;
         Ok((store, existed))
@@ -150,6 +154,16 @@ impl Store {
         self.main.execute_batch(if done.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
         done
     }
+}
+
+/// Functions that this `SQLite` has and the one in 2.7.1 (3.43) has not.
+fn forget_newer_functions(connection: &Connection) -> rusqlite::Result<()> {
+    for name in ["CONCAT", "CONCAT_WS", "UNISTR"] {
+        connection.create_scalar_function(name, -1, FunctionFlags::SQLITE_UTF8, move |_| {
+            Err::<Option<String>, _>(rusqlite::Error::UserFunctionError(format!("no such function: {name}").into()))
+        })?;
+    }
+    Ok(())
 }
 
 /// Runs the first statement of a text on one connection.

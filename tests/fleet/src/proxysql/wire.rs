@@ -157,9 +157,9 @@ impl Encoder {
     }
 
     pub(crate) fn columns<'a>(&mut self, names: impl ExactSizeIterator<Item = &'a str>, kind: ColumnType) {
-        let (charset, length, flags): (u16, u32, u16) = match kind {
-            ColumnType::Text => (33, 15, 1),
-            ColumnType::Number => (63, 31, 161),
+        let (charset, length, flags, decimals): (u16, u32, u16, u8) = match kind {
+            ColumnType::Text => (33, 15, 1, 31),
+            ColumnType::Number => (63, 31, 161, 0),
         };
         self.packet(|out| put_length(out, names.len() as u64));
         for name in names {
@@ -173,7 +173,7 @@ impl Encoder {
                 out.extend_from_slice(&length.to_le_bytes());
                 out.push(kind.code());
                 out.extend_from_slice(&flags.to_le_bytes());
-                out.extend_from_slice(&[0, 0, 0]);
+                out.extend_from_slice(&[decimals, 0, 0]);
             });
         }
         self.end();
