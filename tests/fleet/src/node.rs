@@ -145,6 +145,7 @@ pub struct Row {
 
 /// A node that runs, or has.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // there are dozens of them, not millions
 pub enum Node {
     /// Inside this process.
     Embedded(Embedded),
@@ -171,7 +172,7 @@ impl Node {
     /// Starts a real node.
     pub async fn start_real(binary: PathBuf, spec: NodeSpec, cnf: &Cnf) -> io::Result<Self> {
         write_cnf(&spec, cnf)?;
-        let node = Self::Real(RealProxysql::start(binary, spec).await?);
+        let node = Self::Real(RealProxysql::start(binary, spec)?);
         node.answers().await?;
         Ok(node)
     }

@@ -5,5 +5,6 @@ mod likeness {
     pub mod bench;
     mod commands;
     mod experiments;
+    mod scripts;
     mod statements;
 }

@@ -20,7 +20,7 @@ pub struct RealProxysql {
 
 impl RealProxysql {
     /// Starts the binary on `spec.dir`, where its `proxysql.cnf` is. Does not wait for its ports.
-    pub async fn start(binary: PathBuf, spec: NodeSpec) -> io::Result<Self> {
+    pub fn start(binary: PathBuf, spec: NodeSpec) -> io::Result<Self> {
         let child = spawn(&binary, &spec, Boot::Normal)?;
         Ok(Self { binary, spec, child })
     }

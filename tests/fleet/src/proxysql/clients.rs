@@ -36,7 +36,8 @@ pub struct ClientSpec {
     pub backend: (String, u16),
     /// What it is doing.
     pub state: ClientState,
-    /// For how long already.
+    /// For how long already. What the statistics tell of it lags by up to twice `mysql-poll_timeout`, as on a quiet
+    /// `ProxySQL`.
     pub since: Duration,
 }
 

@@ -261,7 +261,7 @@ fn produce(
     let mut batch = rusqlite::Batch::new(&connection, sql);
     let Some(mut statement) = batch.next()? else { return Ok(0) };
     let columns = statement.column_count();
-    encoder.columns(statement.column_names().into_iter(), ColumnType::Text);
+    encoder.columns(statement.column_names(), ColumnType::Text);
     let mut rows = statement.raw_query();
     let mut count = 0;
     while let Some(row) = rows.next()? {

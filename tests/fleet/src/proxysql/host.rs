@@ -272,7 +272,7 @@ impl Host {
         if let Some(uuid) = kept.first().and_then(|row| row[0].clone()) {
             return Ok(uuid);
         }
-        let unique = format!("{:?} {:?} {}", self.spec.dir, SystemTime::now(), std::process::id());
+        let unique = format!("{} {:?} {}", self.spec.dir.display(), SystemTime::now(), std::process::id());
         let hash = Sha1::digest(unique.as_bytes()).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
         let uuid = format!("{}-{}-4{}-8{}-{}", &hash[..8], &hash[8..12], &hash[13..16], &hash[17..20], &hash[20..32]);
         store.insert("disk.global_settings", &[vec![Some("uuid".to_owned()), Some(uuid.clone())]])?;

@@ -263,6 +263,20 @@ impl Store {
         Ok(taken)
     }
 
+    /// Password and hostgroup of a user who may log in as a client.
+    pub(crate) fn frontend_user(&self, name: &str) -> Option<(String, i64)> {
+        let users = self.runtime.rows.get("mysql_users")?;
+        let user = users.iter().find(|user| user[0].as_deref() == Some(name) && user[10].as_deref() == Some("1"))?;
+        Some((user[1].clone().unwrap_or_default(), user[4].as_deref()?.parse().ok()?))
+    }
+
+    /// The first server of a hostgroup.
+    pub(crate) fn backend_of(&self, hostgroup: i64) -> Option<(String, u16)> {
+        let servers = self.runtime.rows.get("mysql_servers")?;
+        let server = servers.iter().find(|server| server[0].as_deref() == Some(&hostgroup.to_string()))?;
+        Some((server[1].clone()?, server[2].as_deref()?.parse().ok()?))
+    }
+
     /// The rows of `runtime_checksums_values`, in `ProxySQL`'s order.
     pub(crate) fn checksum_rows(&self) -> Vec<TextRow> {
         let row = |name: &&'static str| {

@@ -157,6 +157,7 @@ async fn login(
     host.trouble.thaw().await;
     let mut reply = Encoder::new(wire.sequence);
     if !proven {
+        life.clients().denied += 1;
         let using = if proof.iter().all(|byte| *byte == 0) { "NO" } else { "YES" };
         let text = format!("ProxySQL Error: Access denied for user '{user}'@'{}' (using password: {using})", peer.ip());
         reply.error(1045, "28000", &text);

@@ -1,6 +1,6 @@
 //! Fills the tables that are computed when a statement mentions them.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::auth::Role;
 use super::clients::{ClientSpec, ClientState};
@@ -8,6 +8,8 @@ use super::host::Life;
 use super::schema::{self, Module, SUM_NAMES};
 use super::store::{Store, TextRow};
 
+/// A value in a row.
+#[allow(clippy::needless_pass_by_value, clippy::unnecessary_wraps)] // so that rows read as lists of values
 fn text(value: impl ToString) -> Option<String> {
     Some(value.to_string())
 }
@@ -35,7 +37,8 @@ fn fill(
 ) -> rusqlite::Result<()> {
     if processes {
         let extended = store.runtime.number("mysql-show_processlist_extended") > 0;
-        store.replace("stats.stats_mysql_processlist", &process_rows(life, extended))?;
+        let tick = store.runtime.number("mysql-poll_timeout");
+        store.replace("stats.stats_mysql_processlist", &process_rows(life, extended, tick))?;
     }
     if mentions("stats_mysql_global") || mentions("@@") {
         store.replace("stats.stats_mysql_global", &status_rows(life, store))?;
@@ -92,9 +95,15 @@ fn command(spec: &ClientSpec) -> (&'static str, Option<String>) {
     }
 }
 
-fn process_rows(life: &Life, extended: bool) -> Vec<TextRow> {
+/// The age of a session is told by the clock of its thread, which a quiet thread sets once in `tick`, and a turn late.
+fn told_age(age: Duration, tick: u64) -> u128 {
+    let tick = u128::from(tick.max(1));
+    (age.as_millis() / tick).saturating_sub(1) * tick
+}
+
+fn process_rows(life: &Life, extended: bool, tick: u64) -> Vec<TextRow> {
     let clients = life.clients();
-    let row = |(id, spec, age): (u32, &ClientSpec, std::time::Duration)| {
+    let row = |(id, spec, age): (u32, &ClientSpec, Duration)| {
         let connecting = spec.state == ClientState::Connecting;
         let held = holds_backend(spec);
         let backend = |value: String| held.then_some(value);
@@ -117,7 +126,7 @@ fn process_rows(life: &Life, extended: bool) -> Vec<TextRow> {
             backend(spec.backend.0.clone()),
             backend(spec.backend.1.to_string()),
             text(command),
-            text(age.as_millis()),
+            text(told_age(age, tick)),
             info,
             backend("0".to_owned()),
             extended.then_some(extra),

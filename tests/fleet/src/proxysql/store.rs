@@ -177,7 +177,7 @@ pub(crate) fn run_on(connection: &Connection, sql: &str, out: &mut Encoder) -> r
         statement.raw_execute()?;
         return Ok(Ran::Done(connection.changes()));
     }
-    out.columns(statement.column_names().into_iter(), ColumnType::Text);
+    out.columns(statement.column_names(), ColumnType::Text);
     let mut rows = statement.raw_query();
     let mut count = 0;
     while let Some(row) = rows.next()? {

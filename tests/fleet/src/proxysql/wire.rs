@@ -95,23 +95,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.sequence = encoder.sequence;
         self.write_framed(&encoder.bytes).await
     }
-
-    /// Waits until the other side closes or sends something.
-    pub(crate) fn stream(&mut self) -> &mut S {
-        &mut self.stream
-    }
 }
 
 /// Builds framed packets in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Encoder {
     pub(crate) sequence: u8,
     pub(crate) bytes: Vec<u8>,
+    /// The status flags of `OK` and `EOF`.
+    pub(crate) status: u16,
 }
 
 impl Encoder {
     pub(crate) fn new(sequence: u8) -> Self {
-        Self { sequence, bytes: Vec::new() }
+        Self { sequence, bytes: Vec::new(), status: STATUS }
     }
 
     /// Frames what `fill` appends.
@@ -127,11 +124,12 @@ impl Encoder {
     }
 
     pub(crate) fn ok(&mut self, affected: u64, info: &str) {
+        let status = self.status.to_le_bytes();
         self.packet(|out| {
             out.push(0);
             put_length(out, affected);
             put_length(out, 0);
-            out.extend_from_slice(&STATUS.to_le_bytes());
+            out.extend_from_slice(&status);
             out.extend_from_slice(&[0, 0]);
             if !info.is_empty() {
                 put_bytes(out, info.as_bytes());
@@ -150,9 +148,10 @@ impl Encoder {
     }
 
     pub(crate) fn end(&mut self) {
+        let status = self.status.to_le_bytes();
         self.packet(|out| {
             out.extend_from_slice(&[0xfe, 0, 0]);
-            out.extend_from_slice(&STATUS.to_le_bytes());
+            out.extend_from_slice(&status);
         });
     }
 

@@ -75,7 +75,7 @@ async fn two_names_are_for_the_local_address_alone() {
             Client::login(stream, user, user, "mysql_native_password").await
         };
         for user in ["admin", "stats"] {
-            let error = from_elsewhere(user).await.err().expect("a refusal");
+            let error = from_elsewhere(user).await.expect_err("a refusal");
             assert_eq!((error.code, error.state.as_str()), (1040, "42000"));
             assert_eq!(error.text, format!("User '{user}' can only connect locally"));
         }
@@ -178,6 +178,33 @@ async fn kill_connection_ends_one_session() {
             timeout(Duration::from_secs(5), tokio::io::AsyncReadExt::read_to_end(&mut session, &mut rest)).await;
         assert!(ended.is_ok(), "the session goes on");
         until("the list is empty", || async { node.query(list).await.is_ok_and(|rows| rows.is_empty()) }).await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_client_shows_counts_and_is_evicted() {
+    let extra = r#"mysql_users=( { username="app", password="app", default_hostgroup=2 } )"#;
+    for kind in kinds() {
+        let bench = Bench::new(kind);
+        let node = bench.node(bench.spec("core"), &Cnf { extra: extra.to_owned(), ..Cnf::default() }).await;
+        let mut client = Client::connect(node.spec().mysql(), "app", "app").await.expect("a login");
+        let denied = Client::connect(node.spec().mysql(), "app", "wrong").await.expect_err("a refusal");
+        assert_eq!(denied.text, "ProxySQL Error: Access denied for user 'app'@'127.0.0.1' (using password: YES)");
+        let counts = "SELECT username, frontend_connections FROM stats_mysql_users";
+        until("the client counts", || async {
+            node.query(counts).await.is_ok_and(|rows| rows == [["app", "1"].map(|text| Some(text.to_owned()))])
+        })
+        .await;
+        let idle = "SELECT SessionID FROM stats_mysql_processlist WHERE user='app' AND command='Sleep' \
+                    AND srv_host IS NULL AND info IS NULL AND time_ms>=2000 AND hostgroup=-1";
+        until("the client is idle", || async { node.query(idle).await.is_ok_and(|rows| rows.len() == 1) }).await;
+        let id = node.query(idle).await.unwrap()[0][0].clone().expect("an id");
+        node.query(&format!("KILL CONNECTION {id}")).await.expect("an OK");
+        assert!(client.closed_within(Duration::from_secs(5)).await);
+        until("nobody counts", || async {
+            node.query(counts).await.is_ok_and(|rows| rows.iter().all(|row| row[1].as_deref() == Some("0")))
+        })
+        .await;
     }
 }
 

@@ -165,7 +165,7 @@ async fn a_load_without_a_change_moves_its_own_node_alone() {
             seen(&cores[1], &cores[0], "proxysql_servers", "version").await == "2"
         })
         .await;
-        sleep(Duration::from_millis(1000)).await;
+        sleep(Duration::from_secs(1)).await;
         assert_eq!(cores[1].checksums().await.unwrap(), other);
     }
 }
