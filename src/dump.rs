@@ -249,7 +249,7 @@ impl Job<'_> {
             return Err(error.into());
         }
         let Self { mut admin, holds, dump, progress, .. } = self;
-        let (place, seconds) = (dump.place().to_owned(), progress.elapsed().as_secs_f64());
+        let (place, seconds) = (dump.place().to_owned(), (progress.elapsed().as_secs_f64() * 1e3).round() / 1e3);
         drop((dump, progress));
         if rows > 0 {
             info!(rows, bytes, seconds, place, "dumped the query digests");

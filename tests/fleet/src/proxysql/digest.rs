@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
 use super::log::Outcome;
-use super::store::{text_of, text_value};
+use super::store::{Store, TextRow, text_of, text_value};
 use super::wire::{ColumnType, Encoder, Wire};
 
 /// One row of the table, whatever columns its version has.
@@ -141,6 +141,58 @@ impl DigestSchema {
     }
 }
 
+/// Whether a column counts or tells a time.
+fn is_number(column: &str) -> bool {
+    ["hostgroup", "count_star", "first_seen", "last_seen"].contains(&column)
+        || ["sum_", "min_", "max_"].iter().any(|prefix| column.starts_with(prefix))
+}
+
+/// Gives the node's own database the tables of a version, empty.
+pub(crate) fn make_tables(store: &Store, schema: DigestSchema) -> Result<(), String> {
+    let twins = SERVERS.iter().flat_map(|server| ["", "_reset"].map(|suffix| (server, suffix)));
+    let drops =
+        twins.map(|(server, suffix)| format!("DROP TABLE IF EXISTS stats.stats_{server}_query_digest{suffix};"));
+    let creates = schema.tables().into_iter().map(|(table, columns)| {
+        let typed = |column: &&str| format!("\"{column}\" {}", if is_number(column) { "INT" } else { "VARCHAR" });
+        format!("CREATE TABLE stats.{table} ({});", columns.iter().map(typed).collect::<Vec<_>>().join(","))
+    });
+    let batch: String = drops.chain(creates).collect();
+    store.script(&batch)
+}
+
+/// Before a statement that changes something by the generated rows: puts them into the tables.
+pub(crate) fn fill(digests: &mut Digests, store: &Store, sql: &str) -> Result<(), String> {
+    if !digests.are_named_in(sql) {
+        return Ok(());
+    }
+    let Some((rows, schema, generator)) = digests.take(sql).0 else { return Ok(()) };
+    make_tables(store, schema)?;
+    for (table, columns) in schema.tables() {
+        let all: Vec<TextRow> = (0..rows)
+            .map(|number| {
+                let row = generator(number);
+                columns.iter().map(|column| Some(row.value(column))).collect()
+            })
+            .collect();
+        store.insert(&format!("stats.{table}"), &all).map_err(|error| text_of(&error))?;
+    }
+    Ok(())
+}
+
+/// After a statement: what was read from the twin that resets is gone.
+pub(crate) fn forget(store: &Store, sql: &str) -> Result<(), String> {
+    for server in SERVERS {
+        if sql.contains(&format!("stats_{server}_query_digest_reset")) {
+            store.script(&format!(
+                "DELETE FROM stats.stats_{server}_query_digest; DELETE FROM stats.stats_{server}_query_digest_reset"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+const SERVERS: [&str; 2] = ["mysql", "pgsql"];
+
 type Generator = Arc<dyn Fn(u64) -> DigestRow + Send + Sync>;
 
 /// The rows of one life of a node; none at first.
@@ -162,8 +214,12 @@ impl Digests {
         Self(Some((rows, schema, Arc::new(generator))))
     }
 
-    /// Whether a statement is one for these rows.
+    /// Whether a statement is a query for these rows.
     pub(crate) fn concern(&self, sql: &str) -> bool {
+        self.are_named_in(sql) && sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("SELECT"))
+    }
+
+    fn are_named_in(&self, sql: &str) -> bool {
         self.0.is_some() && sql.contains("_query_digest")
     }
 
@@ -198,12 +254,12 @@ impl Digests {
         for (table, columns) in schema.tables() {
             let values: Vec<String> = columns
                 .iter()
-                .map(|column| match *column {
-                    "hostgroup" | "count_star" | "first_seen" | "last_seen" | "sum_time" | "min_time" | "max_time"
-                    | "sum_rows_affected" | "sum_rows_sent" => {
+                .map(|column| {
+                    if is_number(column) {
                         format!("CAST(digest_value(i,'{column}') AS INTEGER) AS \"{column}\"")
+                    } else {
+                        format!("digest_value(i,'{column}') AS \"{column}\"")
                     }
-                    _ => format!("digest_value(i,'{column}') AS \"{column}\""),
                 })
                 .collect();
             connection.execute_batch(&format!(
