@@ -6,10 +6,7 @@ use super::*;
 
 /// Values that are hard on writers and readers: `X'…'` for bytes, else as SQL has them; then as they must come back.
 fn odd() -> Vec<[(String, Vec<u8>); 14]> {
-    let text = |bytes: &[u8]| {
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        (format!("CAST(X'{hex}' AS TEXT)"), bytes.to_vec())
-    };
+    let text = |bytes: &[u8]| (format!("CAST(X'{}' AS TEXT)", hex(bytes)), bytes.to_vec());
     let number = |number: &str| (number.to_owned(), number.as_bytes().to_vec());
     let time = |seconds: &str, text: &str| (seconds.to_owned(), text.as_bytes().to_vec());
     let long: Vec<u8> = (0..65_536_u32).map(|i| b"x,\"\r\n\0\xff'"[i as usize % 8]).collect();

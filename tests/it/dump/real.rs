@@ -1,11 +1,12 @@
 //! A real `ProxySQL` with real traffic to a real `MariaDB`, where both are installed: `PROXYSQL_BIN` names the first.
 
-use std::process::Stdio;
+use std::io::Seek as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use proxysql_fleet::node::BINARY as VARIABLE;
 use tokio::process::Child;
+use tokio::task::JoinSet;
 
 use super::*;
 
@@ -51,7 +52,7 @@ async fn backend() -> Option<Backend> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(Duration::from_secs(60), ready).await.expect("MariaDB starts");
+    timeout(PATIENCE, ready).await.expect("MariaDB starts");
     let extra = format!(
         "mysql_servers=({{address=\"{ip}\", port={port}, hostgroup=0}})\n\
          mysql_users=({{username=\"app\", password=\"app\", default_hostgroup=0}})"
@@ -64,12 +65,13 @@ impl Backend {
     /// Sends statements as a client does; whether all were answered.
     async fn send(&self, sql: &[u8]) -> bool {
         let address = self.stage.node.spec().mysql();
-        let path = self.stage.dir.path().join(format!("{:?}.sql", std::time::Instant::now()).replace(' ', ""));
-        std::fs::write(&path, sql).unwrap();
+        let mut script = tempfile::tempfile().unwrap();
+        script.write_all(sql).unwrap();
+        script.rewind().unwrap();
         let client = Command::new("mariadb")
             .args(["--no-defaults", "--skip-ssl", "--binary-mode", "--default-character-set=latin1", "--batch"])
             .args(["-uapp", "-papp", "-h", &address.ip().to_string(), "-P", &address.port().to_string()])
-            .stdin(std::fs::File::open(path).unwrap())
+            .stdin(script)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .output();
@@ -172,24 +174,25 @@ async fn real_resets_under_traffic_add_up() {
     let Some(backend) = backend().await else { return };
     let backend = Arc::new(backend);
     let answered = Arc::new(AtomicU64::new(0));
-    let clients: Vec<_> = (0..3_u64)
-        .map(|client| {
-            let (backend, answered) = (Arc::clone(&backend), Arc::clone(&answered));
-            tokio::spawn(async move {
-                for batch in 0..8 {
-                    let sql: String =
-                        (0..500).map(|i| format!("SELECT {i} AS traffic_{client}_{batch}_{};\n", i % 20)).collect();
-                    assert!(backend.send(sql.as_bytes()).await);
-                    answered.fetch_add(500, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
+    let mut clients = JoinSet::new();
+    for client in 0..3 {
+        let (backend, answered) = (Arc::clone(&backend), Arc::clone(&answered));
+        clients.spawn(async move {
+            for batch in 0..8 {
+                let queries = (0..500).map(|i| format!("SELECT {i} AS traffic_{client}_{batch}_{};", i % 20));
+                assert!(backend.send(queries.collect::<Vec<_>>().join("\n").as_bytes()).await);
+                answered.fetch_add(500, Ordering::Relaxed);
+            }
+        });
+    }
     let stage = &backend.stage;
     let (mut dumped, mut dumps, mut failed) = (0, 0, 0);
     let mut last = false;
     while !last {
-        last = clients.iter().all(tokio::task::JoinHandle::is_finished);
+        while let Some(client) = clients.try_join_next() {
+            client.unwrap();
+        }
+        last = clients.is_empty();
         if dumps % 3 == 2 && !last {
             stage.dump(&["--dump.reset=true", "--dump.output=/dev/full"]).await.reason();
             failed += 1;
@@ -202,9 +205,6 @@ async fn real_resets_under_traffic_add_up() {
             dumped += sum(&records, "count_star");
             std::fs::remove_file(path).unwrap();
         }
-    }
-    for client in clients {
-        client.await.unwrap();
     }
     let _ = writeln!(std::io::stderr(), "{dumps} dumps and {failed} failed ones of {dumped} queries");
     assert_eq!(dumped, answered.load(Ordering::Relaxed));

@@ -8,7 +8,7 @@ use proxysql_fleet::proxysql::{Action, Handle, Rule};
 use super::*;
 
 /// Clients that send queries without a pause, as far as the digests show it; how many they have sent.
-fn traffic(node: Handle, goes_on: Arc<AtomicBool>, sent: Arc<AtomicU64>) {
+fn traffic(node: &Handle, goes_on: &AtomicBool, sent: &AtomicU64) {
     let mut number = 0_u64;
     while goes_on.load(Ordering::Relaxed) {
         let digest = number % 50;
@@ -37,7 +37,7 @@ async fn consecutive_dumps_add_up_to_what_was_sent() {
     let (goes_on, sent) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
     let clients = {
         let (node, goes_on, sent) = (stage.script().handle(), Arc::clone(&goes_on), Arc::clone(&sent));
-        std::thread::spawn(move || traffic(node, goes_on, sent))
+        std::thread::spawn(move || traffic(&node, &goes_on, &sent))
     };
     let (mut dumped, mut rows) = (0, 0);
     for turn in 0..12 {

@@ -1,6 +1,6 @@
 //! A million digests cost what a thousand do, but for the time.
 
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::*;
 

@@ -1,9 +1,7 @@
 //! What goes wrong around a dump: exit code 1, one line, no file that is not whole.
 
-use std::time::Instant;
-
 use proxysql_fleet::proxysql::{Action, Rule};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::*;
 
