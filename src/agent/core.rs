@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 use super::Proxysql;
 use super::round::{Next, RoundError, SPACING, Spacing, read};
 use crate::domain::drift;
-use crate::domain::followers::Followers;
+use crate::domain::followers::{Followers, Wanted};
 use crate::domain::member::{Member, Members};
 use crate::domain::membership::{self, Listed};
 use crate::domain::observation::Observation;
@@ -67,27 +67,29 @@ impl Core {
         }
         let Some(desired) = self.desired() else { return Ok(Next::Interval) };
 
-        let plan = membership::plan(&listed(&seen), &desired);
+        let mut plan = membership::plan(&listed(&seen), &desired);
+        let wanted = self.followers.want(&seen, &desired);
+        let for_followers = plan.is_empty() && wanted == Wanted::Load;
+        if for_followers {
+            plan = plan.then(Statement::LoadToRuntime(Module::ProxysqlServers));
+        }
         if !plan.is_empty() {
             if let Some(at) = self.spacing.wait_for(&plan) {
                 return Ok(Next::At(at));
             }
             self.spacing.apply(&plan, admin).await?;
-            say_change(&seen.runtime, &desired, &plan);
-            // Learns who is connected; this load is for them, too.
-            self.followers.await_a_load(&seen, &desired);
-            self.followers.loaded();
+            if for_followers {
+                info!("a satellite connected; loaded the list of members once more, for its own may be newer");
+            } else {
+                say_change(&seen.runtime, &desired, &plan);
+            }
+            if wanted == Wanted::Load && plan.loads().next().is_some() {
+                self.followers.loaded();
+            }
             // What a peer's pull put in between, and whether the peers agree, shows when the next load is allowed.
             return Ok(Next::At(Instant::now() + SPACING));
         }
-        if self.followers.await_a_load(&seen, &desired) {
-            let load = Plan::default().then(Statement::LoadToRuntime(Module::ProxysqlServers));
-            if let Some(at) = self.spacing.wait_for(&load) {
-                return Ok(Next::At(at));
-            }
-            self.spacing.apply(&load, admin).await?;
-            self.followers.loaded();
-            info!("a satellite connected; loaded the list of members once more, for its own may be newer");
+        if wanted == Wanted::LoadLater {
             return Ok(Next::At(Instant::now() + SPACING));
         }
         self.end_ties(&seen, &desired, admin).await

@@ -23,11 +23,27 @@ pub struct Follower {
     pub interfaces: String,
 }
 
-/// The connections that were there at the last look, and whether one came that no load has followed yet.
+/// A load follows a connection by at least so many seconds: in the second of the satellite's own load, or earlier by a clock that is
+/// behind, it would not be the newer one.
+const LATER: i64 = 2;
+
+/// What has to be done for a follower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing.
+    Nothing,
+    /// A load, but not in this second.
+    LoadLater,
+    /// A load.
+    Load,
+}
+
+/// The connections that were there at the last look, and when one came that no load has followed yet.
 #[derive(Debug, Clone, Default)]
 pub struct Followers {
     known: Option<BTreeSet<Follower>>,
-    waiting: bool,
+    /// `ProxySQL`'s clock when the last of them was first seen.
+    came: Option<i64>,
 }
 
 impl Followers {
@@ -36,16 +52,22 @@ impl Followers {
     ///
     /// Another core's load does not help: equal content is not pulled, so this core keeps its older epoch, and a node that
     /// follows only this one sees no other.
-    pub fn await_a_load(&mut self, seen: &Observation, members: &Members) -> bool {
+    pub fn want(&mut self, seen: &Observation, members: &Members) -> Wanted {
         let present: BTreeSet<Follower> = seen.followers.iter().filter(|f| !is_member(f, members)).cloned().collect();
-        self.waiting |= self.known.as_ref().is_some_and(|known| !present.is_subset(known));
+        if self.known.as_ref().is_some_and(|known| !present.is_subset(known)) {
+            self.came = Some(seen.clock);
+        }
         self.known = Some(present);
-        self.waiting
+        match self.came {
+            None => Wanted::Nothing,
+            Some(came) if seen.clock < came.saturating_add(LATER) => Wanted::LoadLater,
+            Some(_) => Wanted::Load,
+        }
     }
 
-    /// The list was loaded after the last look: whoever was there will pull it.
+    /// The list was loaded after the last look, which wanted it.
     pub fn loaded(&mut self) {
-        self.waiting = false;
+        self.came = None;
     }
 }
 
@@ -69,28 +91,30 @@ mod tests {
         Follower { uuid: uuid.into(), hostname: "10.1.0.1".into(), port, interfaces: "0.0.0.0:6032".into() }
     }
 
-    fn seen(followers: &[Follower]) -> Observation {
-        Observation { followers: followers.to_vec(), ..Observation::default() }
+    fn seen(clock: i64, followers: &[Follower]) -> Observation {
+        Observation { clock, followers: followers.to_vec(), ..Observation::default() }
     }
 
     #[test]
     fn who_was_there_when_the_agent_came_is_no_news() {
         let mut followers = Followers::default();
         let there = [connection("a", 1), connection("b", 2)];
-        assert!(!followers.await_a_load(&seen(&there), &Members::new()));
-        assert!(!followers.await_a_load(&seen(&there), &Members::new()));
-        assert!(!followers.await_a_load(&seen(&there[..1]), &Members::new()), "nor is who left");
+        assert_eq!(followers.want(&seen(100, &there), &Members::new()), Wanted::Nothing);
+        assert_eq!(followers.want(&seen(110, &there), &Members::new()), Wanted::Nothing);
+        assert_eq!(followers.want(&seen(120, &there[..1]), &Members::new()), Wanted::Nothing, "nor is who left");
     }
 
     #[test]
-    fn a_node_that_connects_or_comes_back_is_waited_for_until_the_list_is_loaded() {
+    fn a_node_that_connects_or_comes_back_gets_a_load_in_a_later_second() {
         let mut followers = Followers::default();
-        followers.await_a_load(&seen(&[connection("a", 1)]), &Members::new());
+        followers.want(&seen(100, &[connection("a", 1)]), &Members::new());
         let back = [connection("a", 1), connection("a", 7)];
-        assert!(followers.await_a_load(&seen(&back), &Members::new()));
-        assert!(followers.await_a_load(&seen(&back), &Members::new()), "not loaded yet");
+        assert_eq!(followers.want(&seen(110, &back), &Members::new()), Wanted::LoadLater);
+        assert_eq!(followers.want(&seen(111, &back), &Members::new()), Wanted::LoadLater);
+        assert_eq!(followers.want(&seen(112, &back), &Members::new()), Wanted::Load);
+        assert_eq!(followers.want(&seen(113, &back), &Members::new()), Wanted::Load, "not loaded yet");
         followers.loaded();
-        assert!(!followers.await_a_load(&seen(&back), &Members::new()));
+        assert_eq!(followers.want(&seen(114, &back), &Members::new()), Wanted::Nothing);
     }
 
     #[test]
@@ -98,12 +122,13 @@ mod tests {
         let mut followers = Followers::default();
         let members: Members =
             [Member::of_pod("10.1.0.1", 6032, "core-0"), Member::of_pod("10.1.0.9", 6032, "core-1")].into();
-        followers.await_a_load(&seen(&[]), &members);
+        followers.want(&seen(100, &[]), &members);
         let by_interface = Follower {
             hostname: "127.0.0.1".into(),
             interfaces: "10.1.0.9:6032;/tmp/admin.sock".into(),
             ..connection("c", 3)
         };
-        assert!(!followers.await_a_load(&seen(&[connection("a", 1), by_interface]), &members));
+        let wanted = followers.want(&seen(110, &[connection("a", 1), by_interface]), &members);
+        assert_eq!(wanted, Wanted::Nothing);
     }
 }

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_hold_is_known_by_its_name() {
-        let hold = Hold::new(Source::Pgsql, 1_795_212_490, Duration::from_secs(600), "1a-2b;");
+        let hold = Hold::new(Source::Pgsql, 1_795_212_490, Duration::from_mins(10), "1a-2b;");
         assert_eq!(hold.to_string(), "proxysql_agent_dump_pgsql_1795213150_1a2b");
         assert_eq!(Hold::parse(&hold.to_string()), Some(hold.clone()));
         assert_eq!(hold.adopted_by(&hold, 3).to_string(), "proxysql_agent_dump_pgsql_1795213150_1a2bn3");
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_hold_belongs_to_its_dump_until_the_dump_must_have_ended() {
-        let hold = Hold::new(Source::Mysql, 1_000, Duration::from_secs(600), "a");
+        let hold = Hold::new(Source::Mysql, 1_000, Duration::from_mins(10), "a");
         assert!(!hold.is_abandoned(1_660));
         assert!(hold.is_abandoned(1_661));
         assert!(hold.given_up().is_abandoned(1_000));

@@ -5,3 +5,7 @@
 mod architecture;
 mod config;
 mod dump;
+mod membership;
+mod publish;
+mod satellite;
+mod support;

@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn one_statement_alone_names_the_table_that_forgets() {
-        let hold = Hold::new(Source::Mysql, 1_000, Duration::from_secs(600), "a");
+        let hold = Hold::new(Source::Mysql, 1_000, Duration::from_mins(10), "a");
         let fill = Digests::FillHold(hold.clone()).to_string();
         assert_eq!(
             fill,

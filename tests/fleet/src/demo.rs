@@ -25,6 +25,7 @@ pub(crate) async fn run(agent: &Path, plain: bool) -> bool {
 async fn tell(agent: &Path, plain: bool) -> io::Result<bool> {
     // The way down is short: nobody here has clients to lose.
     let settings = Settings::new(&std::path::absolute(agent)?)
+        .env("AGENT_SHUTDOWN_PROPAGATION_DELAY", "0")
         .env("AGENT_SHUTDOWN_DRAIN_TIMEOUT", "1")
         .env("AGENT_SHUTDOWN_SHUTDOWN_TIMEOUT", "3");
     let rig = Rig::start(settings).await?;

@@ -1,5 +1,6 @@
 //! The fleet as a program: the demonstration of the agent, and its measurements.
 
+mod bench;
 mod demo;
 
 use std::os::unix::process::CommandExt as _;
@@ -7,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use proxysql_fleet::kubernetes::ASSETS;
+use proxysql_fleet::node::BINARY;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A ProxySQL fleet on loopback, with the real agent beside each node.
@@ -21,6 +24,8 @@ struct Cli {
 enum What {
     /// Shows the agents at work: a fleet through scale-out, crashes, replaced addresses and an API outage.
     Demo(Demo),
+    /// Measures the agent on the embedded cluster and holds it against its budgets.
+    Bench(Bench),
 }
 
 #[derive(Args, Debug)]
@@ -36,23 +41,40 @@ struct Demo {
     plain: bool,
 }
 
-/// Names the real ProxySQL to use, for this program and its tests.
-const PROXYSQL_BIN: &str = "PROXYSQL_BIN";
+#[derive(Args, Debug)]
+struct Bench {
+    /// The agent's executable.
+    #[arg(long)]
+    agent: PathBuf,
+    /// Fewer events and a shorter idle span.
+    #[arg(long)]
+    quick: bool,
+}
 
 fn main() -> ExitCode {
-    let Cli { what: What::Demo(options) } = Cli::parse();
-    if let Err(error) = choose_proxysql(options.embedded) {
+    let Cli { what } = Cli::parse();
+    let chosen = match &what {
+        What::Demo(demo) => choose(demo.embedded, &[]),
+        What::Bench(_) => choose(true, &[ASSETS]),
+    };
+    if let Err(error) = chosen {
         eprintln!("cannot start again with another environment: {error}");
         return ExitCode::FAILURE;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(until_interrupted(demo::run(&options.agent, options.plain))),
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("cannot start the runtime: {error}");
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    runtime.block_on(until_interrupted(async {
+        match what {
+            What::Demo(demo) => demo::run(&demo.agent, demo.plain).await,
+            What::Bench(bench) => bench::run(&bench.agent, bench.quick).await,
+        }
+    }))
 }
 
 /// What is running ends, with everything it started, at the first signal.
@@ -69,16 +91,21 @@ async fn until_interrupted(work: impl Future<Output = bool>) -> ExitCode {
     }
 }
 
-/// Which ProxySQL is used is told by a variable. Where it is not as wanted, this program starts itself again with it.
-fn choose_proxysql(embedded: bool) -> std::io::Result<()> {
-    let named = std::env::var_os(PROXYSQL_BIN).filter(|path| !path.is_empty());
+/// What a fleet is made of is told by variables: which ProxySQL, and whether the API is a real server. Where they are not as
+/// wanted, this program starts itself again with them.
+fn choose(embedded: bool, unwanted: &[&str]) -> std::io::Result<()> {
+    let named = std::env::var_os(BINARY).filter(|path| !path.is_empty());
     let found = if embedded { None } else { named.clone().map(PathBuf::from).or_else(|| on_path("proxysql")) };
-    if found.as_ref().map(|path| path.as_os_str()) == named.as_deref() {
+    let as_wanted = unwanted.iter().all(|variable| std::env::var_os(variable).is_none());
+    if as_wanted && found.as_ref().map(|path| path.as_os_str()) == named.as_deref() {
         return Ok(());
     }
     let mut again = Command::new(std::env::current_exe()?);
-    again.args(std::env::args_os().skip(1)).env_remove(PROXYSQL_BIN);
-    Err(again.envs(found.map(|path| (PROXYSQL_BIN, path))).exec())
+    again.args(std::env::args_os().skip(1)).env_remove(BINARY);
+    for variable in unwanted {
+        again.env_remove(variable);
+    }
+    Err(again.envs(found.map(|path| (BINARY, path))).exec())
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -54,12 +54,16 @@ impl NodeSpec {
 /// What a `proxysql.cnf` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cnf {
-    /// `cluster_check_interval_ms`; figures are read every hundredth check below a second, else every tenth.
+    /// `cluster_check_interval_ms`.
     pub check_interval_ms: u32,
-    /// `cluster_check_status_frequency`.
+    /// `cluster_check_status_frequency`: a peer's figures are read at every so many checks.
     pub status_frequency: u32,
     /// The first rows of `proxysql_servers`: host and admin port.
     pub seeds: Vec<(String, u16)>,
+    /// Further lines of `admin_variables`, as they are.
+    pub admin: String,
+    /// Further lines of `mysql_variables`, as they are.
+    pub mysql: String,
     /// Further sections, as they are.
     pub extra: String,
     /// The password of `radmin`.
@@ -72,6 +76,8 @@ impl Default for Cnf {
             check_interval_ms: 200,
             status_frequency: 5,
             seeds: Vec::new(),
+            admin: String::new(),
+            mysql: String::new(),
             extra: String::new(),
             password: "radmin".to_owned(),
         }
@@ -103,9 +109,9 @@ impl Cnf {
              admin_variables=\n{{\n  admin_credentials=\"admin:admin;radmin:{password};cluster:cluster;observer:observer\"\n  \
              stats_credentials=\"stats:stats\"\n  mysql_ifaces=\"{admin}\"\n  cluster_username=\"cluster\"\n  \
              cluster_password=\"cluster\"\n  cluster_check_interval_ms={interval}\n  \
-             cluster_check_status_frequency={frequency}\n{modules}}}\n\
+             cluster_check_status_frequency={frequency}\n{modules}{more_admin}\n}}\n\
              mysql_variables=\n{{\n  threads=2\n  interfaces=\"{mysql}\"\n  monitor_enabled=false\n  \
-             server_version=\"8.0.27\"\n}}\n\
+             server_version=\"8.0.27\"\n{more_mysql}\n}}\n\
              proxysql_servers=\n(\n{seeds}\n)\n{extra}\n",
             dir = spec.dir.display(),
             password = self.password,
@@ -114,6 +120,8 @@ impl Cnf {
             interval = self.check_interval_ms,
             frequency = self.status_frequency,
             seeds = seeds.join(",\n"),
+            more_admin = self.admin,
+            more_mysql = self.mysql,
             extra = self.extra,
         )
     }

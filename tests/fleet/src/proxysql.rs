@@ -38,7 +38,7 @@ mod store;
 mod trouble;
 pub(crate) mod wire;
 
-pub use clients::{ClientEnd, ClientSpec, ClientState};
+pub use clients::{ClientEnd, ClientSpec, ClientState, Protocol};
 pub use digest::{DigestRow, DigestSchema};
 pub use host::{Behaviour, Boot, Pulled};
 pub use log::{Counters, Entry, Kind, Outcome, StatementLog};

@@ -3,12 +3,14 @@
 mod agent;
 mod convergence;
 mod member;
+mod service;
 mod settings;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -31,7 +33,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub struct Rig {
     settings: Settings,
     members: Vec<Member>,
-    service: Forwarder,
+    service: Arc<Forwarder>,
     kubernetes: KubeApi,
     admin_port: u16,
     mysql_port: u16,
@@ -48,6 +50,7 @@ impl Rig {
         let (block, dir) = (Block::take()?, tempfile::Builder::new().prefix("proxysql-fleet-").tempdir()?);
         let (admin_port, mysql_port, api_port) = (block.port(6032)?, block.port(6033)?, block.port(8080)?);
         let service = Forwarder::start(SocketAddr::new(block.address()?.into(), admin_port)).await?;
+        let service = Arc::new(service);
         let kubernetes = KubeApi::start(&block, dir.path()).await?;
         kubernetes.kubeconfig(&dir.path().join("kubeconfig"))?;
         Ok(Self {
@@ -120,12 +123,9 @@ impl Rig {
         let roles = [(Role::Core, cores), (Role::Satellite, satellites)];
         let roles = roles.into_iter().flat_map(|(role, count)| std::iter::repeat_n(role, count));
         let plans = roles.map(|role| self.plan(role)).collect::<io::Result<Vec<_>>>()?;
-        // The Service knows them before they answer: it tries the next one meanwhile.
-        for plan in plans.iter().filter(|plan| plan.role == Role::Core) {
-            self.service.add(plan.admin());
-        }
         let names = plans.iter().map(|plan| plan.name.clone()).collect();
-        let start = plans.into_iter().map(|plan| Member::start(plan, &self.settings, &self.kubernetes));
+        let start =
+            plans.into_iter().map(|plan| Member::start(plan, &self.settings, &self.kubernetes, self.service.clone()));
         self.members.extend(try_join_all(start).await?);
         Ok(names)
     }
@@ -160,8 +160,6 @@ impl Rig {
         let member = self.member_mut(name)?;
         member.kill_agent().await;
         member.kill_node().await;
-        let admin = member.admin();
-        self.service.remove(admin);
         Ok(())
     }
 

@@ -35,7 +35,7 @@ async fn memory_does_not_grow_with_the_table() {
     for rows in [1_000, MILLION] {
         stage.seed(rows);
         let (peak, seconds) = measured(&stage, &path).await;
-        let lines = std::fs::read(&path).unwrap().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let lines = std::fs::read_to_string(&path).unwrap().lines().count() as u64;
         assert_eq!(lines, rows + 1);
         let _ = writeln!(std::io::stderr(), "{rows} digests: {} KiB at most, {seconds:.2} s", peak / 1024);
         peaks.push(peak);
@@ -76,7 +76,7 @@ async fn rate() {
             }
             let client = began.elapsed().as_secs_f64();
             let (peak, agent) = measured(&stage, &ours).await;
-            let rows = std::fs::read(&ours).unwrap().iter().filter(|byte| **byte == b'\n').count() - 1;
+            let rows = std::fs::read_to_string(&ours).unwrap().lines().count() - 1;
             let _ = writeln!(
                 std::io::stderr(),
                 "{name}: {rows} digests, mariadb --quick {client:.2} s, agent {agent:.2} s ({} KiB), ratio {:.2}",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
-use proxysql_fleet::node::Row;
+use proxysql_fleet::node::{BINARY, Row};
 use proxysql_fleet::rig::{Member, Report, Rig, Role, Saying, View, Views, differences};
 use tokio::time::Instant;
 
@@ -16,8 +16,10 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// For how long a step watches that something does not happen.
 const WATCH: Duration = Duration::from_millis(2_500);
 const POLL: Duration = Duration::from_millis(100);
+/// What every agent says when it starts.
+const ROUTINE: [&str; 2] = ["starting", "watching pods"];
 /// How many characters of what an agent said a line shows.
-const SAID: usize = 160;
+const SAID: usize = 240;
 
 /// The fleet, and where its story is told.
 pub(super) struct Story {
@@ -25,6 +27,8 @@ pub(super) struct Story {
     screen: Screen,
     step: usize,
     began: Instant,
+    /// When the latest thing happened that the fleet is to follow.
+    since: Instant,
     /// How far each agent's log was told.
     told: BTreeMap<String, u64>,
     /// Satellites that have served: they are never again without users.
@@ -49,7 +53,15 @@ type Step = Result<(), Halt>;
 
 impl Story {
     pub(super) fn new(rig: Rig, screen: Screen) -> Self {
-        Self { rig, screen, step: 0, began: Instant::now(), told: BTreeMap::new(), served: BTreeSet::new() }
+        Self {
+            rig,
+            screen,
+            step: 0,
+            began: Instant::now(),
+            since: Instant::now(),
+            told: BTreeMap::new(),
+            served: BTreeSet::new(),
+        }
     }
 
     /// All steps, up to the first that fails.
@@ -122,6 +134,7 @@ impl Story {
     /// Says what is going to happen.
     fn begin(&mut self, what: &str) {
         self.step += 1;
+        self.since = Instant::now();
         for member in self.rig.members() {
             if let Some(agent) = &member.agent {
                 self.told.insert(member.name.clone(), agent.process.log().mark());
@@ -132,7 +145,7 @@ impl Story {
 
     /// Waits for convergence; says what each agent did, and how long it took.
     async fn end(&mut self) -> Step {
-        let began = Instant::now();
+        let began = self.since;
         let expected = self.rig.expected();
         loop {
             let lines = self.look(|views| differences(&expected, views)).await?;
@@ -162,6 +175,7 @@ impl Story {
             }
             tokio::time::sleep(POLL).await;
         }
+        self.since = Instant::now();
         let seconds = WATCH.as_secs_f64();
         self.screen.say(Colour::Plain, format!("   for {seconds:.1} s nothing was removed anywhere"));
         Ok(())
@@ -186,9 +200,9 @@ impl Story {
     }
 
     fn introduce(&mut self) {
-        let proxysql = match std::env::var("PROXYSQL_BIN") {
+        let proxysql = match std::env::var(BINARY) {
             Ok(path) => format!("the real ProxySQL {path}"),
-            Err(_) => "the embedded ProxySQL (a stand-in; set PROXYSQL_BIN for a real one)".to_owned(),
+            Err(_) => format!("the embedded ProxySQL (a stand-in; set {BINARY} for a real one)"),
         };
         let members =
             self.rig.members().iter().map(|member| format!("{} {}", member.name, member.ip())).collect::<Vec<_>>();
@@ -201,15 +215,37 @@ impl Story {
         for member in self.rig.members() {
             let Some(agent) = &member.agent else { continue };
             let mark = self.told.get(&member.name).copied().unwrap_or(0);
-            let said = agent.said_since(mark).into_iter().filter(Saying::is_notable);
-            let mut said = said.map(|saying| saying.to_string()).collect::<Vec<_>>();
-            said.dedup();
-            let said = if said.is_empty() { "nothing to do".to_owned() } else { said.join("; ") };
+            let said = agent.said_since(mark);
+            let said = condense(said.iter().filter(|saying| saying.is_notable()));
             let short = said.chars().take(SAID).collect::<String>();
             let dots = if short.len() < said.len() { "..." } else { "" };
             self.screen.say(Colour::Faint, format!("   {:<12} {short}{dots}", member.name));
         }
     }
+}
+
+/// Sayings as one line; what was said again and again with other values is said once with all of them.
+fn condense<'a>(said: impl Iterator<Item = &'a Saying>) -> String {
+    let mut told: Vec<(&str, BTreeMap<&str, Vec<&str>>)> = Vec::new();
+    for saying in said.filter(|saying| !ROUTINE.contains(&saying.message.as_str())) {
+        let known = told.iter().position(|(message, _)| *message == saying.message);
+        let index = known.unwrap_or_else(|| {
+            told.push((&saying.message, BTreeMap::new()));
+            told.len() - 1
+        });
+        for (key, value) in &saying.fields {
+            let values = told[index].1.entry(key).or_default();
+            if !values.contains(&value.as_str()) {
+                values.push(value);
+            }
+        }
+    }
+    let sentence = |(message, fields): (&str, BTreeMap<&str, Vec<&str>>)| {
+        let fields = fields.iter().map(|(key, values)| format!("{key}={}", values.join(",")));
+        std::iter::once(message.to_owned()).chain(fields).collect::<Vec<_>>().join(" ")
+    };
+    let told = told.into_iter().map(sentence).collect::<Vec<_>>();
+    if told.is_empty() { "had nothing to do".to_owned() } else { told.join("; ") }
 }
 
 /// Who of these nodes lists less than these rows.

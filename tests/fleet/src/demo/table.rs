@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use proxysql_fleet::rig::{MODULES, Member, Rig, Saying, View, Views};
+use proxysql_fleet::rig::{MODULES, Member, Rig, Role, Saying, View, Views};
 
 use super::screen::{Colour, Line};
 
@@ -12,7 +12,8 @@ const SHORT: [&str; 6] = ["adm", "rul", "srv", "usr", "var", "lst"];
 pub(super) fn draw(rig: &Rig, views: &Views<'_>) -> Vec<Line> {
     let agreed = agreed(views);
     let mut lines = vec![vec![], header()];
-    for member in rig.members() {
+    let roles = [Role::Core, Role::Satellite].into_iter();
+    for member in roles.flat_map(|role| rig.members().iter().filter(move |member| member.role == role)) {
         let view = views.iter().find(|(other, _)| other.name == member.name).and_then(|(_, view)| view.as_ref().ok());
         lines.push(row(member, rig.admin_port(), view, &agreed));
     }

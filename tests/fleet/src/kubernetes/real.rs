@@ -12,10 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use hyper::{Method, Request};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::pod::PodSpec;
 use super::server::TOKEN;
@@ -26,9 +26,17 @@ use crate::process::{Process, Program};
 pub const ASSETS: &str = "KUBEBUILDER_ASSETS";
 /// How long the server may take until it is ready.
 const START: Duration = Duration::from_mins(1);
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 /// What a merge patch is sent as.
 const MERGE_PATCH: &str = "application/merge-patch+json";
+
+/// What precedes the point in the public key of a P-256 pair, in DER: the lengths, and the names of algorithm and curve.
+const PUBLIC_KEY_HEAD: &[u8] = &[
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
 
 /// A real API server. Its children end when it is dropped.
 pub struct ApiServer {
@@ -36,7 +44,8 @@ pub struct ApiServer {
     wire: Forwarder,
     certificate: PathBuf,
     program: Program,
-    server: Mutex<Process>,
+    /// Empty only until the first start is over.
+    server: Mutex<Option<Process>>,
     _etcd: Process,
 }
 
@@ -57,14 +66,15 @@ impl ApiServer {
         let etcd_url = format!("http://{ip}:{}", block.port(2379)?);
         let etcd = etcd(assets, &dir, &etcd_url, &format!("http://{ip}:{}", block.port(2380)?)).start()?;
         let program = api_server(assets, &dir, direct, &etcd_url)?;
-        let server = Mutex::new(program.start()?);
+        let mut server = program.start()?;
         let certificate = dir.join("certificates").join("apiserver.crt");
         wait_for_file(&certificate).await?;
         let client = client(direct, &certificate).await?;
         let forwarder = Forwarder::start(wire).await?;
         forwarder.add(direct);
-        let api = Self { client, wire: forwarder, certificate, program, server, _etcd: etcd };
-        api.ready().await?;
+        let api = Self { client, wire: forwarder, certificate, program, server: Mutex::default(), _etcd: etcd };
+        api.ready(&mut server).await?;
+        *api.server.lock().await = Some(server);
         Ok(api)
     }
 
@@ -85,15 +95,18 @@ impl ApiServer {
 
     /// Stops the server in its tracks (SIGSTOP), or lets it go on.
     pub async fn freeze(&self, frozen: bool) {
-        self.server.lock().await.freeze(frozen);
+        if let Some(server) = &mut *self.server.lock().await {
+            server.freeze(frozen);
+        }
     }
 
     /// Kills the server and starts it again on the same etcd; returns when it is ready.
     pub async fn restart(&self) -> io::Result<()> {
         let mut server = self.server.lock().await;
-        server.kill().await;
-        *server = self.program.start()?;
-        self.ready().await
+        if let Some(mut old) = server.take() {
+            old.kill().await;
+        }
+        self.ready(server.insert(self.program.start()?)).await
     }
 
     /// Puts a pod there, in the place of the one of its name if there is one.
@@ -155,18 +168,22 @@ impl ApiServer {
         self.client.request(request).await
     }
 
-    async fn ready(&self) -> io::Result<()> {
-        let ask = async {
-            loop {
-                let request = Request::get("/readyz").body(Vec::new()).map_err(io::Error::other)?;
-                if self.client.request_text(request).await.is_ok() {
-                    return Ok(());
+    /// Waits until the server says that it is ready; an error with its last words if it ends before.
+    async fn ready(&self, server: &mut Process) -> io::Result<()> {
+        let began = Instant::now();
+        loop {
+            let request = Request::get("/readyz").body(Vec::new()).map_err(io::Error::other)?;
+            match timeout(PATIENCE, self.client.request_text(request)).await {
+                Ok(Ok(_)) => return Ok(()),
+                _ if server.is_running() && began.elapsed() < START => sleep(POLL).await,
+                answer => {
+                    return Err(io::Error::other(format!(
+                        "the kube-apiserver is not ready: {answer:?}; {}",
+                        server.log().last()
+                    )));
                 }
-                sleep(POLL).await;
             }
-        };
-        let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the kube-apiserver is not ready; see its log");
-        tokio::time::timeout(START, ask).await.map_err(late)?
+        }
     }
 }
 
@@ -180,8 +197,7 @@ fn etcd(assets: &Path, dir: &Path, clients: &str, peers: &str) -> Program {
 }
 
 fn api_server(assets: &Path, dir: &Path, address: SocketAddr, etcd: &str) -> io::Result<Program> {
-    let (key, tokens) = (dir.join("service-account.key"), dir.join("tokens.csv"));
-    std::fs::write(&key, signing_key()?)?;
+    let ([private, public], tokens) = (signing_keys(dir)?, dir.join("tokens.csv"));
     std::fs::write(&tokens, format!("{TOKEN},fleet,fleet,system:masters\n"))?;
     let program = Program::new(&assets.join("kube-apiserver"), &dir.join("kube-apiserver.log"))
         .arg(format!("--etcd-servers={etcd}"))
@@ -190,8 +206,8 @@ fn api_server(assets: &Path, dir: &Path, address: SocketAddr, etcd: &str) -> io:
         .arg(format!("--secure-port={}", address.port()))
         .arg(format!("--cert-dir={}", dir.join("certificates").display()))
         .arg(format!("--token-auth-file={}", tokens.display()))
-        .arg(format!("--service-account-signing-key-file={}", key.display()))
-        .arg(format!("--service-account-key-file={}", key.display()))
+        .arg(format!("--service-account-signing-key-file={}", private.display()))
+        .arg(format!("--service-account-key-file={}", public.display()))
         .arg("--service-account-issuer=https://fleet")
         .arg("--authorization-mode=AlwaysAllow")
         // No controller makes service accounts here, and nobody reaches the server by its Service.
@@ -201,11 +217,19 @@ fn api_server(assets: &Path, dir: &Path, address: SocketAddr, etcd: &str) -> io:
     Ok(program)
 }
 
-/// A fresh private key, for tokens that nobody asks for.
-fn signing_key() -> io::Result<String> {
-    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new());
-    let key = key.map_err(|_| io::Error::other("no key could be made"))?;
-    Ok(format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(key.as_ref())))
+/// Writes a fresh pair of keys, for tokens that nobody asks for; answers where the private and the public one are.
+fn signing_keys(dir: &Path) -> io::Result<[PathBuf; 2]> {
+    let (random, failed) = (SystemRandom::new(), |_| io::Error::other("no key could be made"));
+    let private = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(failed)?;
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, private.as_ref(), &random)
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    let public = [PUBLIC_KEY_HEAD, pair.public_key().as_ref()].concat();
+    let write = |kind: &str, der: &[u8]| {
+        let path = dir.join(format!("{kind}.pem"));
+        let pem = format!("-----BEGIN {kind} KEY-----\n{}\n-----END {kind} KEY-----\n", STANDARD.encode(der));
+        std::fs::write(&path, pem).map(|()| path)
+    };
+    Ok([write("PRIVATE", private.as_ref())?, write("PUBLIC", &public)?])
 }
 
 async fn wait_for_file(path: &Path) -> io::Result<()> {
@@ -216,7 +240,7 @@ async fn wait_for_file(path: &Path) -> io::Result<()> {
     };
     let late =
         |_| io::Error::new(io::ErrorKind::TimedOut, format!("the kube-apiserver has not made {}", path.display()));
-    tokio::time::timeout(START, exists).await.map_err(late)
+    timeout(START, exists).await.map_err(late)
 }
 
 async fn client(address: SocketAddr, certificate: &Path) -> io::Result<kube::Client> {

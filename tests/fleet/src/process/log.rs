@@ -72,6 +72,12 @@ impl Log {
         self.since(0)
     }
 
+    /// The latest lines, for a report on what ended or does not answer.
+    pub fn last(&self) -> String {
+        let lines = self.lock();
+        lines.iter().skip(lines.len().saturating_sub(3)).map(|line| line.text.as_str()).collect::<Vec<_>>().join(" | ")
+    }
+
     /// The first line kept or to come that is as wanted; an error of kind `TimedOut` if there is none in time.
     pub async fn wait_for(&self, limit: Duration, wanted: impl Fn(&LogLine) -> bool) -> io::Result<LogLine> {
         let mut count = self.count.subscribe();

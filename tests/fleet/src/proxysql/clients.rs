@@ -19,9 +19,21 @@ pub enum ClientState {
     Running(String),
 }
 
+/// What a client speaks, and so which tables show it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// `stats_mysql_...`
+    #[default]
+    Mysql,
+    /// `stats_pgsql_...`, which a node has from 3.0 on. `KILL CONNECTION` does not reach it.
+    Postgres,
+}
+
 /// A client as the statistics show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSpec {
+    /// What it speaks.
+    pub protocol: Protocol,
     /// Its login.
     pub user: String,
     /// Where it came from.
@@ -44,6 +56,7 @@ pub struct ClientSpec {
 impl Default for ClientSpec {
     fn default() -> Self {
         Self {
+            protocol: Protocol::Mysql,
             user: "app".to_owned(),
             host: "127.0.0.1".to_owned(),
             port: 40000,
@@ -111,8 +124,16 @@ impl Clients {
         })
     }
 
+    /// `KILL CONNECTION`.
+    pub(crate) fn kill(&mut self, id: u32) -> bool {
+        let reached = self.live.get(&id).is_some_and(|client| client.spec.protocol == Protocol::Mysql);
+        reached && self.end(id, ClientEnd::Killed)
+    }
+
+    /// `PROXYSQL STOP`.
     pub(crate) fn end_all(&mut self) {
-        let ids: Vec<u32> = self.live.keys().copied().collect();
+        let mysql = |client: &Client| client.spec.protocol == Protocol::Mysql;
+        let ids: Vec<u32> = self.live.iter().filter(|(_, client)| mysql(client)).map(|(id, _)| *id).collect();
         for id in ids {
             self.end(id, ClientEnd::Cut);
         }
@@ -126,13 +147,20 @@ impl Clients {
         self.live.iter().map(|(id, client)| (*id, &client.spec, client.changed.elapsed()))
     }
 
-    pub(crate) fn connected(&self) -> usize {
-        self.live.len()
+    /// Those of one protocol.
+    pub(crate) fn speaking(&self, protocol: Protocol) -> impl Iterator<Item = (u32, &ClientSpec, Duration)> {
+        self.live().filter(move |(_, spec, _)| spec.protocol == protocol)
+    }
+
+    pub(crate) fn connected(&self, protocol: Protocol) -> usize {
+        self.speaking(protocol).count()
     }
 
     /// Sessions whose last move is young enough for the threads that serve busy ones.
     pub(crate) fn not_idle(&self) -> usize {
-        self.live().filter(|(_, spec, age)| spec.state != ClientState::Idle || age.as_secs() < 1).count()
+        self.speaking(Protocol::Mysql)
+            .filter(|(_, spec, age)| spec.state != ClientState::Idle || age.as_secs() < 1)
+            .count()
     }
 
     /// Transactions and running statements, as they were up to two seconds ago.
@@ -142,7 +170,7 @@ impl Clients {
             Some((at, count)) if fresh(&at) => count,
             _ => {
                 let busy = |spec: &ClientSpec| !matches!(spec.state, ClientState::Idle | ClientState::Connecting);
-                let count = self.live().filter(|(_, spec, _)| busy(spec)).count();
+                let count = self.speaking(Protocol::Mysql).filter(|(_, spec, _)| busy(spec)).count();
                 self.transactions = Some((Instant::now(), count));
                 count
             }

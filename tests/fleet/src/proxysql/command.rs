@@ -62,6 +62,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) version: &'a str,
     pub(crate) user: &'a str,
     pub(crate) from: &'a str,
+    /// Whether the statements of 3.0 are known.
+    pub(crate) postgres: bool,
 }
 
 /// White space folded to single spaces, none at either end.
@@ -80,7 +82,7 @@ pub(crate) fn parse(text: &str, facts: Facts<'_>) -> Command {
     }
     let sql = Command::Sql(text.to_owned());
     if facts.role == Role::Admin
-        && let Some(command) = admin_only(clean)
+        && let Some(command) = admin_only(clean, facts)
     {
         return command;
     }
@@ -103,7 +105,7 @@ pub(crate) fn parse(text: &str, facts: Facts<'_>) -> Command {
         return Command::Sql(sql);
     }
     if let Some(assignment) = after(clean, "SET ") {
-        return set(assignment);
+        return set(assignment, facts.postgres);
     }
     if facts.role == Role::Stats && (begins(clean, "PRAGMA") || begins(clean, "ATTACH")) {
         return Command::NotAllowed;
@@ -125,7 +127,7 @@ fn is(text: &str, whole: &str) -> bool {
     text.eq_ignore_ascii_case(whole)
 }
 
-fn admin_only(clean: &str) -> Option<Command> {
+fn admin_only(clean: &str, facts: Facts<'_>) -> Option<Command> {
     if is(clean, "SELECT GLOBAL_CHECKSUM()") {
         return Some(Command::GlobalChecksum);
     }
@@ -145,6 +147,7 @@ fn admin_only(clean: &str) -> Option<Command> {
     if let Some(rest) = after(clean, "LOAD ") {
         return moved(
             rest,
+            facts.postgres,
             &[
                 ("FROM CONFIG", Move::FromConfig),
                 ("TO RUNTIME", Move::ToRuntime),
@@ -160,6 +163,7 @@ fn admin_only(clean: &str) -> Option<Command> {
     if let Some(rest) = after(clean, "SAVE ") {
         return moved(
             rest,
+            facts.postgres,
             &[
                 ("TO DISK", Move::ToDisk),
                 ("FROM MEMORY", Move::ToDisk),
@@ -179,8 +183,8 @@ fn admin_only(clean: &str) -> Option<Command> {
     )))
 }
 
-fn moved(rest: &str, moves: &[(&str, Move)]) -> Option<Command> {
-    Module::ALL.into_iter().find_map(|module| {
+fn moved(rest: &str, postgres: bool, moves: &[(&str, Move)]) -> Option<Command> {
+    Module::known(postgres).iter().find_map(|&module| {
         let target = after(rest, module.words())?.strip_prefix(' ')?;
         let (_, step) = moves.iter().find(|(words, _)| is(target, words))?;
         Some(Command::Move(module, *step))
@@ -287,8 +291,7 @@ fn show(clean: &str, facts: Facts<'_>) -> Option<String> {
         let schema = schema.trim_matches('`');
         let dot = if schema.is_empty() { "" } else { "." };
         format!(
-            "SELECT name AS tables FROM {schema}{dot}sqlite_master WHERE type IN ('table','view') \
-             AND name NOT IN ('sqlite_sequence') {condition} ORDER BY name"
+            "SELECT name AS tables FROM {schema}{dot}sqlite_master WHERE type='table' AND name NOT IN ('sqlite_sequence') {condition} ORDER BY name"
         )
     };
     if is(rest, "TABLES") {
@@ -334,10 +337,10 @@ fn show(clean: &str, facts: Facts<'_>) -> Option<String> {
     whole.into_iter().find(|(words, _)| is(rest, words)).map(|(_, sql)| sql)
 }
 
-fn set(assignment: &str) -> Command {
+fn set(assignment: &str, postgres: bool) -> Command {
     let (name, value) = assignment.split_once('=').unwrap_or((assignment, ""));
     let name = name.trim();
-    if schema::KNOWN.contains(name) {
+    if schema::KNOWN.contains(name) && (postgres || !name.starts_with("pgsql-")) {
         Command::Set { sql: format!("UPDATE global_variables SET variable_value={value} WHERE variable_name='{name}'") }
     } else {
         Command::Unknown(name.to_owned())
@@ -349,7 +352,7 @@ mod tests {
     use super::*;
 
     fn admin(text: &str) -> Command {
-        parse(text, Facts { role: Role::Admin, version: "2.7.1", user: "radmin", from: "127.0.0.1" })
+        parse(text, Facts { role: Role::Admin, version: "2.7.1", user: "radmin", from: "127.0.0.1", postgres: false })
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(crate) async fn run(
         }
         Command::Move(module, step) => done(reply, moved(host, life, module, step)),
         Command::Kill(id) => {
-            if life.clients().end(id, super::clients::ClientEnd::Killed) {
+            if life.clients().kill(id) {
                 ok(reply, 0, "")
             } else {
                 error(reply, &format!("Unknown thread id: {id}"))

@@ -50,6 +50,9 @@ pub struct Behaviour {
     pub restart_takes: Duration,
     /// As 3.0 does: `PROXYSQL PAUSE` and `RESUME` are answered twice.
     pub double_reply: bool,
+    /// As 3.0 has: the tables, variables and statements of `PostgreSQL`, of which no port of its own. Takes effect when a
+    /// process starts.
+    pub postgres: bool,
     /// How long the link to a peer of another version rests.
     pub other_version_rest: Duration,
 }
@@ -63,8 +66,16 @@ impl Default for Behaviour {
             slow_shutdown_takes: Duration::from_millis(200),
             restart_takes: Duration::from_millis(200),
             double_reply: false,
+            postgres: false,
             other_version_rest: Duration::from_secs(30),
         }
+    }
+}
+
+impl Behaviour {
+    /// What sets a 3.0 apart.
+    pub fn v3() -> Self {
+        Self { version: "3.0.0".to_owned(), double_reply: true, postgres: true, ..Self::default() }
     }
 }
 
@@ -225,18 +236,19 @@ impl Host {
             let _ = std::fs::remove_file(self.spec.dir.join("proxysql.db"));
         }
         let config = self.spec.dir.join("proxysql.cnf");
-        let (mut store, existed) = Store::open(&self.spec.dir, config).map_err(text_of)?;
+        let (mut store, existed) = Store::open(&self.spec.dir, config, self.behaviour().postgres).map_err(text_of)?;
         let now = self.now();
         if let Some(before) = before {
             store.runtime.sums = before.store().runtime.sums.clone();
         }
-        for module in Module::ALL {
+        let modules = Module::known(store.postgres);
+        for &module in modules {
             if existed {
                 store.load_from_disk(module).map_err(text_of)?;
             }
         }
         store.set_defaults(&self.behaviour().version).map_err(text_of)?;
-        for module in Module::ALL {
+        for &module in modules {
             if !existed || boot == Boot::Reload {
                 store.load_from_config(module)?;
                 store.save_to_disk(module).map_err(text_of)?;

@@ -91,7 +91,8 @@ impl Store {
     /// First values of all variables into memory.
     pub(crate) fn set_defaults(&self, version: &str) -> rusqlite::Result<()> {
         let mut insert = self.main.prepare("INSERT OR IGNORE INTO main.global_variables VALUES (?,?)")?;
-        for (name, value) in schema::DEFAULTS.iter() {
+        let beside = if self.postgres { &schema::POSTGRES_DEFAULTS[..] } else { &[] };
+        for (name, value) in schema::DEFAULTS.iter().chain(beside) {
             insert.execute([*name, if *name == "admin-version" { version } else { *value }])?;
         }
         Ok(())
@@ -141,7 +142,15 @@ impl Store {
                  schema_locked,transaction_persistent,fast_forward,1,0,max_connections,attributes,comment \
                  FROM main.mysql_users WHERE active=1 AND backend=1) ORDER BY 11 DESC, 1",
             ),
-            "mysql_query_rules" => self.read("SELECT * FROM main.mysql_query_rules WHERE active=1 ORDER BY rule_id"),
+            "pgsql_users" => self.read(
+                "SELECT * FROM (SELECT username,password,1,use_ssl,default_hostgroup,transaction_persistent,fast_forward,\
+                 0,1,max_connections,attributes,comment FROM main.pgsql_users WHERE active=1 AND frontend=1 UNION ALL \
+                 SELECT username,password,1,use_ssl,default_hostgroup,transaction_persistent,fast_forward,1,0,\
+                 max_connections,attributes,comment FROM main.pgsql_users WHERE active=1 AND backend=1) ORDER BY 9 DESC, 1",
+            ),
+            "mysql_query_rules" | "pgsql_query_rules" => {
+                self.read(&format!("SELECT * FROM main.{table} WHERE active=1 ORDER BY rule_id"))
+            }
             "mysql_firewall_whitelist_sqli_fingerprints" => self.read(&format!("SELECT * FROM main.{table} ORDER BY 2")),
             _ => self.read(&format!("SELECT * FROM main.{table} ORDER BY 1, 2, 3")),
         }
@@ -180,10 +189,10 @@ impl Store {
             }
             for table in module.tables() {
                 let rows = self.runtime.rows.get(table).map_or(&[][..], Vec::as_slice);
-                if *table == "mysql_users" {
+                if matches!(*table, "mysql_users" | "pgsql_users") {
                     // Inactive users are not in runtime: they stay, and so do the rows of both sides side by side.
-                    self.main.execute("UPDATE main.mysql_users SET active=0", [])?;
-                    self.insert("main.mysql_users", rows)?;
+                    self.main.execute(&format!("UPDATE main.{table} SET active=0"), [])?;
+                    self.insert(&format!("main.{table}"), rows)?;
                 } else {
                     self.replace(&format!("main.{table}"), rows)?;
                 }
@@ -288,17 +297,22 @@ impl Store {
                 Some(sum.checksum),
             ]
         };
-        SUM_NAMES.iter().map(row).collect()
+        let beside = if self.postgres { &schema::POSTGRES_SUM_NAMES[..] } else { &[] };
+        SUM_NAMES.iter().chain(beside).map(row).collect()
     }
 }
 
 /// Without these a group in the file is passed over.
-const REQUIRED: [(&str, &str); 5] = [
+const REQUIRED: [(&str, &str); 9] = [
     ("mysql_servers", "hostname"),
     ("mysql_servers", "hostgroup_id"),
     ("proxysql_servers", "hostname"),
     ("mysql_users", "username"),
     ("mysql_query_rules", "rule_id"),
+    ("pgsql_servers", "hostname"),
+    ("pgsql_servers", "hostgroup_id"),
+    ("pgsql_users", "username"),
+    ("pgsql_query_rules", "rule_id"),
 ];
 
 /// Names that the file has for columns, besides their own.
@@ -315,7 +329,11 @@ fn find<'a>(settings: &'a [(String, Value)], column: &str) -> Option<&'a str> {
 }
 
 fn default_of(name: &str) -> Option<&'static str> {
-    schema::DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    schema::DEFAULTS
+        .iter()
+        .chain(schema::POSTGRES_DEFAULTS.iter())
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| *value)
 }
 
 /// Whether a value is of the kind that the one before it was.

@@ -5,6 +5,11 @@ use std::sync::LazyLock;
 
 pub(crate) const MEMORY: &str = include_str!("../../fixtures/memory.sql");
 pub(crate) const STATS: &str = include_str!("../../fixtures/stats.sql");
+/// What a 3.0 has beside.
+pub(crate) const POSTGRES: &str = include_str!("../../fixtures/postgres.sql");
+/// What a 3.0 has beside in `stats`.
+pub(crate) const POSTGRES_STATS: &str = include_str!("../../fixtures/postgres_stats.sql");
+const POSTGRES_VARIABLES: &str = include_str!("../../fixtures/postgres_variables.tsv");
 const VARIABLES: &str = include_str!("../../fixtures/variables.tsv");
 const STATUS: &str = include_str!("../../fixtures/status.txt");
 
@@ -13,11 +18,12 @@ pub(crate) const CHECKSUMS: &str = "CREATE TABLE runtime_checksums_values (name 
      epoch INT NOT NULL, checksum VARCHAR NOT NULL, PRIMARY KEY (name))";
 
 /// Tables of `stats` that have a twin which is emptied by reading.
-pub(crate) const WITH_RESET: [&str; 5] = [
+pub(crate) const WITH_RESET: [&str; 6] = [
     "stats_mysql_client_host_cache",
     "stats_mysql_connection_pool",
     "stats_mysql_errors",
     "stats_mysql_query_digest",
+    "stats_pgsql_query_digest",
     "stats_proxysql_message_metrics",
 ];
 
@@ -38,8 +44,13 @@ pub(crate) fn tables(fixture: &str) -> impl Iterator<Item = (&str, &str)> {
 pub(crate) static DEFAULTS: LazyLock<Vec<(&str, &str)>> =
     LazyLock::new(|| VARIABLES.lines().filter_map(|line| line.split_once('\t')).collect());
 
+/// The variables of a 3.0 that others do not have; only those that somebody may ask for.
+pub(crate) static POSTGRES_DEFAULTS: LazyLock<Vec<(&str, &str)>> =
+    LazyLock::new(|| POSTGRES_VARIABLES.lines().filter_map(|line| line.split_once('\t')).collect());
+
 /// The names of all variables.
-pub(crate) static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| DEFAULTS.iter().map(|(name, _)| *name).collect());
+pub(crate) static KNOWN: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| DEFAULTS.iter().chain(POSTGRES_DEFAULTS.iter()).map(|(name, _)| *name).collect());
 
 /// The names in `stats_mysql_global`, in their order.
 pub(crate) fn status_names() -> impl Iterator<Item = &'static str> {
@@ -58,7 +69,8 @@ pub(crate) const LOCAL_VARIABLES: [&str; 7] = [
 ];
 
 /// Variables that a running process does not change any more.
-pub(crate) const FIXED_VARIABLES: [&str; 4] = ["admin-version", "mysql-interfaces", "mysql-stacksize", "mysql-threads"];
+pub(crate) const FIXED_VARIABLES: [&str; 6] =
+    ["admin-version", "mysql-interfaces", "mysql-stacksize", "mysql-threads", "pgsql-interfaces", "pgsql-threads"];
 
 /// What `LOAD` and `SAVE` name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,11 +93,19 @@ pub enum Module {
     MysqlFirewall,
     /// `RESTAPI`
     Restapi,
+    /// `PGSQL VARIABLES`, from 3.0 on
+    PgsqlVariables,
+    /// `PGSQL SERVERS`, from 3.0 on
+    PgsqlServers,
+    /// `PGSQL USERS`, from 3.0 on
+    PgsqlUsers,
+    /// `PGSQL QUERY RULES`, from 3.0 on
+    PgsqlQueryRules,
 }
 
 impl Module {
     /// All of them, in the order in which a process loads them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::AdminVariables,
         Self::MysqlVariables,
         Self::MysqlServers,
@@ -95,7 +115,17 @@ impl Module {
         Self::Scheduler,
         Self::MysqlFirewall,
         Self::Restapi,
+        Self::PgsqlVariables,
+        Self::PgsqlServers,
+        Self::PgsqlUsers,
+        Self::PgsqlQueryRules,
     ];
+
+    /// Those that a node has: the last four only from 3.0 on.
+    pub(crate) fn known(postgres: bool) -> &'static [Self] {
+        let all: &'static [Self] = &Self::ALL;
+        if postgres { all } else { &all[..9] }
+    }
 
     /// As in `LOAD ... TO RUNTIME`.
     pub fn words(self) -> &'static str {
@@ -109,6 +139,10 @@ impl Module {
             Self::Scheduler => "SCHEDULER",
             Self::MysqlFirewall => "MYSQL FIREWALL",
             Self::Restapi => "RESTAPI",
+            Self::PgsqlVariables => "PGSQL VARIABLES",
+            Self::PgsqlServers => "PGSQL SERVERS",
+            Self::PgsqlUsers => "PGSQL USERS",
+            Self::PgsqlQueryRules => "PGSQL QUERY RULES",
         }
     }
 
@@ -127,7 +161,10 @@ impl Module {
             ],
             Self::MysqlUsers => &["mysql_users"],
             Self::MysqlQueryRules => &["mysql_query_rules", "mysql_query_rules_fast_routing"],
-            Self::MysqlVariables | Self::AdminVariables => &[],
+            Self::MysqlVariables | Self::AdminVariables | Self::PgsqlVariables => &[],
+            Self::PgsqlServers => &["pgsql_servers", "pgsql_replication_hostgroups"],
+            Self::PgsqlUsers => &["pgsql_users"],
+            Self::PgsqlQueryRules => &["pgsql_query_rules"],
             Self::Scheduler => &["scheduler"],
             Self::MysqlFirewall => &[
                 "mysql_firewall_whitelist_users",
@@ -143,6 +180,7 @@ impl Module {
         match self {
             Self::MysqlVariables => Some("mysql-"),
             Self::AdminVariables => Some("admin-"),
+            Self::PgsqlVariables => Some("pgsql-"),
             _ => None,
         }
     }
@@ -170,15 +208,23 @@ impl Module {
             Self::MysqlQueryRules => &[("mysql_query_rules", &["mysql_query_rules", "mysql_query_rules_fast_routing"])],
             Self::MysqlVariables => &[("mysql_variables", &[])],
             Self::AdminVariables => &[("admin_variables", &[])],
-            Self::Scheduler | Self::MysqlFirewall | Self::Restapi => &[],
+            Self::PgsqlServers => &[("pgsql_servers", &["pgsql_servers", "pgsql_replication_hostgroups"])],
+            Self::PgsqlUsers => &[("pgsql_users", &["pgsql_users"])],
+            Self::PgsqlQueryRules => &[("pgsql_query_rules", &["pgsql_query_rules"])],
+            Self::Scheduler | Self::MysqlFirewall | Self::Restapi | Self::PgsqlVariables => &[],
         }
     }
 
     /// The name by which peers follow this module; `mysql_servers` follows `mysql_servers_v2`.
     pub(crate) fn synced_as(self) -> Option<&'static str> {
-        self.sums().last().map(|(name, _)| *name)
+        let name = self.sums().last().map(|(name, _)| *name)?;
+        SUM_NAMES.contains(&name).then_some(name)
     }
 }
+
+/// The names in `runtime_checksums_values` that 3.0 adds; peers do not follow them.
+pub(crate) const POSTGRES_SUM_NAMES: [&str; 4] =
+    ["pgsql_query_rules", "pgsql_servers", "pgsql_users", "pgsql_variables"];
 
 /// The names in `runtime_checksums_values`, in the order in which `ProxySQL` answers them.
 pub(crate) const SUM_NAMES: [&str; 7] = [

@@ -183,7 +183,8 @@ async fn statement(
     let sql = String::from_utf8_lossy(body).into_owned();
     let behaviour = host.behaviour();
     let from = session.peer.ip().to_string();
-    let facts = Facts { role: session.role, version: &behaviour.version, user: &session.user, from: &from };
+    let postgres = life.store().postgres;
+    let facts = Facts { role: session.role, version: &behaviour.version, user: &session.user, from: &from, postgres };
     let command = command::parse(&sql, facts);
     let number = host.log.begin(Entry {
         number: 0,

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::auth::Role;
-use super::clients::{ClientSpec, ClientState};
+use super::clients::{ClientSpec, ClientState, Protocol};
 use super::host::Life;
 use super::schema::{self, Module, SUM_NAMES};
 use super::store::{Store, TextRow};
@@ -38,16 +38,34 @@ fn fill(
     if processes {
         let extended = store.runtime.number("mysql-show_processlist_extended") > 0;
         let tick = store.runtime.number("mysql-poll_timeout");
-        store.replace("stats.stats_mysql_processlist", &process_rows(life, extended, tick))?;
+        store.replace("stats.stats_mysql_processlist", &process_rows(life, Protocol::Mysql, extended, tick))?;
+        if store.postgres {
+            store.replace("stats.stats_pgsql_processlist", &process_rows(life, Protocol::Postgres, extended, tick))?;
+        }
     }
     if mentions("stats_mysql_global") || mentions("@@") {
         store.replace("stats.stats_mysql_global", &status_rows(life, store))?;
     }
     if mentions("stats_mysql_users") {
-        store.replace("stats.stats_mysql_users", &user_rows(life, store))?;
+        store.replace("stats.stats_mysql_users", &user_rows(life, store, Protocol::Mysql))?;
+    }
+    if store.postgres {
+        if mentions("stats_pgsql_global") {
+            store.replace("stats.stats_pgsql_global", &postgres_status_rows(life))?;
+        }
+        if mentions("stats_pgsql_users") {
+            store.replace("stats.stats_pgsql_users", &user_rows(life, store, Protocol::Postgres))?;
+        }
+        if mentions("stats_pgsql_connection_pool") {
+            let mut rows = pool_rows(life, store, Protocol::Postgres);
+            for row in &mut rows {
+                row.truncate(13);
+            }
+            store.replace("stats.stats_pgsql_connection_pool", &rows)?;
+        }
     }
     if mentions("stats_mysql_connection_pool") {
-        let rows = pool_rows(life, store);
+        let rows = pool_rows(life, store, Protocol::Mysql);
         store.replace("stats.stats_mysql_connection_pool", &rows)?;
         store.replace("stats.stats_mysql_connection_pool_reset", &rows)?;
     }
@@ -68,6 +86,7 @@ fn fill(
     if mentions("global_variables") {
         let rows: Vec<TextRow> = schema::DEFAULTS
             .iter()
+            .chain(schema::POSTGRES_DEFAULTS.iter())
             .filter_map(|(name, _)| Some(vec![text(name), Some(store.runtime.variables.get(*name)?.clone())]))
             .collect();
         store.replace("main.runtime_global_variables", &rows)?;
@@ -75,7 +94,7 @@ fn fill(
     if mentions("runtime_checksums_values") {
         store.replace("main.runtime_checksums_values", &store.checksum_rows())?;
     }
-    for module in Module::ALL {
+    for module in Module::known(store.postgres) {
         // All tables of a module are refreshed together.
         if module.tables().iter().any(|table| mentions(&format!("runtime_{table}"))) {
             for table in module.tables() {
@@ -101,7 +120,7 @@ fn told_age(age: Duration, tick: u64) -> u128 {
     (age.as_millis() / tick).saturating_sub(1) * tick
 }
 
-fn process_rows(life: &Life, extended: bool, tick: u64) -> Vec<TextRow> {
+fn process_rows(life: &Life, protocol: Protocol, extended: bool, tick: u64) -> Vec<TextRow> {
     let clients = life.clients();
     let row = |(id, spec, age): (u32, &ClientSpec, Duration)| {
         let connecting = spec.state == ClientState::Connecting;
@@ -132,7 +151,7 @@ fn process_rows(life: &Life, extended: bool, tick: u64) -> Vec<TextRow> {
             extended.then_some(extra),
         ]
     };
-    clients.live().map(row).collect()
+    clients.speaking(protocol).map(row).collect()
 }
 
 fn holds_backend(spec: &ClientSpec) -> bool {
@@ -142,11 +161,11 @@ fn holds_backend(spec: &ClientSpec) -> bool {
 fn status_rows(life: &Life, store: &Store) -> Vec<TextRow> {
     let mut clients = life.clients();
     let transactions = clients.active_transactions();
-    let held = clients.live().filter(|(_, spec, _)| holds_backend(spec)).count();
+    let held = clients.speaking(Protocol::Mysql).filter(|(_, spec, _)| holds_backend(spec)).count();
     let value = |name: &str| match name {
         "ProxySQL_Uptime" => life.started.elapsed().as_secs().to_string(),
         "Active_Transactions" => transactions.to_string(),
-        "Client_Connections_connected" => clients.connected().to_string(),
+        "Client_Connections_connected" => clients.connected(Protocol::Mysql).to_string(),
         "Client_Connections_created" => clients.created.to_string(),
         "Client_Connections_non_idle" => clients.not_idle().to_string(),
         "Server_Connections_connected" => held.to_string(),
@@ -154,7 +173,7 @@ fn status_rows(life: &Life, store: &Store) -> Vec<TextRow> {
         "MySQL_Thread_Workers" => store.runtime.variable("mysql-threads").to_owned(),
         "Servers_table_version" => store.runtime.sums.get("mysql_servers").map_or(0, |sum| sum.version).to_string(),
         "SQLite3_memory_bytes" => "2878352".to_owned(),
-        "mysql_session_internal_bytes" => (10_240 * (1 + clients.connected())).to_string(),
+        "mysql_session_internal_bytes" => (10_240 * (1 + clients.connected(Protocol::Mysql))).to_string(),
         "Stmt_Max_Stmt_id" => "1".to_owned(),
         "mysql_listener_paused" => life.paused().to_string(),
         _ => "0".to_owned(),
@@ -162,18 +181,41 @@ fn status_rows(life: &Life, store: &Store) -> Vec<TextRow> {
     schema::status_names().map(|name| vec![text(name), Some(value(name))]).collect()
 }
 
-fn user_rows(life: &Life, store: &Store) -> Vec<TextRow> {
+fn postgres_status_rows(life: &Life) -> Vec<TextRow> {
+    let clients = life.clients();
+    let connected = clients.connected(Protocol::Postgres);
+    let held = clients.speaking(Protocol::Postgres).filter(|(_, spec, _)| holds_backend(spec)).count();
+    vec![
+        vec![text("ProxySQL_Uptime"), text(life.started.elapsed().as_secs())],
+        vec![text("Active_Transactions"), text(held)],
+        vec![text("Client_Connections_connected"), text(connected)],
+        vec![text("Server_Connections_connected"), text(held)],
+        vec![text("pgsql_listener_paused"), text(life.paused())],
+    ]
+}
+
+fn user_rows(life: &Life, store: &Store, protocol: Protocol) -> Vec<TextRow> {
+    // The two tables differ in their columns before these.
+    let (table, frontend) = match protocol {
+        Protocol::Mysql => ("mysql_users", 10),
+        Protocol::Postgres => ("pgsql_users", 8),
+    };
     let clients = life.clients();
     let count = |user: &str| {
-        clients.live().filter(|(_, spec, _)| spec.user == user && spec.state != ClientState::Connecting).count()
+        clients
+            .speaking(protocol)
+            .filter(|(_, spec, _)| spec.user == user && spec.state != ClientState::Connecting)
+            .count()
     };
-    let users = store.runtime.rows.get("mysql_users").map_or(&[][..], Vec::as_slice);
+    let users = store.runtime.rows.get(table).map_or(&[][..], Vec::as_slice);
     let mut rows: Vec<TextRow> = users
         .iter()
-        .filter(|user| user[10].as_deref() == Some("1"))
-        .map(|user| vec![user[0].clone(), text(count(user[0].as_deref().unwrap_or_default())), user[11].clone()])
+        .filter(|user| user[frontend].as_deref() == Some("1"))
+        .map(|user| {
+            vec![user[0].clone(), text(count(user[0].as_deref().unwrap_or_default())), user[frontend + 1].clone()]
+        })
         .collect();
-    for (_, spec, _) in clients.live() {
+    for (_, spec, _) in clients.speaking(protocol) {
         let known = rows.iter().any(|row| row[0].as_deref() == Some(&spec.user));
         if spec.state != ClientState::Connecting && !known {
             rows.push(vec![text(&spec.user), text(count(&spec.user)), text(10_000)]);
@@ -182,11 +224,15 @@ fn user_rows(life: &Life, store: &Store) -> Vec<TextRow> {
     rows
 }
 
-fn pool_rows(life: &Life, store: &Store) -> Vec<TextRow> {
+fn pool_rows(life: &Life, store: &Store, protocol: Protocol) -> Vec<TextRow> {
+    let (table, status) = match protocol {
+        Protocol::Mysql => ("mysql_servers", 4),
+        Protocol::Postgres => ("pgsql_servers", 3),
+    };
     let clients = life.clients();
     let mut unclaimed: Vec<&ClientSpec> =
-        clients.live().map(|(_, spec, _)| spec).filter(|spec| holds_backend(spec)).collect();
-    let servers = store.runtime.rows.get("mysql_servers").map_or(&[][..], Vec::as_slice);
+        clients.speaking(protocol).map(|(_, spec, _)| spec).filter(|spec| holds_backend(spec)).collect();
+    let servers = store.runtime.rows.get(table).map_or(&[][..], Vec::as_slice);
     let row =
         |hostgroup: Option<String>, host: Option<String>, port: Option<String>, status: Option<String>, used: usize| {
             let mut row = vec![hostgroup, host, port, status, text(used), text(0), text(used), text(0), text(used)];
@@ -201,7 +247,7 @@ fn pool_rows(life: &Life, store: &Store) -> Vec<TextRow> {
             here != server[..3]
         });
         let used = before - unclaimed.len();
-        rows.push(row(server[0].clone(), server[1].clone(), server[2].clone(), server[4].clone(), used));
+        rows.push(row(server[0].clone(), server[1].clone(), server[2].clone(), server[status].clone(), used));
     }
     // Backends that a scripted client names and no server stands for.
     while let Some(spec) = unclaimed.pop() {

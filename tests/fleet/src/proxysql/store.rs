@@ -35,11 +35,13 @@ pub(crate) struct Store {
     pub(crate) runtime: Runtime,
     pub(crate) config: PathBuf,
     pub(crate) read_only: bool,
+    /// With the tables of 3.0.
+    pub(crate) postgres: bool,
 }
 
 impl Store {
     /// Opens the databases in `dir`, the memory layer empty, disk as it was left. Tells whether there was a disk.
-    pub(crate) fn open(dir: &Path, config: PathBuf) -> rusqlite::Result<(Self, bool)> {
+    pub(crate) fn open(dir: &Path, config: PathBuf, postgres: bool) -> rusqlite::Result<(Self, bool)> {
         static NAMES: AtomicU64 = AtomicU64::new(0);
         let name = NAMES.fetch_add(1, Ordering::Relaxed);
         let shared = format!("file:fleet-stats-{}-{name}?mode=memory&cache=shared", std::process::id());
@@ -57,14 +59,16 @@ impl Store {
         for connection in [&main, &stats] {
             forget_newer_functions(connection)?;
         }
-        let store = Self { main, stats, runtime: Runtime::default(), config, read_only: false };
-        store.create(existed)?;
+        let store = Self { main, stats, runtime: Runtime::default(), config, read_only: false, postgres };
+        store.create()?;
         Ok((store, existed))
     }
 
-    fn create(&self, disk_exists: bool) -> rusqlite::Result<()> {
+    /// Makes all tables; those on disk may be there already.
+    fn create(&self) -> rusqlite::Result<()> {
         let mut batch = String::from("BEGIN;");
-        for (name, statement) in schema::tables(schema::MEMORY) {
+        let beside = |fixture| if self.postgres { fixture } else { "" };
+        for (name, statement) in schema::tables(schema::MEMORY).chain(schema::tables(beside(schema::POSTGRES))) {
             let create = format!("CREATE TABLE {name}");
             batch += statement;
             batch += ";";
@@ -72,16 +76,14 @@ impl Store {
                 batch += &statement.replacen(&create, &format!("CREATE TABLE runtime_{name}"), 1);
                 batch += ";";
             }
-            if !disk_exists && !schema::NOT_ON_DISK.contains(&name) {
-                batch += &statement.replacen(&create, &format!("CREATE TABLE disk.{name}"), 1);
+            if !schema::NOT_ON_DISK.contains(&name) {
+                batch += &statement.replacen(&create, &format!("CREATE TABLE IF NOT EXISTS disk.{name}"), 1);
                 batch += ";";
             }
         }
-        if !disk_exists {
-            batch += "CREATE TABLE disk.global_settings (variable_name VARCHAR NOT NULL PRIMARY KEY, \
-                      variable_value VARCHAR NOT NULL);";
-        }
-        for (name, statement) in schema::tables(schema::STATS) {
+        batch += "CREATE TABLE IF NOT EXISTS disk.global_settings (variable_name VARCHAR NOT NULL PRIMARY KEY, \
+                  variable_value VARCHAR NOT NULL);";
+        for (name, statement) in schema::tables(schema::STATS).chain(schema::tables(beside(schema::POSTGRES_STATS))) {
             let create = format!("CREATE TABLE {name}");
             batch += &statement.replacen(&create, &format!("CREATE TABLE stats.{name}"), 1);
             batch += ";";

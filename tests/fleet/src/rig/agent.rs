@@ -1,5 +1,6 @@
 //! One agent beside its ProxySQL: the settings it is given, and what it says it does.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -67,38 +68,31 @@ impl AgentProcess {
     }
 }
 
-/// A line of an agent's log, taken apart.
+/// A line of an agent's log, taken apart: the flat object that Go's slog writes as well.
 #[derive(Clone, Debug)]
 pub struct Saying {
     /// When it was read.
     pub at: SystemTime,
     /// `INFO`, `WARN` and so on.
     pub level: String,
-    /// The module that said it.
-    pub target: String,
-    /// The message.
+    /// What it says.
     pub message: String,
-    /// The other fields, in their order.
-    pub fields: Vec<(String, String)>,
+    /// The other fields that are not empty, by name.
+    pub fields: BTreeMap<String, String>,
 }
 
 impl Saying {
     fn read(line: &LogLine) -> Option<Self> {
-        let Value::Object(mut line_fields) = line.json()? else { return None };
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (level, target) = (text(line_fields.get("level")), text(line_fields.get("target")));
-        // Fields stand in an object of their own, or beside the rest.
-        let fields = match line_fields.remove("fields") {
-            Some(Value::Object(fields)) => fields,
-            _ => line_fields,
-        };
-        let message = text(fields.get("message"));
-        let told = ["message", "level", "target", "timestamp", "span", "spans"];
-        let fields = fields.into_iter().filter(|(key, _)| !told.contains(&key.as_str())).map(|(key, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-            (key, value)
-        });
-        Some(Self { at: line.at, level, target, message, fields: fields.collect() })
+        let Value::Object(mut object) = line.json()? else { return None };
+        object.remove("time");
+        object.remove("source");
+        let mut fields = object
+            .into_iter()
+            .map(|(key, value)| (key, value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)))
+            .filter(|(_, value)| !value.is_empty())
+            .collect::<BTreeMap<_, _>>();
+        let (level, message) = (fields.remove("level")?, fields.remove("msg")?);
+        Some(Self { at: line.at, level, message, fields })
     }
 
     /// Whether somebody who watches the fleet wants to know.

@@ -3,10 +3,13 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::agent::{AgentProcess, Post};
+use super::service::{Joining, join_when_ready};
 use super::settings::{Order, Role, Settings};
 use crate::kubernetes::{KubeApi, PodSpec};
+use crate::net::Forwarder;
 use crate::node::{Cnf, Node, NodeSpec};
 
 /// Where the parts of a new member go, and what it shares with the others.
@@ -38,12 +41,20 @@ pub struct Member {
     pub alive: bool,
     /// Whether its pod is one that is to be listed: Running, and not terminating.
     pub listed: bool,
+    service: Arc<Forwarder>,
+    /// On its way into the Service, or there, if it is a core.
+    joining: Option<Joining>,
     plan: Plan,
 }
 
 impl Member {
     /// Starts all parts, and returns when all of them have been started.
-    pub(super) async fn start(plan: Plan, settings: &Settings, kubernetes: &KubeApi) -> io::Result<Self> {
+    pub(super) async fn start(
+        plan: Plan,
+        settings: &Settings,
+        kubernetes: &KubeApi,
+        service: Arc<Forwarder>,
+    ) -> io::Result<Self> {
         std::fs::create_dir_all(&plan.dir)?;
         let pod = plan.pod(settings);
         kubernetes.put(PodSpec { ips: Vec::new(), ..pod.clone().phase("Pending") }).await?;
@@ -68,7 +79,10 @@ impl Member {
             }
         };
         let (name, role) = (plan.name.clone(), plan.role);
-        Ok(Self { name, role, agent: Some(agent), node, alive: true, listed: role == Role::Core, plan })
+        let (agent, listed) = (Some(agent), role == Role::Core);
+        let mut member = Self { name, role, agent, node, alive: true, listed, service, joining: None, plan };
+        member.join();
+        Ok(member)
     }
 
     /// Its address.
@@ -97,15 +111,30 @@ impl Member {
 
     /// Ends ProxySQL at once.
     pub async fn kill_node(&mut self) {
+        self.leave();
         self.alive = false;
         self.node.kill().await;
     }
 
     /// Ends ProxySQL if it runs and starts it again, with its old data directory or a new one.
     pub async fn restart_node(&mut self, fresh: bool) -> io::Result<()> {
+        self.leave();
         self.node.restart(fresh).await?;
         self.alive = true;
+        self.join();
         Ok(())
+    }
+
+    /// A core gets into the Service when it is ready.
+    fn join(&mut self) {
+        if self.role == Role::Core {
+            self.joining = Some(join_when_ready(self.service.clone(), self.plan.admin()));
+        }
+    }
+
+    fn leave(&mut self) {
+        self.joining = None;
+        self.service.remove(self.plan.admin());
     }
 }
 

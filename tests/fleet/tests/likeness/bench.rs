@@ -51,8 +51,9 @@ fn free_ip() -> IpAddr {
     loop {
         let number = std::process::id().wrapping_mul(61).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
         let [_, block, high, low] = number.to_be_bytes();
-        let ip = Ipv4Addr::new(127, 90 + block % 30, high, low.clamp(1, 254));
-        if TcpListener::bind((ip, 6032)).is_ok() && TcpListener::bind((ip, 6033)).is_ok() {
+        let ip = Ipv4Addr::new(127, 90 + block % 30, high, low);
+        let usable = !matches!(low, 0 | 255);
+        if usable && TcpListener::bind((ip, 6032)).is_ok() && TcpListener::bind((ip, 6033)).is_ok() {
             return ip.into();
         }
     }

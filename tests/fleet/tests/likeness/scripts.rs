@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use proxysql_fleet::client::{Client, Reply};
 use proxysql_fleet::node::{Cnf, Node};
 use proxysql_fleet::proxysql::{
-    Action, Cause, ClientEnd, ClientSpec, ClientState, DigestRow, DigestSchema, Embedded, Hook, Kind, Module, Outcome,
-    Rule,
+    Action, Behaviour, Boot, Cause, ClientEnd, ClientSpec, ClientState, DigestRow, DigestSchema, Embedded, Hook, Kind,
+    Module, Outcome, Protocol, Rule,
 };
 use tokio::time::timeout;
 
@@ -129,7 +129,7 @@ async fn a_node_hangs_refuses_and_dies() {
     client.query("PROXYSQL SHUTDOWN").await.unwrap_err();
     assert_eq!(script(&node).stopped().await, Cause::Shutdown);
     script(&node).kill().await;
-    script(&node).restart(proxysql_fleet::proxysql::Boot::Normal).await.expect("a restart");
+    script(&node).restart(Boot::Normal).await.expect("a restart");
     radmin(&node).await.query(";").await.unwrap_err();
     assert_eq!(script(&node).stopped().await, Cause::Crash);
 }
@@ -270,4 +270,59 @@ async fn the_agents_driver_gets_along() {
     let error = driver.query_drop("SELECT * FROM nowhere").await.expect_err("an error");
     assert!(error.to_string().contains("no such table: nowhere"), "{error}");
     driver.query_drop("PROXYSQL SHUTDOWN").await.expect_err("no answer");
+}
+
+#[tokio::test]
+async fn a_node_of_the_next_kind_speaks_of_postgres() {
+    let bench = Bench::new(None);
+    let node = node(&bench).await;
+    assert!(node.query("LOAD PGSQL USERS TO RUNTIME").await.is_err());
+    script(&node).behave(|behaviour| *behaviour = Behaviour::v3());
+    script(&node).restart(Boot::Initial).await.expect("a restart");
+    node.query("INSERT INTO pgsql_users (username,password) VALUES ('pg','pg')").await.unwrap();
+    node.query("INSERT INTO pgsql_servers (hostgroup_id,hostname) VALUES (1,'10.0.0.1')").await.unwrap();
+    for words in ["USERS", "SERVERS"] {
+        node.query(&format!("LOAD PGSQL {words} TO RUNTIME")).await.unwrap();
+        node.query(&format!("SAVE PGSQL {words} TO DISK")).await.unwrap();
+    }
+    assert_eq!(node.query("SELECT username FROM runtime_pgsql_users").await.unwrap().len(), 2);
+    assert_eq!(node.query("SELECT hostname FROM disk.pgsql_servers").await.unwrap().len(), 1);
+    let sums = node.checksums().await.unwrap();
+    assert_eq!((sums.len(), sums["pgsql_users"].version, sums["pgsql_variables"].version), (11, 2, 0));
+    let id = script(&node).add_client(ClientSpec {
+        protocol: Protocol::Postgres,
+        user: "pg".to_owned(),
+        hostgroup: 1,
+        backend: ("10.0.0.1".to_owned(), 5432),
+        state: ClientState::InTransaction,
+        ..ClientSpec::default()
+    });
+    let row = |values: &[&str]| values.iter().map(|value| Some((*value).to_owned())).collect::<Vec<_>>();
+    let sql = "SELECT username, frontend_connections FROM stats_pgsql_users";
+    assert_eq!(node.query(sql).await.unwrap(), [row(&["pg", "1"])]);
+    let sql = "SELECT srv_host, status, ConnUsed FROM stats_pgsql_connection_pool";
+    assert_eq!(node.query(sql).await.unwrap(), [row(&["10.0.0.1", "ONLINE", "1"])]);
+    let sql = "SELECT SessionID, database, srv_host FROM stats_pgsql_processlist";
+    assert_eq!(node.query(sql).await.unwrap(), [row(&[&id.to_string(), "information_schema", "10.0.0.1"])]);
+    assert!(node.query("SELECT SessionID FROM stats_mysql_processlist").await.unwrap().is_empty());
+    assert!(node.query(&format!("KILL CONNECTION {id}")).await.is_err());
+    assert_eq!(node.query("SELECT @@pgsql-threads").await.unwrap(), [row(&["4"])]);
+    assert_eq!(node.query("SELECT @@version").await.unwrap(), [row(&["3.0.0"])]);
+}
+
+#[tokio::test]
+async fn dozens_of_nodes_fit_in_one_process() {
+    let bench = Bench::new(None);
+    let first = bench.spec("core");
+    let cnf =
+        Cnf { seeds: vec![(first.ip.to_string(), first.admin_port)], extra: rules(&[(1, "^ALL")]), ..Cnf::default() };
+    let core = bench.node(first, &cnf).await;
+    let mut satellites = Vec::new();
+    for number in 0..30 {
+        let own = Cnf { extra: String::new(), ..cnf.clone() };
+        satellites.push(bench.node(bench.spec(&format!("sat{number}")), &own).await);
+    }
+    core.query("LOAD MYSQL QUERY RULES TO RUNTIME").await.unwrap();
+    let behind = |node: &Node| script(node).runtime_rows("mysql_query_rules").is_empty();
+    until("everybody follows", || async { !satellites.iter().any(behind) }).await;
 }

@@ -1,0 +1,97 @@
+//! What the scenarios share: rigs of the real binary, and waiting for a condition.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use proxysql_fleet::node::Row;
+use proxysql_fleet::proxysql::Entry;
+use proxysql_fleet::rig::{Member, Rig, Settings};
+use tokio::time::{Instant, sleep};
+
+/// How long anything may take before a scenario has failed. Far more than it needs: a busy machine must not fail a test.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The settings of the rig with the agent under test, and short intervals.
+pub(crate) fn settings() -> Settings {
+    Settings::new(Path::new(env!("CARGO_BIN_EXE_proxysql-agent")))
+        .env("AGENT_CORE_INTERVAL", "0.4")
+        .env("AGENT_SATELLITE_INTERVAL", "0.4")
+}
+
+/// A fleet that has converged.
+pub(crate) async fn fleet(settings: Settings, cores: usize, satellites: usize) -> Rig {
+    let mut rig = Rig::start(settings).await.unwrap();
+    rig.add(cores, satellites).await.unwrap();
+    converged(&rig).await;
+    rig
+}
+
+/// Waits until every node has exactly the living cores, and the same content in every module.
+pub(crate) async fn converged(rig: &Rig) {
+    converged_to(rig, &rig.expected(), "all living cores").await;
+}
+
+/// Waits until every node has exactly these rows.
+pub(crate) async fn converged_to(rig: &Rig, rows: &BTreeSet<Row>, what: &str) {
+    if let Err(report) = rig.converged_to(rows, PATIENCE).await {
+        panic!("{what}: {report}\n{}", said(rig));
+    }
+}
+
+/// The last words of each agent, for the report of a scenario that failed.
+fn said(rig: &Rig) -> String {
+    let mut text = String::new();
+    for member in rig.members() {
+        let said = member.agent.as_ref().map(|agent| agent.said_since(0)).unwrap_or_default();
+        for line in said.iter().skip(said.len().saturating_sub(12)) {
+            let _ = writeln!(text, "{}: {line}", member.name);
+        }
+    }
+    text
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !condition().await {
+        assert!(began.elapsed() < PATIENCE, "not within {} s: {what}", PATIENCE.as_secs());
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// What the agent of a member of an embedded cluster sent that changes anything, from a mark of the log on.
+pub(crate) fn changes(member: &Member, mark: u64) -> Vec<Entry> {
+    embedded(member).log().changes("radmin", mark)
+}
+
+/// The stand-in of a member; for scenarios that need its log or its trouble.
+pub(crate) fn embedded(member: &Member) -> &proxysql_fleet::proxysql::Embedded {
+    member.node.embedded().expect("this scenario counts what the stand-in was sent")
+}
+
+/// Waits until the agent of each member has looked at its ProxySQL so many times more.
+pub(crate) async fn rounds(members: &[Member], marks: &[u64], rounds: usize) {
+    for (member, mark) in members.iter().zip(marks) {
+        eventually(&format!("{rounds} rounds of {}", member.name), async || {
+            let sent = embedded(member).log().of("radmin", *mark);
+            sent.iter().filter(|entry| entry.sql.starts_with("SELECT 'clock'")).count() >= rounds
+        })
+        .await;
+    }
+}
+
+/// A mark of the log of each member.
+pub(crate) fn marks(members: &[Member]) -> Vec<u64> {
+    members.iter().map(|member| embedded(member).log().mark()).collect()
+}
+
+/// Whether the real ProxySQL is under test, so that a scenario that scripts the stand-in says that it does not run.
+pub(crate) fn on_real_proxysql(scenario: &str) -> bool {
+    let real = std::env::var_os("PROXYSQL_BIN").is_some();
+    if real {
+        eprintln!("{scenario}: needs the stand-in; not run on a real ProxySQL");
+    }
+    real
+}
