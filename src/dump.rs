@@ -15,7 +15,7 @@ use crate::config::{Compression, Config, DumpFormat, DumpSource, DumpTarget};
 use crate::domain::digest::{Layout, MissingColumn, Source};
 use crate::domain::hold::{Hold, found};
 use crate::domain::statement::{Digests, Filter, Statement};
-use crate::edge::admin::{Admin, AdminError, Rows};
+use crate::edge::admin::{Admin, AdminError, Answer, Rows};
 use crate::edge::dump::{Dump, Form, Place, Progress, WriteError, file_in};
 use crate::state::{Command, Mailbox};
 
@@ -43,8 +43,8 @@ pub enum DumpError {
     #[error("this ProxySQL has no query digests of PostgreSQL (it has them from 3.0 on)")]
     NoSuchSource,
     /// `ProxySQL` does not tell its time.
-    #[error("ProxySQL's answer to {0} does not read")]
-    Unreadable(String),
+    #[error("ProxySQL does not tell its time")]
+    Unreadable,
     /// `dump.timeout`.
     #[error("the dump did not end within {} s (dump.timeout)", .0.as_secs_f64())]
     Deadline(Duration),
@@ -142,8 +142,6 @@ impl Job<'_> {
             } else {
                 Digests::Read(*source, filter)
             };
-            // `ProxySQL` gathers the whole answer before it sends a row, which at a million digests takes it seconds: no bound but
-            // that of the dump, which ends earlier.
             match self.admin.rows(&Statement::Digests(statement), self.config.dump.timeout).await {
                 Ok(rows) => self.copy(rows).await?,
                 Err(error) => self.is_absent(error)?,
@@ -179,28 +177,25 @@ impl Job<'_> {
 
     /// Moves the digests to tables of our own, and takes over those that earlier dumps have left.
     async fn hold(&mut self, sources: &[Source], host: &str) -> Result<(), DumpError> {
-        let find = Statement::Digests(Digests::FindHolds);
-        let answer = self.admin.run(&find).await?;
-        let (now, left) = found(&answer.rows).ok_or_else(|| DumpError::Unreadable(find.name()))?;
+        let answer = self.ask(Digests::FindHolds).await?;
+        let (now, left) = found(&answer.rows).ok_or(DumpError::Unreadable)?;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let token = format!("{host}{:x}p{:x}", since.as_nanos(), process::id());
         for source in sources {
             let own = Hold::new(*source, now, self.config.dump.timeout, &token);
-            let create = Statement::Digests(Digests::CreateHold(own.clone()));
-            if let Err(error) = self.admin.run(&create).await {
+            if let Err(error) = self.ask(Digests::CreateHold(own.clone())).await {
                 self.is_absent(error)?;
                 continue;
             }
             // Kept track of before it is filled: what is interrupted is given up, not forgotten.
             self.holds.push(own.clone());
-            let fill = Statement::Digests(Digests::FillHold(own.clone()));
-            let held = self.admin.run_within(&fill, self.config.dump.timeout).await?.affected;
+            let held = self.ask(Digests::FillHold(own.clone())).await?.affected;
             debug!(source = source.word(), held, "digests moved aside");
             for (number, other) in
                 left.iter().filter(|hold| hold.source == *source && hold.is_abandoned(now)).enumerate()
             {
                 let adopted = other.adopted_by(&own, number);
-                match self.admin.run(&Statement::Digests(Digests::RenameHold(other.clone(), adopted.clone()))).await {
+                match self.ask(Digests::RenameHold(other.clone(), adopted.clone())).await {
                     Ok(_) => {
                         info!(
                             source = source.word(),
@@ -215,6 +210,12 @@ impl Job<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A statement with no bound but that of the dump, which ends earlier: `ProxySQL` does one at a time, and gathers the whole answer
+    /// before it sends a row, which at a million digests takes it seconds.
+    async fn ask(&mut self, statement: Digests) -> Result<Answer, AdminError> {
+        self.admin.run_within(&Statement::Digests(statement), self.config.dump.timeout).await
     }
 
     async fn copy(&mut self, mut rows: Rows) -> Result<(), DumpError> {

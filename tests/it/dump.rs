@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_proxysql-agent");
 /// What no scenario here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 const HEADER: [&str; 15] = [
     "pod_name",
     "hostgroup",

@@ -160,6 +160,30 @@ async fn standard_output_has_the_dump_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_terminal_sees_how_far_it_is() {
+    let stage = Stage::embedded().await;
+    stage.seed(150_000);
+    let dump = [vec![BINARY.into()], stage.arguments(), vec![format!("--dump.directory={}", stage.out().display())]];
+    let watched = Command::new("script")
+        .args(["-qec", &dump.concat().join(" "), "/dev/null"])
+        .env("NO_COLOR", "1")
+        .output()
+        .await;
+    let Ok(output) = watched else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: no script(1) to make a terminal");
+        return;
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains(" digests, ") && text.contains(" MiB, "), "{text}");
+    // The line goes before the summary comes.
+    let summary = text.lines().find(|line| line.contains("rows=150000")).unwrap();
+    assert!(summary.contains("\r\u{1b}[K"), "{summary:?}");
+    // Without a terminal there is nothing but the log.
+    let ended = stage.dump(&[&format!("--dump.directory={}", stage.out().display())]).await;
+    assert_eq!(ended.stderr, "");
+}
+
+#[tokio::test]
 async fn no_digests_are_no_file_and_no_failure() {
     let stage = Stage::embedded().await;
     let path = stage.out().join("d.csv");
