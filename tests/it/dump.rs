@@ -7,6 +7,7 @@ mod size;
 mod trouble;
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -95,11 +96,11 @@ impl Stage {
     }
 
     fn arguments(&self) -> Vec<String> {
-        vec![
-            "--run_mode=dump".into(),
-            format!("--proxysql.address={}", self.node.spec().admin()),
-            "--proxysql.password=radmin".into(),
-        ]
+        Self::arguments_for(self.node.spec().admin())
+    }
+
+    fn arguments_for(admin: SocketAddr) -> Vec<String> {
+        vec!["--run_mode=dump".into(), format!("--proxysql.address={admin}"), "--proxysql.password=radmin".into()]
     }
 
     fn agent(&self, arguments: &[&str]) -> Command {

@@ -1,6 +1,9 @@
 //! What goes wrong around a dump: exit code 1, one line, no file that is not whole.
 
 use proxysql_fleet::proxysql::{Action, Rule};
+use tokio::io::{AsyncReadExt as _, copy};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -117,6 +120,32 @@ async fn proxysql_falls_silent() {
     let ended = stage.dump(&[&to(&path), "--dump.timeout=1500ms"]).await;
     assert_eq!(ended.reason(), r#""the dump did not end within 1.5 s (dump.timeout)""#);
     assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(stage.files().is_empty());
+}
+
+#[tokio::test]
+async fn proxysql_falls_silent_in_the_middle() {
+    let stage = Stage::embedded().await;
+    stage.seed(20_000);
+    // Everything that the agent sends goes through, but no more than so much comes back.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (relay, admin) = (listener.local_addr().unwrap(), stage.node.spec().admin());
+    let mut relays = JoinSet::new();
+    relays.spawn(async move {
+        let (mut agent, _) = listener.accept().await.unwrap();
+        let mut proxysql = TcpStream::connect(admin).await.unwrap();
+        let ((mut from_agent, mut to_agent), (from_proxysql, mut to_proxysql)) = (agent.split(), proxysql.split());
+        let back = async {
+            copy(&mut from_proxysql.take(500_000), &mut to_agent).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        tokio::join!(copy(&mut from_agent, &mut to_proxysql), back)
+    });
+    let mut agent = Command::new(BINARY);
+    let agent = agent.args(Stage::arguments_for(relay)).arg(to(&stage.out().join("d.csv"))).env_clear();
+    let ended = agent.arg("--proxysql.statement_timeout=1").output();
+    let ended = Ended::from(timeout(PATIENCE, ended).await.unwrap().unwrap());
+    assert_eq!(ended.reason(), r#""no answer to the query for digests within 1 s""#);
     assert!(stage.files().is_empty());
 }
 
