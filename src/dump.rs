@@ -219,7 +219,7 @@ impl Job<'_> {
     }
 
     async fn copy(&mut self, mut rows: Rows) -> Result<(), DumpError> {
-        let layout = Layout::of(&rows.columns())?;
+        let layout = Layout::of(rows.columns())?;
         let within = self.config.proxysql.statement_timeout;
         while let Some(row) = rows.next(within).await? {
             self.dump.record(layout.record(&self.pod, |column| row.get(column))).await?;

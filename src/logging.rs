@@ -69,15 +69,19 @@ where
 }
 
 fn targets(level: LogLevel) -> Targets {
-    let (own, others, watcher) = match level {
+    let (own, others, kube) = match level {
         LogLevel::Trace => (LevelFilter::TRACE, LevelFilter::TRACE, LevelFilter::TRACE),
         LogLevel::Debug => (LevelFilter::DEBUG, LevelFilter::DEBUG, LevelFilter::DEBUG),
-        LogLevel::Info => (LevelFilter::INFO, LevelFilter::WARN, LevelFilter::ERROR),
-        LogLevel::Warn => (LevelFilter::WARN, LevelFilter::WARN, LevelFilter::ERROR),
-        LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR, LevelFilter::ERROR),
+        LogLevel::Info => (LevelFilter::INFO, LevelFilter::WARN, LevelFilter::OFF),
+        LogLevel::Warn => (LevelFilter::WARN, LevelFilter::WARN, LevelFilter::OFF),
+        LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR, LevelFilter::OFF),
     };
-    // The watcher warns at each try; this crate says once what it says.
-    Targets::new().with_default(others).with_target("kube_runtime", watcher).with_target(OWN, own)
+    // Watcher and client complain at each try, and return what they complain of; this crate says it once.
+    Targets::new()
+        .with_default(others)
+        .with_target("kube_runtime", kube)
+        .with_target("kube_client", kube)
+        .with_target(OWN, own)
 }
 
 /// How a line looks.
@@ -311,21 +315,23 @@ mod tests {
             info!("own");
             debug!("own");
             trace!("own");
-            warn!(target: "kube_client", "other");
-            info!(target: "kube_client", "other");
-            debug!(target: "kube_client", "other");
-            trace!(target: "kube_client", "other");
+            error!(target: "kube_client", "returned");
+            warn!(target: "other", "other");
+            info!(target: "other", "other");
+            debug!(target: "other", "other");
+            trace!(target: "other", "other");
         };
-        for (level, own, others) in [
-            (LogLevel::Error, 1, 0),
-            (LogLevel::Warn, 2, 1),
-            (LogLevel::Info, 3, 1),
-            (LogLevel::Debug, 4, 3),
-            (LogLevel::Trace, 5, 4),
+        for (level, own, others, kube) in [
+            (LogLevel::Error, 1, 0, 0),
+            (LogLevel::Warn, 2, 1, 0),
+            (LogLevel::Info, 3, 1, 0),
+            (LogLevel::Debug, 4, 3, 1),
+            (LogLevel::Trace, 5, 4, 1),
         ] {
             let text = logged(|config| config.log.level = level, false, |_, _| all());
             assert_eq!(text.matches("own").count(), own, "{level}");
-            assert_eq!(text.matches("other target=kube_client").count(), others, "{level}");
+            assert_eq!(text.matches("other target=other").count(), others, "{level}");
+            assert_eq!(text.matches("returned target=kube_client").count(), kube, "{level}");
         }
     }
 

@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mysql_async::prelude::{Query as _, Queryable as _};
+use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, QueryResult, TextProtocol, Value};
 use tokio::time::timeout;
 
@@ -172,14 +172,18 @@ impl Admin {
     /// As [`run`](Self::run), with a bound of its own, for what takes `ProxySQL` long.
     pub async fn run_within(&mut self, statement: &Statement, after: Duration) -> Result<Answer, AdminError> {
         // Taken, not borrowed: a call that is abandoned at any await below drops the connection.
-        let mut conn = self.take().await?;
-        match timeout(after, exchange(&mut conn, statement.to_string())).await {
+        let mut held = Held(self.slot.take());
+        let conn = match &mut held.0 {
+            Some(conn) => conn,
+            none => none.insert(self.connect().await?),
+        };
+        match timeout(after, exchange(conn, statement.to_string())).await {
             Ok(Ok(answer)) => {
-                self.slot = Some(conn);
+                self.slot = held.0.take();
                 Ok(answer)
             }
             Ok(Err(mysql_async::Error::Server(error))) => {
-                self.slot = Some(conn);
+                self.slot = held.0.take();
                 Err(AdminError::Refused { statement: statement.name(), code: error.code, text: error.message })
             }
             Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: reason(&error) }),
@@ -189,27 +193,27 @@ impl Admin {
 
     /// Connects if there is no connection, and sends nothing.
     pub async fn ready(&mut self) -> Result<(), AdminError> {
-        self.slot = Some(self.take().await?);
+        if self.slot.is_none() {
+            self.slot = Some(self.connect().await?);
+        }
         Ok(())
     }
 
     /// Sends a query, waits at most `after` for the answer to begin, and leaves its rows to be read one by one. The connection goes
     /// with them.
     pub async fn rows(&mut self, statement: &Statement, after: Duration) -> Result<Rows, AdminError> {
-        let conn = self.take().await?;
+        let mut held = Held(self.slot.take());
+        let conn = match &mut held.0 {
+            Some(conn) => conn,
+            none => none.insert(self.connect().await?),
+        };
         let name = statement.name();
-        match timeout(after, statement.to_string().run(conn)).await {
-            Ok(Ok(result)) => Ok(Rows { result, statement: name }),
-            Ok(Err(error)) => Err(broken(name, error)),
-            Err(_) => Err(AdminError::Deadline { statement: name, after }),
-        }
-    }
-
-    async fn take(&mut self) -> Result<Conn, AdminError> {
-        match self.slot.take() {
-            Some(conn) => Ok(conn),
-            None => self.connect().await,
-        }
+        let columns = match timeout(after, conn.query_iter(statement.to_string())).await {
+            Ok(Ok(answer)) => answer.columns_ref().iter().map(|column| column.name_str().into_owned()).collect(),
+            Ok(Err(error)) => return Err(broken(&name, error)),
+            Err(_) => return Err(AdminError::Deadline { statement: name, after }),
+        };
+        Ok(Rows { held, columns, statement: name })
     }
 
     async fn connect(&self) -> Result<Conn, AdminError> {
@@ -239,21 +243,32 @@ impl Admin {
 /// The rows of an answer of any size, of which no more than one is in memory.
 #[derive(Debug)]
 pub struct Rows {
-    result: QueryResult<'static, 'static, TextProtocol>,
+    held: Held,
+    columns: Vec<String>,
     statement: String,
 }
 
 impl Rows {
     /// The names of the columns.
-    pub fn columns(&self) -> Vec<String> {
-        self.result.columns_ref().iter().map(|column| column.name_str().into_owned()).collect()
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
     /// The next row, for which it waits at most `after`; `None` only once the answer is whole.
+    ///
+    /// # Errors
+    /// See [`AdminError`]. There is no next row then.
     pub async fn next(&mut self, after: Duration) -> Result<Option<Row>, AdminError> {
-        match timeout(after, self.result.next()).await {
-            Ok(Ok(row)) => Ok(row.map(Row)),
-            Ok(Err(error)) => Err(broken(self.statement.clone(), error)),
+        let gone = || AdminError::Lost { statement: self.statement.clone(), reason: "it was broken off".to_owned() };
+        // Taken, as above: a wait that is abandoned ends the connection.
+        let mut held = Held(self.held.0.take());
+        let conn = held.0.as_mut().ok_or_else(gone)?;
+        match timeout(after, QueryResult::<TextProtocol>::new(conn).next()).await {
+            Ok(Ok(row)) => {
+                self.held.0 = held.0.take();
+                Ok(row.map(Row))
+            }
+            Ok(Err(error)) => Err(broken(&self.statement, error)),
             Err(_) => Err(AdminError::Deadline { statement: self.statement.clone(), after }),
         }
     }
@@ -273,10 +288,25 @@ impl Row {
     }
 }
 
-fn broken(statement: String, error: mysql_async::Error) -> AdminError {
+fn broken(statement: &str, error: mysql_async::Error) -> AdminError {
+    let statement = statement.to_owned();
     match error {
         mysql_async::Error::Server(error) => AdminError::Refused { statement, code: error.code, text: error.message },
         error => AdminError::Lost { statement, reason: error.to_string() },
+    }
+}
+
+/// The connection while a call has it. Dropped, it is closed at once, whatever would still come over it.
+#[derive(Debug)]
+struct Held(Option<Conn>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(conn) = self.0.take() else { return };
+        // Where there is a runtime the driver spawns a task that first reads the rest of the answer, for as long as that takes:
+        // nobody's task, and for ever if ProxySQL hangs. Without one it closes.
+        let closing = std::thread::Builder::new().name("close".to_owned()).spawn(move || drop(conn));
+        drop(closing);
     }
 }
 

@@ -117,8 +117,9 @@ where
                     publish(roster, event);
                     continue;
                 }
-                // What follows an error may be a list, after `410 Gone` say, or the same watch: the bound that suits both.
-                Ok(Some(Err(error))) => (reason(&error), false),
+                // What follows an error may be a list, after `410 Gone` say, or the same watch: the bound that suits both. A watch
+                // that broke off or made no sense may have lost something, and would make another error of each line that is left.
+                Ok(Some(Err(error))) => (reason(&error), matches!(error, watcher::Error::WatchFailed(_))),
                 Ok(None) => ("the watch ended".to_owned(), true),
                 Err(_) => (format!("no answer to a list within {} s", LIST_DEADLINE.as_secs()), true),
             };

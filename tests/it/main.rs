@@ -5,7 +5,10 @@
 mod architecture;
 mod config;
 mod dump;
+mod kubernetes;
 mod membership;
 mod publish;
 mod satellite;
+mod scene;
+mod session;
 mod support;

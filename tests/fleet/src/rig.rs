@@ -51,7 +51,7 @@ impl Rig {
         let (admin_port, mysql_port, api_port) = (block.port(6032)?, block.port(6033)?, block.port(8080)?);
         let service = Forwarder::start(SocketAddr::new(block.address()?.into(), admin_port)).await?;
         let service = Arc::new(service);
-        let kubernetes = KubeApi::start(&block, dir.path()).await?;
+        let kubernetes = KubeApi::start(&block, dir.path(), settings.scripted_api).await?;
         kubernetes.kubeconfig(&dir.path().join("kubeconfig"))?;
         Ok(Self {
             settings,

@@ -302,7 +302,7 @@ async fn requests_are_counted_and_strangers_turned_away() {
 #[tokio::test]
 async fn a_client_library_sees_a_pod_come_change_and_go() {
     let (block, dir) = (Block::take().unwrap(), tempfile::tempdir().unwrap());
-    let api = KubeApi::start(&block, dir.path()).await.unwrap();
+    let api = KubeApi::start(&block, dir.path(), false).await.unwrap();
     let path = dir.path().join("kubeconfig");
     api.kubeconfig(&path).unwrap();
     let options = KubeConfigOptions::default();

@@ -29,9 +29,10 @@ impl fmt::Display for KubeApi {
 }
 
 impl KubeApi {
-    /// Starts the API on an address of the block: the stand-in, or the real one where `KUBEBUILDER_ASSETS` says where it is.
-    pub async fn start(block: &Block, dir: &Path) -> io::Result<Self> {
-        if let Some(assets) = std::env::var_os(ASSETS).filter(|assets| !assets.is_empty()) {
+    /// Starts the API on an address of the block: the stand-in, or the real one where `KUBEBUILDER_ASSETS` says where it is
+    /// and it need not be `scripted`.
+    pub async fn start(block: &Block, dir: &Path, scripted: bool) -> io::Result<Self> {
+        if let Some(assets) = std::env::var_os(ASSETS).filter(|assets| !assets.is_empty() && !scripted) {
             return ApiServer::start(Path::new(&assets), block, dir).await.map(Box::new).map(Self::Real);
         }
         let address = SocketAddr::new(IpAddr::V4(block.address()?), block.port(6443)?);

@@ -18,8 +18,8 @@ use super::wire::{ColumnType, Encoder};
 #[derive(Debug)]
 pub(crate) enum Effect {
     Answer(Outcome),
-    /// Answered, then the connection closes.
-    Close(Outcome),
+    /// Not answered; the connection closes.
+    Close,
     /// Not answered; the process ends.
     Die(Cause),
 }
@@ -197,7 +197,7 @@ async fn proxysql(
         }
         Verb::Nothing => ok(reply, 0, ""),
         Verb::NodeUuid(None) => {
-            return Effect::Close(error(reply, "Received PROXYSQL CLUSTER_NODE_UUID with invalid format"));
+            return Effect::Close;
         }
         Verb::NodeUuid(Some(node)) => {
             seen_again(host, life, session, node);

@@ -212,6 +212,7 @@ async fn statement(
             }
             Action::CutAfter => cut_after = true,
             Action::CutWithin(bytes) => wire.cut_after = Some(bytes),
+            Action::PauseWithin(bytes, time) => wire.pause_after = Some((bytes, time)),
             Action::Hang => std::future::pending().await,
             Action::Before(hook) => hook.run().await,
             Action::After(hook) => hooks.push(hook),
@@ -245,9 +246,8 @@ async fn statement(
                 }
                 return Ok(false);
             }
-            Effect::Close(outcome) => {
-                wire.write_framed(&reply.bytes).await?;
-                host.log.finish(number, reply.bytes.len() as u64, outcome);
+            Effect::Close => {
+                host.log.finish(number, 0, Outcome::Cut);
                 return Ok(false);
             }
         },

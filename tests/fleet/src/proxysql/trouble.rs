@@ -50,6 +50,8 @@ pub enum Action {
     CutAfter,
     /// The connection closes after so many bytes of the answer.
     CutWithin(u64),
+    /// The answer stops after so many bytes, and goes on after this long.
+    PauseWithin(u64, Duration),
     /// It is never answered, and not executed.
     Hang,
     /// Runs before the statement does.

@@ -1,6 +1,7 @@
 //! `MySQL` packets: framing on a stream, and the encoding of the answers that the admin port gives.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
@@ -37,11 +38,13 @@ pub(crate) struct Wire<S> {
     pub(crate) bytes_out: u64,
     /// After so many more written bytes the connection breaks.
     pub(crate) cut_after: Option<u64>,
+    /// So many bytes into what is written next it pauses this long.
+    pub(crate) pause_after: Option<(u64, Duration)>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(crate) fn new(stream: S) -> Self {
-        Self { stream, sequence: 0, bytes_in: 0, bytes_out: 0, cut_after: None }
+        Self { stream, sequence: 0, bytes_in: 0, bytes_out: 0, cut_after: None, pause_after: None }
     }
 
     /// The next packet; `None` at a clean end of the stream.
@@ -82,9 +85,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             }
             None => bytes,
         };
+        let bytes_out = bytes.len() as u64;
+        let bytes = match self.pause_after.take() {
+            Some((before, time)) => {
+                let (first, rest) = bytes.split_at(usize::try_from(before).unwrap_or(usize::MAX).min(bytes.len()));
+                self.stream.write_all(first).await?;
+                self.stream.flush().await?;
+                tokio::time::sleep(time).await;
+                rest
+            }
+            None => bytes,
+        };
         self.stream.write_all(bytes).await?;
         self.stream.flush().await?;
-        self.bytes_out += bytes.len() as u64;
+        self.bytes_out += bytes_out;
         Ok(())
     }
 

@@ -62,6 +62,10 @@ pub struct Settings {
     pub configuration: String,
     /// More variables for every agent; they win over the rig's.
     pub environment: BTreeMap<String, String>,
+    /// Whether the API is the stand-in even where the environment names a real one: for trouble that only it makes.
+    pub scripted_api: bool,
+    /// The same for every ProxySQL.
+    pub scripted_proxysql: bool,
 }
 
 impl Settings {
@@ -77,6 +81,8 @@ impl Settings {
             component: "core".to_owned(),
             configuration: CONFIGURATION.to_owned(),
             environment: BTreeMap::new(),
+            scripted_api: false,
+            scripted_proxysql: false,
         }
     }
 
