@@ -1,6 +1,7 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
 use std::env;
+use std::fs;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tracing::{error, info, warn};
 use crate::agent::{Agent, Core, Mode, Satellite};
 use crate::config::{Config, Loaded, RunMode};
 use crate::domain::roster::Roster;
+use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::{pods, signals};
 use crate::state::{self, Mailbox};
@@ -34,6 +36,9 @@ pub enum AppError {
     /// A core cannot know its pods.
     #[error(transparent)]
     Pods(#[from] pods::PodsError),
+    /// There is no dump, or not as it should be.
+    #[error(transparent)]
+    Dump(#[from] DumpError),
     /// A part ended that nobody asked to end.
     #[error("{0} ended unasked")]
     Part(&'static str),
@@ -88,7 +93,8 @@ async fn serve(
 ) -> Result<(), AppError> {
     info!(version = env!("CARGO_PKG_VERSION"), mode = %config.run_mode, proxysql = %config.proxysql.address, "starting");
     if timeout(config.start_delay, mailbox.next()).await.is_ok() {
-        return Ok(());
+        // A job that did not do its work has failed.
+        return if config.run_mode == RunMode::Dump { Err(DumpError::Stopped.into()) } else { Ok(()) };
     }
     let admin = Admin::new(target(config));
     match config.run_mode {
@@ -114,8 +120,15 @@ async fn serve(
             Agent::new(admin, Mode::Satellite(satellite), config.satellite.interval, mailbox).run().await;
             Ok(())
         }
-        RunMode::Dump => Err(AppError::Part("dump mode")),
+        RunMode::Dump => Ok(dump::run(config, own_pod, &host(), admin, mailbox).await?),
     }
+}
+
+/// The name of this host; in a pod it is the pod's.
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| fs::read_to_string("/etc/hostname"));
+    let name = name.unwrap_or_default().trim().to_owned();
+    if name.is_empty() { env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned()) } else { name }
 }
 
 fn target(config: &Config) -> Target {

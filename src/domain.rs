@@ -2,8 +2,10 @@
 //!
 //! Nothing in here waits, reads a clock, logs or touches a neighbour; all of it is tested without I/O.
 
+pub mod digest;
 pub mod drift;
 pub mod followers;
+pub mod hold;
 pub mod isolation;
 pub mod member;
 pub mod membership;

@@ -1,5 +1,6 @@
 //! One file per neighbour, one library each. Edges never import each other.
 
 pub mod admin;
+pub mod dump;
 pub mod pods;
 pub mod signals;

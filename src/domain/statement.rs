@@ -2,8 +2,11 @@
 //!
 //! The text of a statement is its `Display`. No statement is ever empty or made of `;` alone: `ProxySQL` dies of it.
 
+mod digests;
+
 use std::fmt;
 
+pub use self::digests::{Digests, Filter};
 use super::member::{Member, Members};
 
 /// One unit of configuration that `ProxySQL` loads, saves and spreads as a whole.
@@ -99,6 +102,8 @@ pub enum Statement {
     SaveToMemory(Module),
     /// Remembers in `ProxySQL`'s own memory that the module was published to this process.
     MarkPublished(Module),
+    /// What a dump of the query digests asks for.
+    Digests(Digests),
 }
 
 impl Statement {
@@ -109,6 +114,7 @@ impl Statement {
             Self::DeleteMembers(_) => "DELETE FROM proxysql_servers".to_owned(),
             Self::InsertMembers(_) => "INSERT INTO proxysql_servers".to_owned(),
             Self::MarkPublished(_) => "the mark of a publish".to_owned(),
+            Self::Digests(statement) => statement.name().to_owned(),
             other => other.to_string(),
         }
     }
@@ -146,6 +152,7 @@ impl fmt::Display for Statement {
             Self::MarkPublished(module) => {
                 write!(f, "CREATE TABLE IF NOT EXISTS main.{PUBLISHED_PREFIX}{} (at INT)", module.checksum_name())
             }
+            Self::Digests(statement) => statement.fmt(f),
         }
     }
 }

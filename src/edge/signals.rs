@@ -1,9 +1,10 @@
 //! Unix signals, as commands.
 
 use std::io;
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook_tokio::Signals;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -18,6 +19,8 @@ pub struct Heard(Signals);
 /// # Errors
 /// The system refuses to install a handler.
 pub fn listen() -> io::Result<Heard> {
+    // A file that must not grow any more is an error for who writes it, and not the end.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     Signals::new([SIGTERM, SIGINT]).map(Heard)
 }
 

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod config;
+mod dump;
 mod kubernetes;
 mod membership;
 mod publish;
