@@ -1,8 +1,13 @@
 //! The one task that owns `ProxySQL`: ticks, commands and news of pods in; statements out.
 
 mod core;
+mod drain;
+mod health;
+mod line;
 mod round;
 mod satellite;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -11,12 +16,16 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info, warn};
 
 pub use self::core::Core;
+use self::health::Health;
+use self::line::Line;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
+use crate::domain::drain::{Limits, Stage};
 use crate::domain::statement::Statement;
 use crate::domain::trouble::Trouble;
 use crate::edge::admin::{Admin, AdminError, Answer};
-use crate::state::{Command, Mailbox};
+use crate::edge::marker::Marker;
+use crate::state::{Command, Mailbox, Publisher};
 
 /// Pause after the first failed round; doubled, with jitter, up to the next.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
@@ -64,55 +73,147 @@ impl Mode {
     }
 }
 
+/// What the agent goes by, beside its mode.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Between two rounds.
+    pub interval: Duration,
+    /// Until the first of them; nothing is asked of `ProxySQL` before.
+    pub start_delay: Duration,
+    /// The bounds of the way down.
+    pub limits: Limits,
+    /// How long a session must have been idle to be evicted by a drain.
+    pub evict_idle_after: Duration,
+}
+
 /// Owns everything mutable.
 #[derive(Debug)]
 pub struct Agent<P> {
-    admin: P,
+    line: Line<P>,
     mode: Mode,
-    interval: Duration,
+    settings: Settings,
+    marker: Marker,
     mailbox: Mailbox,
+    publisher: Publisher,
+    health: Health,
 }
 
-impl<P: Proxysql> Agent<P> {
-    /// An agent that does a round of `mode` every `interval`, and earlier when there is news.
-    pub fn new(admin: P, mode: Mode, interval: Duration, mailbox: Mailbox) -> Self {
-        Self { admin, mode, interval, mailbox }
+/// What ends the work of rounds and looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The way down was asked for.
+    Down,
+    /// The process is to end and leave `ProxySQL` as it is.
+    Off,
+}
+
+impl<P: Proxysql + Send> Agent<P> {
+    /// An agent that does a round of `mode` every interval, and earlier when there is news.
+    pub fn new(
+        admin: P,
+        mode: Mode,
+        settings: Settings,
+        marker: Marker,
+        mailbox: Mailbox,
+        publisher: Publisher,
+    ) -> Self {
+        let line = Line::new(admin, publisher.clone());
+        Self { line, mode, settings, marker, mailbox, publisher, health: Health::default() }
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until the way down is at its end, or it is told to end without.
     pub async fn run(mut self) {
-        let mut pace = Pace::new(self.interval);
-        loop {
-            tokio::select! {
-                biased;
-                command = self.mailbox.next() => match command {
-                    Command::Stop => return,
-                },
-                () = sleep_until(pace.due) => {
-                    let mut round = std::pin::pin!(self.mode.round(&mut self.admin));
-                    tokio::select! {
-                        biased;
-                        outcome = &mut round => pace.ended(outcome),
-                        command = self.mailbox.next() => match command {
-                            Command::Stop => {
-                                if timeout(LAST_ROUND, round).await.is_err() {
-                                    debug!("abandoned a round");
-                                }
-                                return;
-                            }
-                        },
-                    }
-                },
-                () = self.mode.news(), if !pace.in_trouble() => pace.due = pace.due.min(Instant::now()),
+        if self.marker.clear().await {
+            info!("removed a draining file that an earlier life left");
+        }
+        let asleep = !self.settings.start_delay.is_zero();
+        self.publisher.publish(|status| status.asleep = asleep);
+        let mut pace = Pace::new(self.settings.interval, self.settings.start_delay);
+        while self.work(&mut pace).await == Turn::Down {
+            if self.go_down().await == Stage::Stopped {
+                break;
             }
         }
     }
+
+    /// Rounds and looks at health, until something else is asked for.
+    async fn work(&mut self, pace: &mut Pace) -> Turn {
+        let Self { line, mode, mailbox, publisher, health, .. } = self;
+        let mut look_wanted = false;
+        loop {
+            let awake = pace.is_awake();
+            let round_is_due = tokio::select! {
+                biased;
+                command = mailbox.next() => match command {
+                    Some(Command::Drain | Command::Hurry) => return Turn::Down,
+                    Some(Command::Detach) | None => return Turn::Off,
+                    Some(Command::Refresh) => {
+                        look_wanted = awake;
+                        continue;
+                    }
+                    Some(Command::Cancel) => continue,
+                },
+                () = sleep_until(pace.due) => true,
+                () = std::future::ready(()), if look_wanted => false,
+                () = mode.news(), if awake && !pace.in_trouble() => {
+                    pace.due = pace.due.min(Instant::now());
+                    continue;
+                }
+            };
+            let began = Instant::now();
+            let job = async {
+                if round_is_due {
+                    publisher.note(|status| status.asleep = false);
+                    pace.ended(mode.round(line).await);
+                } else {
+                    drop(health.look(line, publisher).await);
+                }
+            };
+            let mut job = std::pin::pin!(job);
+            if !round_is_due {
+                look_wanted = false;
+            }
+            let turn = loop {
+                tokio::select! {
+                    biased;
+                    () = &mut job => break None,
+                    command = mailbox.next() => match command {
+                        Some(Command::Drain | Command::Hurry) => break Some(Turn::Down),
+                        Some(Command::Detach) | None => break Some(Turn::Off),
+                        // A look that is under way is one for those who ask now, too.
+                        Some(Command::Refresh) => look_wanted |= round_is_due,
+                        Some(Command::Cancel) => {}
+                    },
+                }
+            };
+            if let Some(turn) = turn {
+                if turn == Turn::Down {
+                    publisher.publish(|status| status.stage = Stage::Draining);
+                }
+                // Only what has begun to have an effect is brought to an end.
+                let has_begun = publisher.status().answered_at.is_some_and(|at| at >= began);
+                if round_is_due && has_begun && timeout(LAST_ROUND, job).await.is_err() {
+                    debug!("abandoned a round");
+                }
+                return turn;
+            }
+            // The first contact: what is there to be known, the size of the grace period for one.
+            look_wanted |= round_is_due && is_unknown(publisher);
+        }
+    }
+}
+
+/// Whether `ProxySQL` has answered, but not yet said how it is.
+fn is_unknown(publisher: &Publisher) -> bool {
+    let status = publisher.status();
+    status.answered_at.is_some() && status.seen.is_none() && status.failed_at.is_none()
 }
 
 /// When the next round is due.
 struct Pace {
     interval: Duration,
     due: Instant,
+    awake_at: Instant,
     began: Instant,
     pauses: ExponentialBackoff,
     trouble: Trouble,
@@ -121,17 +222,23 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(interval: Duration) -> Self {
+    fn new(interval: Duration, start_delay: Duration) -> Self {
         let now = Instant::now();
         Self {
             interval,
-            due: now,
+            due: now + start_delay,
+            awake_at: now + start_delay,
             began: now,
             pauses: pauses(),
             trouble: Trouble::default(),
             failing: false,
             contacted: false,
         }
+    }
+
+    /// Whether `ProxySQL` may be asked yet.
+    fn is_awake(&self) -> bool {
+        self.awake_at <= Instant::now()
     }
 
     /// News wait for the pause after a failure: a flood of them would otherwise be a flood of connections.

@@ -1,11 +1,16 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
+mod grace;
+pub mod shutdown;
+
 use std::env;
 use std::fs;
+use std::future::{pending, ready};
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -13,16 +18,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::agent::{Agent, Core, Mode, Satellite};
-use crate::config::{Config, Loaded, RunMode};
+use crate::agent::{self, Agent, Core, Mode, Satellite};
+use crate::config::{Config, Loaded, OnSigterm, RunMode, Shutdown};
+use crate::domain::drain::Limits;
+use crate::domain::health::Policy;
 use crate::domain::roster::Roster;
 use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
-use crate::edge::{pods, signals};
-use crate::state::{self, Mailbox};
+use crate::edge::marker::Marker;
+use crate::edge::{http, pods, signals};
+use crate::state::{self, Command, Mailbox, Publisher};
 
 /// How long tasks get to end after the agent has.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// What a connection may last beyond the longest answer.
+const BEYOND: Duration = Duration::from_secs(15);
+/// How long SIGTERM waits for the API server to say whether this pod is being deleted.
+const POD_LOOK: Duration = Duration::from_secs(1);
 
 /// Why the process ends with an error.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +45,9 @@ pub enum AppError {
     /// The system refuses a signal handler.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] io::Error),
+    /// Probes cannot be answered.
+    #[error(transparent)]
+    Bind(#[from] http::BindError),
     /// A core cannot know its pods.
     #[error(transparent)]
     Pods(#[from] pods::PodsError),
@@ -70,12 +85,45 @@ pub fn main(loaded: Loaded) -> ExitCode {
 /// See [`AppError`]; the process then ends with 1.
 pub async fn run(config: Config, own_pod: Option<String>) -> Result<(), AppError> {
     let heard = signals::listen().map_err(AppError::Signals)?;
-    let (state, mailbox) = state::channel();
+    let listener = match config.run_mode {
+        RunMode::Core | RunMode::Satellite => Some(http::bind(&config.api.listen_on()).await?),
+        // A job answers no probes, and may run beside an agent that does.
+        RunMode::Dump => None,
+    };
+    info!(version = env!("CARGO_PKG_VERSION"), mode = %config.run_mode, proxysql = %config.proxysql.address, "starting");
+    let (state, mailbox, publisher) = state::channel();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
 
-    let watching = tasks.spawn(signals::follow(heard, state.clone(), stop.clone()));
-    let ended = serve(&config, own_pod, mailbox, &stop, &tasks).await;
+    let identity = Identity::new(&config, own_pod.clone());
+    let on_term = on_term(config.shutdown.on_sigterm, identity.clone());
+    let policy = policy(&config);
+    let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, stop.clone()));
+    let serving = listener.map(|listener| {
+        let settings = http::Settings {
+            policy,
+            refresh: config.health.refresh,
+            token_file: config.api.token_file.clone(),
+            log_probes: config.log.probes,
+        };
+        let routes = http::routes(state.clone(), settings);
+        let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
+        let said = grace::check(state.clone(), config.shutdown.clone(), identity);
+        let until = stop.clone();
+        tasks.spawn(async move { until.run_until_cancelled(said).await.unwrap_or_default() });
+        tasks.spawn(http::serve(listener, routes, bounds, tasks.clone(), stop.clone()))
+    });
+    let serving = async {
+        match serving {
+            Some(serving) => drop(serving.await),
+            None => pending().await,
+        }
+    };
+
+    let ended = tokio::select! {
+        ended = work(&config, own_pod, mailbox, publisher, &stop, &tasks) => ended,
+        () = serving => Err(AppError::Part("the HTTP server")),
+    };
     stop.cancel();
     tasks.close();
     if timeout(LAST_WORDS, tasks.wait()).await.is_err() {
@@ -84,19 +132,22 @@ pub async fn run(config: Config, own_pod: Option<String>) -> Result<(), AppError
     ended
 }
 
-async fn serve(
+async fn work(
     config: &Config,
     own_pod: Option<String>,
-    mut mailbox: Mailbox,
+    mailbox: Mailbox,
+    publisher: Publisher,
     stop: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<(), AppError> {
-    info!(version = env!("CARGO_PKG_VERSION"), mode = %config.run_mode, proxysql = %config.proxysql.address, "starting");
-    if timeout(config.start_delay, mailbox.next()).await.is_ok() {
-        // A job that did not do its work has failed.
-        return if config.run_mode == RunMode::Dump { Err(DumpError::Stopped.into()) } else { Ok(()) };
-    }
     let admin = Admin::new(target(config));
+    let marker = Marker::new(config.shutdown.draining_file.clone());
+    let settings = |interval| agent::Settings {
+        interval,
+        start_delay: config.start_delay,
+        limits: limits(&config.shutdown),
+        evict_idle_after: config.shutdown.evict_idle_after,
+    };
     match config.run_mode {
         RunMode::Core => {
             if own_pod.is_none() {
@@ -108,16 +159,17 @@ async fn serve(
                 labels: config.core.label_selector(),
             };
             let watched = tasks.spawn(pods::follow(pods::client().await?, selection, sender, stop.clone()));
-            let core = Core::new(config.proxysql.address.port, own_pod, roster);
-            let agent = Agent::new(admin, Mode::Core(core), config.core.interval, mailbox);
+            let core = Mode::Core(Core::new(config.proxysql.address.port, own_pod, roster));
+            let agent = Agent::new(admin, core, settings(config.core.interval), marker, mailbox, publisher);
             tokio::select! {
                 () = agent.run() => Ok(()),
                 _ = watched => Err(AppError::Part("the watch on pods")),
             }
         }
         RunMode::Satellite => {
-            let satellite = Satellite::new(config.core.bootstrap_hostname.clone());
-            Agent::new(admin, Mode::Satellite(satellite), config.satellite.interval, mailbox).run().await;
+            let satellite = Mode::Satellite(Satellite::new(config.core.bootstrap_hostname.clone()));
+            let settings = settings(config.satellite.interval);
+            Agent::new(admin, satellite, settings, marker, mailbox, publisher).run().await;
             Ok(())
         }
         RunMode::Dump => Ok(dump::run(config, own_pod, &host(), admin, mailbox).await?),
@@ -129,6 +181,68 @@ fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| fs::read_to_string("/etc/hostname"));
     let name = name.unwrap_or_default().trim().to_owned();
     if name.is_empty() { env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned()) } else { name }
+}
+
+/// What SIGTERM asks for, found out when it comes.
+fn on_term(wanted: OnSigterm, identity: Identity) -> impl Fn() -> BoxFuture<'static, Command> {
+    move || match wanted {
+        OnSigterm::Drain => Box::pin(ready(Command::Drain)),
+        OnSigterm::Detach => Box::pin(ready(Command::Detach)),
+        OnSigterm::Auto => {
+            let identity = identity.clone();
+            Box::pin(async move {
+                match identity.look(POD_LOOK).await {
+                    Ok(pod) if !pod.deleted => Command::Detach,
+                    Ok(_) => Command::Drain,
+                    Err(reason) => {
+                        warn!(%reason, "cannot ask whether this pod is being deleted; draining");
+                        Command::Drain
+                    }
+                }
+            })
+        }
+    }
+}
+
+/// Which pod this process is in.
+#[derive(Debug, Clone)]
+struct Identity {
+    name: Option<String>,
+    namespace: Option<String>,
+    fallback: String,
+}
+
+impl Identity {
+    fn new(config: &Config, name: Option<String>) -> Self {
+        let namespace = env::var("POD_NAMESPACE").ok().filter(|namespace| !namespace.is_empty());
+        Self { name, namespace, fallback: config.core.podselector.namespace.clone() }
+    }
+
+    /// Asks the API server for the pod, within a bound.
+    async fn look(&self, within: Duration) -> Result<pods::OwnPod, String> {
+        let name = self.name.as_deref().ok_or("neither POD_NAME nor HOSTNAME is set")?;
+        match timeout(within, pods::own(name, self.namespace.as_deref(), &self.fallback)).await {
+            Ok(Ok(pod)) => Ok(pod),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no answer from the Kubernetes API within {} s", within.as_secs_f32())),
+        }
+    }
+}
+
+fn policy(config: &Config) -> Policy {
+    Policy {
+        max_age: config.health.max_age,
+        require_config: config.requires_config(),
+        min_online: config.health.min_online,
+    }
+}
+
+fn limits(shutdown: &Shutdown) -> Limits {
+    Limits {
+        propagation_delay: shutdown.propagation_delay,
+        drain_timeout: shutdown.drain_timeout,
+        shutdown_timeout: shutdown.shutdown_timeout,
+    }
 }
 
 fn target(config: &Config) -> Target {

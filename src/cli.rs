@@ -14,6 +14,8 @@ use crate::config::{ConfigError, ConfigErrors, Kind, Loaded, Origin, Sources, lo
 pub enum Invocation {
     /// Run, with this configuration.
     Run(Box<Loaded>),
+    /// Ask the agent beside this process to drain, wait for that, and end.
+    Shutdown(Box<Loaded>),
     /// Print this configuration to standard output and end.
     ShowConfig(String),
     /// Print this help, or this version, to standard output and end.
@@ -21,6 +23,7 @@ pub enum Invocation {
 }
 
 const SHOW_CONFIG: &str = "show-config";
+const SHUTDOWN: &str = "shutdown";
 
 /// Width of a terminal that everybody has.
 const COLUMNS: usize = 80;
@@ -37,7 +40,15 @@ pub fn command() -> Command {
     let command = Command::new("proxysql-agent")
         .version(env!("CARGO_PKG_VERSION"))
         .about(env!("CARGO_PKG_DESCRIPTION"))
-        .override_usage("proxysql-agent --run_mode=<core|satellite|dump> [--KEY=VALUE]...")
+        .override_usage(
+            "proxysql-agent --run_mode=<core|satellite|dump> [--KEY=VALUE]...\n       \
+             proxysql-agent shutdown [--KEY=VALUE]...",
+        )
+        .subcommand(
+            Command::new(SHUTDOWN)
+                .about("Drain and stop ProxySQL through its agent; for an exec preStop")
+                .override_usage("proxysql-agent shutdown [--KEY=VALUE]..."),
+        )
         .after_help(
             "Each flag is a key. core.interval may also be set by the variable\n\
              AGENT_CORE_INTERVAL and in the YAML file that AGENT_CONFIG_FILE names, else\n\
@@ -109,6 +120,9 @@ pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources
     };
     match load(&sources) {
         Ok(loaded) if errors.is_empty() && show => Ok(Invocation::ShowConfig(reference::effective(&loaded))),
+        Ok(loaded) if errors.is_empty() && matches.subcommand_name() == Some(SHUTDOWN) => {
+            Ok(Invocation::Shutdown(Box::new(loaded)))
+        }
         Ok(loaded) if errors.is_empty() => Ok(Invocation::Run(Box::new(loaded))),
         Ok(_) => Err(ConfigErrors(errors)),
         Err(ConfigErrors(more)) => {

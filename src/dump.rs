@@ -72,6 +72,10 @@ pub async fn run(
     admin: Admin,
     mut mailbox: Mailbox,
 ) -> Result<(), DumpError> {
+    if timeout(config.start_delay, end(&mut mailbox)).await.is_ok() {
+        // A job that did not do its work has failed.
+        return Err(DumpError::Stopped);
+    }
     let progress = Progress::new();
     let deadline = Instant::now() + config.dump.timeout;
     let (form, gzip) = (form(config.dump.format), config.dump.compress == Compression::Gzip);
@@ -106,7 +110,7 @@ pub async fn run(
 }
 
 async fn end(mailbox: &mut Mailbox) {
-    while mailbox.next().await != Command::Stop {}
+    while !matches!(mailbox.next().await, None | Some(Command::Drain | Command::Hurry | Command::Detach)) {}
 }
 
 struct Job<'a> {

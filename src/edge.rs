@@ -2,5 +2,7 @@
 
 pub mod admin;
 pub mod dump;
+pub mod http;
+pub mod marker;
 pub mod pods;
 pub mod signals;

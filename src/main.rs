@@ -15,6 +15,7 @@ fn main() -> ExitCode {
             logging::init(&loaded.config);
             app::main(*loaded)
         }
+        Ok(Invocation::Shutdown(loaded)) => app::shutdown::main(&loaded),
         Ok(Invocation::ShowConfig(text) | Invocation::Help(text)) => {
             // A reader that closed the pipe has read enough.
             let _ = io::stdout().write_all(text.as_bytes());

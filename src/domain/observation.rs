@@ -61,6 +61,13 @@ pub struct Unreadable {
     value: String,
 }
 
+impl Unreadable {
+    /// `what` should not be `value`.
+    pub fn new(what: &'static str, value: &str) -> Self {
+        Self { what, value: value.to_owned() }
+    }
+}
+
 impl std::fmt::Display for Unreadable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ProxySQL's answer does not read: {} is {:?}", self.what, self.value)
@@ -141,7 +148,7 @@ fn checksum(columns: &[String]) -> Result<Checksum, Unreadable> {
     })
 }
 
-fn number<T: std::str::FromStr>(what: &'static str, value: &str) -> Result<T, Unreadable> {
+pub(super) fn number<T: std::str::FromStr>(what: &'static str, value: &str) -> Result<T, Unreadable> {
     value.parse().map_err(|_| Unreadable { what, value: value.to_owned() })
 }
 

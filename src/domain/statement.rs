@@ -5,8 +5,10 @@
 mod digests;
 
 use std::fmt;
+use std::time::Duration;
 
 pub use self::digests::{Digests, Filter};
+use super::drain::BATCH;
 use super::member::{Member, Members};
 
 /// One unit of configuration that `ProxySQL` loads, saves and spreads as a whole.
@@ -88,6 +90,21 @@ pub enum Statement {
     Observe,
     /// The same, and who follows this node. The table for that is there since 2.4.
     ObserveWithFollowers,
+    /// Reads everything that probes are answered from, in one statement; see [`super::health`]. Whether the tables of `PostgreSQL`
+    /// are there to be read.
+    Health(bool),
+    /// Reads who is connected, and which sessions have been idle for so long; see [`super::drain::Look`]. Whether the tables of
+    /// `PostgreSQL` are there to be read.
+    Clients(Duration, bool),
+    /// Closes the listeners for new clients, within a bound of its own: it takes about a second for each worker thread, during
+    /// which nobody else has an answer from the admin port.
+    Pause(Duration),
+    /// Opens them again, within a bound of its own: it waits for a PAUSE that is under way.
+    Resume(Duration),
+    /// Ends one client's session, `MySQL`'s only.
+    KillConnection(u64),
+    /// Ends `ProxySQL` at once, whatever clients do; answered by the end of the connection.
+    Shutdown,
     /// Removes rows of `proxysql_servers` in memory.
     DeleteMembers(Members),
     /// Adds rows to `proxysql_servers` in memory.
@@ -115,8 +132,28 @@ impl Statement {
             Self::InsertMembers(_) => "INSERT INTO proxysql_servers".to_owned(),
             Self::MarkPublished(_) => "the mark of a publish".to_owned(),
             Self::Digests(statement) => statement.name().to_owned(),
+            Self::Health(_) => "the look at health".to_owned(),
+            Self::Clients(..) => "the look at clients".to_owned(),
             other => other.to_string(),
         }
+    }
+
+    /// The bound of its answer, where it is not that of an ordinary statement.
+    pub fn bound(&self) -> Option<Duration> {
+        match self {
+            Self::Pause(bound) | Self::Resume(bound) => Some(*bound),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection is of no use after it: 3.x answers twice, and every later answer would be the one before.
+    pub fn spoils_connection(&self) -> bool {
+        matches!(self, Self::Pause(_) | Self::Resume(_) | Self::Shutdown)
+    }
+
+    /// Whether the end of the connection is the answer.
+    pub fn ends_proxysql(&self) -> bool {
+        matches!(self, Self::Shutdown)
     }
 
     /// The module whose epoch the statement moves, if it does.
@@ -133,6 +170,21 @@ impl fmt::Display for Statement {
         match self {
             Self::Observe => f.write_str(OBSERVE),
             Self::ObserveWithFollowers => write!(f, "{OBSERVE} {FOLLOWERS}"),
+            Self::Health(pgsql) => write!(f, "{HEALTH}{}", if *pgsql { HEALTH_OF_PGSQL } else { "" }),
+            Self::Clients(idle_for, pgsql) => {
+                let ms = idle_for.as_millis();
+                write!(
+                    f,
+                    "{CLIENTS}{} UNION ALL SELECT 'idle', COUNT(*) FROM stats_mysql_processlist WHERE {IDLE} AND time_ms >= {ms} \
+                     UNION ALL SELECT 'session', SessionID FROM (SELECT SessionID FROM stats_mysql_processlist \
+                     WHERE {IDLE} AND time_ms >= {ms} ORDER BY time_ms DESC LIMIT {BATCH})",
+                    if *pgsql { CLIENTS_OF_PGSQL } else { "" },
+                )
+            }
+            Self::Pause(_) => f.write_str("PROXYSQL PAUSE"),
+            Self::Resume(_) => f.write_str("PROXYSQL RESUME"),
+            Self::KillConnection(session) => write!(f, "KILL CONNECTION {session}"),
+            Self::Shutdown => f.write_str("PROXYSQL SHUTDOWN"),
             Self::DeleteMembers(members) => {
                 f.write_str("DELETE FROM proxysql_servers WHERE ")?;
                 separated(f, " OR ", members, |f, m| {
@@ -175,6 +227,36 @@ UNION ALL SELECT 'peer', hostname, port, name, version, epoch, checksum, updated
 const FOLLOWERS: &str = "\
 UNION ALL SELECT 'follower', uuid, hostname, port, admin_mysql_ifaces, '', '', '' FROM stats_proxysql_servers_clients_status \
 WHERE last_seen_at > strftime('%s', 'now') - 60";
+
+/// Rows of four columns. `stats_mysql_users` has the users that are in effect for clients, and nothing is rebuilt for it that is not
+/// read; `frontend_connections` counts those who have logged in. Each number is ProxySQL's own and live.
+const HEALTH: &str = "\
+SELECT 'users' AS kind, COUNT(*) AS a, COALESCE(SUM(frontend_connections), 0) AS b, '' AS c FROM stats_mysql_users \
+UNION ALL SELECT 'backends', hostgroup_id, status, COUNT(*) FROM runtime_mysql_servers GROUP BY hostgroup_id, status \
+UNION ALL SELECT 'global', variable_name, variable_value, '' FROM stats_mysql_global \
+WHERE variable_name IN ('mysql_listener_paused', 'Questions') \
+UNION ALL SELECT 'variable', variable_name, variable_value, '' FROM runtime_global_variables \
+WHERE variable_name IN ('mysql-threads', 'pgsql-threads', 'mysql-session_idle_show_processlist') \
+UNION ALL SELECT 'member', hostname, port, comment FROM runtime_proxysql_servers \
+UNION ALL SELECT 'pgsql', COUNT(*), '', '' FROM sqlite_master WHERE type='table' AND name='pgsql_servers'";
+
+const HEALTH_OF_PGSQL: &str = "\
+ UNION ALL SELECT 'users', COUNT(*), COALESCE(SUM(frontend_connections), 0), '' FROM stats_pgsql_users \
+UNION ALL SELECT 'backends', 'pgsql ' || hostgroup_id, status, COUNT(*) FROM runtime_pgsql_servers GROUP BY hostgroup_id, status \
+UNION ALL SELECT 'global', variable_name, variable_value, '' FROM stats_pgsql_global \
+WHERE variable_name IN ('pgsql_listener_paused', 'Questions')";
+
+/// Rows of two columns.
+const CLIENTS: &str = "\
+SELECT 'clients' AS kind, COALESCE(SUM(frontend_connections), 0) AS a FROM stats_mysql_users \
+UNION ALL SELECT 'paused', variable_value FROM stats_mysql_global WHERE variable_name='mysql_listener_paused'";
+
+const CLIENTS_OF_PGSQL: &str = "\
+ UNION ALL SELECT 'clients', COALESCE(SUM(frontend_connections), 0) FROM stats_pgsql_users \
+UNION ALL SELECT 'paused', variable_value FROM stats_pgsql_global WHERE variable_name='pgsql_listener_paused'";
+
+/// A client that waits for nothing: no query runs, no backend is held, as by a transaction, a lock or a temporary table.
+const IDLE: &str = "command='Sleep' AND srv_host IS NULL";
 
 /// A text as a SQL string: single quotes, doubled inside.
 struct Quoted<'a>(&'a str);

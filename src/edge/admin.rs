@@ -84,6 +84,8 @@ pub enum AdminError {
         address: String,
         /// What the driver said.
         reason: String,
+        /// Nobody listens there.
+        refused: bool,
     },
     /// `ProxySQL` refused user and password.
     #[error("ProxySQL at {address} refuses the login: {text} (code {code})")]
@@ -137,6 +139,21 @@ impl AdminError {
         matches!(self, Self::Refused { .. })
     }
 
+    /// Whether nobody listens at the admin port: a `ProxySQL` that hangs still accepts.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Unreachable { refused: true, .. })
+    }
+
+    /// Whether the connection broke: it may have been broken for long, and a new one be all that it takes.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. })
+    }
+
+    /// Whether the statement can have been carried out, though there is no answer.
+    pub fn may_have_been_sent(&self) -> bool {
+        matches!(self, Self::Deadline { .. } | Self::Lost { .. })
+    }
+
     /// Whether the statement named a table that this release of `ProxySQL` does not have. The code is that of any other failure.
     pub fn names_no_such_table(&self) -> bool {
         matches!(self, Self::Refused { text, .. } if text.contains("no such table"))
@@ -164,13 +181,18 @@ impl Admin {
     /// Sends a statement, over a new connection if there is none, and reads the whole answer.
     ///
     /// # Errors
-    /// See [`AdminError`]. After any but [`AdminError::Refused`] there is no connection any more.
+    /// See [`AdminError`]. After any but [`AdminError::Refused`] there is no connection any more. That `ProxySQL` hangs up is no error
+    /// where that is its answer.
     pub async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
-        self.run_within(statement, self.target.statement_timeout).await
+        self.run_within(statement, statement.bound().unwrap_or(self.target.statement_timeout)).await
     }
 
-    /// As [`run`](Self::run), with a bound of its own, for what takes `ProxySQL` long.
+    /// As [`run`](Self::run), with a bound of the caller's.
     pub async fn run_within(&mut self, statement: &Statement, after: Duration) -> Result<Answer, AdminError> {
+        if statement.ends_proxysql() {
+            // That a connection ends is an answer only of one that was alive a moment ago.
+            self.slot = None;
+        }
         // Taken, not borrowed: a call that is abandoned at any await below drops the connection.
         let mut held = Held(self.slot.take());
         let conn = match &mut held.0 {
@@ -179,13 +201,14 @@ impl Admin {
         };
         match timeout(after, exchange(conn, statement.to_string())).await {
             Ok(Ok(answer)) => {
-                self.slot = held.0.take();
+                self.slot = held.0.take().filter(|_| !statement.spoils_connection());
                 Ok(answer)
             }
             Ok(Err(mysql_async::Error::Server(error))) => {
-                self.slot = held.0.take();
+                self.slot = held.0.take().filter(|_| !statement.spoils_connection());
                 Err(AdminError::Refused { statement: statement.name(), code: error.code, text: error.message })
             }
+            Ok(Err(_)) if statement.ends_proxysql() => Ok(Answer::default()),
             Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: reason(&error) }),
             Err(_) => Err(AdminError::Deadline { statement: statement.name(), after }),
         }
@@ -234,7 +257,9 @@ impl Admin {
             Ok(Err(mysql_async::Error::Server(error))) => {
                 Err(AdminError::LoginRefused { address, code: error.code, text: error.message })
             }
-            Ok(Err(error)) => Err(AdminError::Unreachable { address, reason: reason(&error) }),
+            Ok(Err(error)) => {
+                Err(AdminError::Unreachable { address, reason: reason(&error), refused: is_refused(&error) })
+            }
             Err(_) => Err(AdminError::Mute { address, after: *connect_timeout }),
         }
     }
@@ -339,6 +364,10 @@ fn reason(error: &mysql_async::Error) -> String {
         mysql_async::Error::Io(mysql_async::IoError::Io(error)) => error.to_string(),
         other => other.to_string(),
     }
+}
+
+fn is_refused(error: &mysql_async::Error) -> bool {
+    matches!(error, mysql_async::Error::Io(mysql_async::IoError::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn text(value: Value) -> String {

@@ -34,6 +34,8 @@ const READ_DEADLINE: Duration = Duration::from_secs(75);
 /// Requests to the API server in a second, at most. The watcher resumes a watch that ended in order at once, and some proxies end
 /// each one at once.
 const MOST_REQUESTS: u64 = 20;
+/// What the client library says where nobody has said a namespace.
+const NO_NAMESPACE: &str = "default";
 /// Pause after the first failure; doubled, with jitter, up to the next.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// The longest pause between two tries, before jitter, which may double it: so much can a change be late after the API server is
@@ -73,6 +75,31 @@ pub async fn client() -> Result<Client, PodsError> {
     config.reset_reader_on_write = true;
     let limit = RateLimitLayer::new(MOST_REQUESTS, Duration::from_secs(1));
     Ok(ClientBuilder::try_from(config)?.with_layer(&limit).build())
+}
+
+/// What a process asks of its own pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnPod {
+    /// It is being deleted: this process is not merely restarted.
+    pub deleted: bool,
+    /// `terminationGracePeriodSeconds`.
+    pub grace_period: Option<Duration>,
+}
+
+/// Asks for the pod `name`: in `namespace`, else in the one that the service account says, else in `fallback`. A pod that is not
+/// there any more was deleted.
+///
+/// # Errors
+/// The API server is not found, does not answer or does not allow it. The caller bounds the time.
+pub async fn own(name: &str, namespace: Option<&str>, fallback: &str) -> Result<OwnPod, PodsError> {
+    let client = client().await?;
+    let said = Some(client.default_namespace()).filter(|said| *said != NO_NAMESPACE).map(ToOwned::to_owned);
+    let namespace = namespace.map(ToOwned::to_owned).or(said).unwrap_or_else(|| fallback.to_owned());
+    let pod = Api::<Pod>::namespaced(client, &namespace).get_opt(name).await?;
+    Ok(OwnPod {
+        deleted: pod.as_ref().is_none_or(|pod| pod.metadata.deletion_timestamp.is_some()),
+        grace_period: pod.and_then(|pod| pod.grace_period),
+    })
 }
 
 /// Follows the pods of `selection` until `stop`, and publishes the roster whenever a decision could depend on the change.
@@ -188,6 +215,7 @@ struct Pod {
     metadata: ObjectMeta,
     address: Option<IpAddr>,
     running: bool,
+    grace_period: Option<Duration>,
 }
 
 impl kube::Resource for Pod {
@@ -231,7 +259,15 @@ impl From<Pod> for Sighting {
 struct WirePod {
     metadata: WireMeta,
     #[serde(default)]
+    spec: WireSpec,
+    #[serde(default)]
     status: WireStatus,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct WireSpec {
+    termination_grace_period_seconds: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -261,7 +297,7 @@ struct WireAddress {
 }
 
 impl From<WirePod> for Pod {
-    fn from(WirePod { metadata, status }: WirePod) -> Self {
+    fn from(WirePod { metadata, spec, status }: WirePod) -> Self {
         // `podIP` is the first of `podIPs`; older API servers send only the one.
         let address = if status.pod_ip.is_empty() {
             status.pod_ips.into_iter().next().map(|a| a.ip)
@@ -279,6 +315,7 @@ impl From<WirePod> for Pod {
             },
             address: address.and_then(|ip| ip.parse().ok()),
             running: status.phase == "Running",
+            grace_period: spec.termination_grace_period_seconds.map(Duration::from_secs),
         }
     }
 }

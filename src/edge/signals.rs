@@ -4,12 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook_tokio::Signals;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
-use crate::state::State;
+use crate::domain::health::{Policy, Probe, judge};
+use crate::state::{Command, State};
 
 /// The signals that the process hears, from the moment this exists.
 pub struct Heard(Signals);
@@ -21,20 +23,98 @@ pub struct Heard(Signals);
 pub fn listen() -> io::Result<Heard> {
     // A file that must not grow any more is an error for who writes it, and not the end.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    Signals::new([SIGTERM, SIGINT]).map(Heard)
+    Signals::new([SIGTERM, SIGINT, SIGUSR1]).map(Heard)
 }
 
-/// Turns signals into commands until `stop`. A second request to end is taken at its word: the process exits at once.
-pub async fn follow(Heard(mut signals): Heard, state: State, stop: CancellationToken) {
-    let mut asked = false;
+/// Turns signals into commands until `stop`: SIGTERM and SIGINT into what `on_term` says, SIGUSR1 into a line with the status.
+///
+/// A second request to end is taken at its word: it ends the waiting. A third ends the process at once.
+pub async fn follow<F>(
+    Heard(mut signals): Heard,
+    state: State,
+    policy: Policy,
+    on_term: impl Fn() -> F,
+    stop: CancellationToken,
+) where
+    F: Future<Output = Command>,
+{
+    let mut asked = Asked::default();
     while let Some(Some(signal)) = stop.run_until_cancelled(signals.next()).await {
         let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
-        if asked {
-            info!(signal = name, "asked to end again; exiting at once");
-            std::process::exit(1);
+        if signal == SIGUSR1 {
+            say_status(&state, &policy);
+            continue;
         }
-        asked = true;
-        info!(signal = name, "asked to end");
-        state.stop();
+        // A drain that was cancelled since has answered the request before this one.
+        let drains = state.status().drains_ended;
+        match asked.again(drains) {
+            0 => {
+                let command = on_term().await;
+                let detach = command == Command::Detach;
+                info!(signal = name, leaving_proxysql = detach, "asked to end");
+                state.ask(command);
+                asked = Asked { drains: Some(drains), times: if detach { 2 } else { 1 } };
+            }
+            1 => {
+                warn!(signal = name, "asked to end again; waiting for nobody any more");
+                state.ask(Command::Hurry);
+            }
+            _ => {
+                warn!(signal = name, "asked to end once more; exiting at once");
+                std::process::exit(1);
+            }
+        }
     }
+}
+
+/// How often the process was asked to end, and how many drains had ended then.
+#[derive(Debug, Default)]
+struct Asked {
+    drains: Option<u64>,
+    times: u32,
+}
+
+impl Asked {
+    /// How often it was asked before, in the same drain.
+    fn again(&mut self, drains: u64) -> u32 {
+        if self.drains != Some(drains) {
+            *self = Self::default();
+        }
+        let before = self.times;
+        self.times += 1;
+        before
+    }
+}
+
+fn say_status(state: &State, policy: &Policy) {
+    let status = state.status();
+    let known = status.known(Instant::now());
+    let ready = judge(&known, policy, Probe::Ready);
+    let live = judge(&known, policy, Probe::Live);
+    let backends = ready.body.backends;
+    let list = |items: Vec<String>| items.join(", ");
+    let members = known.snapshot.map(|snapshot| {
+        let member = |(address, comment): &(String, String)| format!("{address} {comment}");
+        list(snapshot.members.iter().map(member).collect())
+    });
+    let groups = known.snapshot.map(|snapshot| {
+        let group = |((group, status), many): (&(String, String), &u64)| format!("{group} {status} {many}");
+        list(snapshot.backends.iter().map(group).collect())
+    });
+    info!(
+        phase = status.stage.as_str(),
+        ready = ready.code == 200,
+        live = live.code == 200,
+        reasons = list(ready.body.reasons.iter().map(ToString::to_string).collect()),
+        clients = ready.body.clients,
+        backends = backends.total,
+        online = backends.online,
+        shunned = backends.shunned,
+        hostgroups = groups.unwrap_or_default(),
+        members = members.unwrap_or_default(),
+        age_ms = ready.body.age_ms,
+        trouble = status.trouble.as_deref().unwrap_or_default(),
+        drain = status.drain.as_ref().map(|drain| format!("{drain:?}")).unwrap_or_default(),
+        "status"
+    );
 }

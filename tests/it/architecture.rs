@@ -26,6 +26,8 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("kube", "edge::pods"),
     ("k8s_openapi", "edge::pods"),
     ("axum", "edge::http"),
+    ("hyper", "edge::http"),
+    ("hyper_util", "edge::http"),
     ("csv", "edge::dump"),
     ("flate2", "edge::dump"),
     ("signal_hook", "edge::signals"),

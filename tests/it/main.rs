@@ -5,8 +5,11 @@
 
 mod architecture;
 mod config;
+mod drain;
 mod dump;
+mod health;
 mod kubernetes;
+mod life;
 mod membership;
 mod publish;
 mod satellite;

@@ -94,6 +94,8 @@ pub(crate) struct Clients {
     ended: Vec<(u32, ClientEnd)>,
     pub(crate) created: u64,
     pub(crate) denied: u64,
+    /// Statements run, as far as scripted clients run any: one each time that a client that is logged in does something else.
+    pub(crate) questions: u64,
     transactions: Option<(Instant, usize)>,
 }
 
@@ -103,15 +105,18 @@ impl Clients {
         let now = Instant::now();
         let changed = now.checked_sub(spec.since).unwrap_or(now);
         self.created += 1;
+        self.questions += u64::from(spec.state != ClientState::Connecting);
         self.live.insert(id, Client { spec, changed, token });
     }
 
     pub(crate) fn change(&mut self, id: u32, change: impl FnOnce(&mut ClientSpec)) -> bool {
-        self.live.get_mut(&id).is_some_and(|client| {
+        let changed = self.live.get_mut(&id).map(|client| {
             change(&mut client.spec);
             client.changed = Instant::now();
-            true
-        })
+            client.spec.state != ClientState::Connecting
+        });
+        self.questions += u64::from(changed == Some(true));
+        changed.is_some()
     }
 
     pub(crate) fn end(&mut self, id: u32, end: ClientEnd) -> bool {

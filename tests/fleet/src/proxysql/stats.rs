@@ -167,6 +167,7 @@ fn status_rows(life: &Life, store: &Store) -> Vec<TextRow> {
         "Active_Transactions" => transactions.to_string(),
         "Client_Connections_connected" => clients.connected(Protocol::Mysql).to_string(),
         "Client_Connections_created" => clients.created.to_string(),
+        "Questions" => clients.questions.to_string(),
         "Client_Connections_non_idle" => clients.not_idle().to_string(),
         "Server_Connections_connected" => held.to_string(),
         "Access_Denied_Wrong_Password" => clients.denied.to_string(),

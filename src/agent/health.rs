@@ -1,0 +1,73 @@
+//! Looks at health: one statement, whose answer all who asked share.
+
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::Proxysql;
+use super::round::RoundError;
+use crate::domain::health::Snapshot;
+use crate::domain::statement::Statement;
+use crate::domain::trouble::Trouble;
+use crate::edge::admin::AdminError;
+use crate::state::Publisher;
+
+/// What looks at health remember beside what they publish.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    pgsql: bool,
+    trouble: Trouble,
+    began: Option<Instant>,
+}
+
+impl Health {
+    /// Looks once, and publishes what is seen or that it failed.
+    pub(super) async fn look<P: Proxysql>(&mut self, admin: &mut P, publisher: &Publisher) -> Option<RoundError> {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        match self.read(admin).await {
+            Ok(mut snapshot) => {
+                self.trouble.is_over();
+                publisher.publish(|status| {
+                    snapshot.served |= status.seen.as_ref().is_some_and(|(last, _)| last.served);
+                    status.seen = Some((snapshot, Instant::now()));
+                });
+                None
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                if matches!(error, RoundError::Unreadable(_)) && self.trouble.is(&reason, began.elapsed()) {
+                    warn!(%reason, "cannot see how ProxySQL is");
+                } else {
+                    debug!(%reason, "no look at health");
+                }
+                publisher.publish(|status| {
+                    status.failed_at = Some(Instant::now());
+                    status.trouble = Some(reason);
+                });
+                Some(error)
+            }
+        }
+    }
+
+    /// Whether the tables of `PostgreSQL` are there shows in the answer: with them, the look is had again.
+    async fn read<P: Proxysql>(&mut self, admin: &mut P) -> Result<Snapshot, RoundError> {
+        let mut first = admin.run(&Statement::Health(self.pgsql)).await;
+        if first.as_ref().is_err_and(AdminError::is_lost) {
+            // ProxySQL was restarted since the last statement.
+            first = admin.run(&Statement::Health(self.pgsql)).await;
+        }
+        let answer = match first {
+            // Another release than before is behind the port.
+            Err(error) if self.pgsql && error.names_no_such_table() => {
+                self.pgsql = false;
+                admin.run(&Statement::Health(false)).await?
+            }
+            answer => answer?,
+        };
+        let snapshot = Snapshot::read(&answer.rows)?;
+        if snapshot.pgsql == self.pgsql {
+            return Ok(snapshot);
+        }
+        self.pgsql = snapshot.pgsql;
+        Ok(Snapshot::read(&admin.run(&Statement::Health(self.pgsql)).await?.rows)?)
+    }
+}

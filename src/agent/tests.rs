@@ -1,0 +1,424 @@
+//! The loop under a paused clock, with a `ProxySQL` that is a script.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use proptest::prelude::*;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::*;
+use crate::domain::drain::Ending;
+use crate::domain::health::Contact;
+use crate::state::{self, PROBE_PATIENCE, State};
+
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+const STATEMENT_TIMEOUT: Duration = s(10);
+
+/// What the scripted `ProxySQL` is like.
+#[derive(Debug, Default)]
+struct World {
+    /// Every statement that it was sent.
+    heard: Vec<String>,
+    clients: u64,
+    /// Of these, in transactions.
+    busy: u64,
+    killed: u64,
+    paused: bool,
+    down: bool,
+    /// Answers nothing, as if it was stopped.
+    mute: bool,
+    latency: Duration,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Script(Arc<Mutex<World>>);
+
+impl Script {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap()
+    }
+
+    fn count(&self, what: &str) -> usize {
+        self.world().heard.iter().filter(|sql| sql.starts_with(what)).count()
+    }
+
+    fn answer(&self, statement: &Statement) -> Answer {
+        let mut world = self.world();
+        let row = |columns: &[&str]| columns.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let number = |number: u64| number.to_string();
+        let paused = if world.paused { "true" } else { "false" };
+        let rows = match statement {
+            Statement::Observe => vec![
+                row(&["clock", "100"]),
+                row(&["memory", "10.0.0.1", "6032", "0", "core-0"]),
+                row(&["runtime", "10.0.0.1", "6032", "0", "core-0"]),
+                row(&["peer", "10.0.0.1", "6032", "mysql_users", "2", "50", "0xA", "100"]),
+            ],
+            Statement::Health(_) => vec![
+                row(&["users", "1", &number(world.clients), ""]),
+                row(&["backends", "0", "ONLINE", "1"]),
+                row(&["global", "mysql_listener_paused", paused, ""]),
+                row(&["variable", "mysql-threads", "2", ""]),
+                row(&["variable", "mysql-session_idle_show_processlist", "true", ""]),
+            ],
+            Statement::Clients(..) => {
+                let idle = world.clients - world.busy;
+                let mut rows = vec![
+                    row(&["clients", &number(world.clients)]),
+                    row(&["paused", paused]),
+                    row(&["idle", &number(idle)]),
+                ];
+                let killed = world.killed;
+                rows.extend((killed..killed + idle.min(100)).map(|id| row(&["session", &number(id)])));
+                rows
+            }
+            Statement::KillConnection(_) => {
+                world.clients -= 1;
+                world.killed += 1;
+                Vec::new()
+            }
+            Statement::Pause(_) => {
+                world.paused = true;
+                Vec::new()
+            }
+            Statement::Resume(_) => {
+                world.paused = false;
+                Vec::new()
+            }
+            Statement::Shutdown => {
+                world.down = true;
+                Vec::new()
+            }
+            _ => Vec::new(),
+        };
+        Answer { rows, affected: 0 }
+    }
+}
+
+impl Proxysql for Script {
+    async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
+        let (down, mute, latency) = {
+            let mut world = self.world();
+            if !world.down {
+                world.heard.push(statement.to_string());
+            }
+            (world.down, world.mute, world.latency)
+        };
+        if down {
+            return Err(AdminError::Unreachable { address: "here".into(), reason: "refused".into(), refused: true });
+        }
+        if mute {
+            let after = statement.bound().unwrap_or(STATEMENT_TIMEOUT);
+            sleep(after).await;
+            return Err(AdminError::Deadline { statement: statement.name(), after });
+        }
+        sleep(if matches!(statement, Statement::Pause(_)) { s(1) } else { latency.max(ms(1)) }).await;
+        Ok(self.answer(statement))
+    }
+}
+
+struct Bench {
+    script: Script,
+    state: State,
+    agent: JoinSet<()>,
+    marker: std::path::PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+fn settings() -> Settings {
+    Settings {
+        interval: s(10),
+        start_delay: Duration::ZERO,
+        limits: Limits { propagation_delay: s(5), drain_timeout: s(30), shutdown_timeout: s(60) },
+        evict_idle_after: ms(200),
+    }
+}
+
+impl Bench {
+    fn start(script: Script, settings: Settings) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let marker = dir.path().join("draining");
+        let (state, mailbox, publisher) = state::channel();
+        let satellite = Mode::Satellite(Satellite::new("proxysql-core".into()));
+        let file = Marker::new(marker.clone());
+        let agent = Agent::new(script.clone(), satellite, settings, file, mailbox, publisher);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(agent.run());
+        Self { script, state, agent: tasks, marker, _dir: dir }
+    }
+
+    async fn answers(&self) {
+        self.state.until(|status| status.seen.is_some()).await;
+    }
+
+    /// How long the way down takes from now on, and how it ends.
+    async fn drain(&mut self) -> (Duration, Option<Ending>) {
+        let began = Instant::now();
+        self.state.ask(Command::Drain);
+        self.state.drained(0).await;
+        self.agent.join_next().await.unwrap().unwrap();
+        let ended = self.state.status().drain.as_ref().and_then(|drain| drain.ended);
+        (began.elapsed(), ended)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_who_probe_at_one_time_share_one_look() {
+    let script = Script::default();
+    script.world().latency = ms(300);
+    let bench = Bench::start(script.clone(), settings());
+    bench.answers().await;
+    sleep(s(2)).await;
+    let before = script.count("SELECT 'users'");
+    let mut probes = JoinSet::new();
+    for _ in 0..500 {
+        let state = bench.state.clone();
+        probes.spawn(async move { state.refreshed(s(1)).await });
+    }
+    probes.join_all().await;
+    assert_eq!(script.count("SELECT 'users'"), before + 1);
+    // Young enough for whoever comes within a second; and without anybody who asks nothing is read.
+    sleep(ms(900)).await;
+    bench.state.refreshed(s(1)).await;
+    assert_eq!(script.count("SELECT 'users'"), before + 1);
+    sleep(s(60)).await;
+    assert_eq!(script.count("SELECT 'users'"), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_waits_for_a_while_and_the_silence_is_counted_from_the_first_question() {
+    let script = Script::default();
+    let bench = Bench::start(script.clone(), settings());
+    bench.answers().await;
+    sleep(s(5)).await;
+    script.world().mute = true;
+    let asked = Instant::now();
+    bench.state.refreshed(s(1)).await;
+    assert_eq!(asked.elapsed(), PROBE_PATIENCE);
+    let silence = |bench: &Bench| bench.state.status().contact(Instant::now());
+    assert_eq!(silence(&bench), Contact::Answering(PROBE_PATIENCE));
+    // Questions that are given up and asked again are one silence.
+    sleep(s(29)).await;
+    assert_eq!(silence(&bench), Contact::Answering(s(29) + PROBE_PATIENCE));
+    script.world().mute = false;
+    sleep(s(15)).await;
+    assert_eq!(silence(&bench), Contact::Answering(Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_that_fails_answers_at_once_and_is_not_asked_for_in_a_flood() {
+    let script = Script::default();
+    let bench = Bench::start(script.clone(), settings());
+    bench.answers().await;
+    sleep(s(2)).await;
+    script.world().down = true;
+    let asked = Instant::now();
+    bench.state.refreshed(s(1)).await;
+    assert!(asked.elapsed() < ms(10));
+    assert!(matches!(bench.state.status().contact(Instant::now()), Contact::Gone(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_asked_during_the_start_delay_and_probes_do_not_wait() {
+    let script = Script::default();
+    let bench = Bench::start(script.clone(), Settings { start_delay: s(20), ..settings() });
+    sleep(s(19)).await;
+    let asked = Instant::now();
+    bench.state.refreshed(s(1)).await;
+    assert_eq!((asked.elapsed(), script.world().heard.len()), (Duration::ZERO, 0));
+    bench.answers().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_clients_the_way_down_takes_what_pause_takes() {
+    let mut bench = Bench::start(Script::default(), settings());
+    bench.answers().await;
+    let (took, ended) = bench.drain().await;
+    assert!(took < s(1) + ms(50), "{took:?}");
+    assert_eq!(ended, Some(Ending::Empty));
+    assert_eq!((bench.script.count("PROXYSQL PAUSE"), bench.script.count("PROXYSQL SHUTDOWN")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_clients_are_evicted_and_busy_ones_cut_at_the_deadline_only() {
+    let script = Script::default();
+    (script.world().clients, script.world().busy) = (120, 2);
+    let mut bench = Bench::start(script.clone(), settings());
+    bench.answers().await;
+    let (took, ended) = bench.drain().await;
+    assert!(took > s(36) && took < s(37), "{took:?}");
+    assert_eq!(ended, Some(Ending::DrainTimeout));
+    let drain = bench.state.status().drain.clone().unwrap();
+    assert_eq!((drain.clients, drain.evicted, drain.finished, drain.cut), (120, 118, 0, 2));
+    assert!(bench.marker.is_file());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wedged_proxysql_holds_it_up_to_the_bound_and_no_longer() {
+    for after in [0, 3_000, 6_500, 20_000] {
+        let script = Script::default();
+        (script.world().clients, script.world().busy) = (1, 1);
+        let mut bench = Bench::start(script.clone(), settings());
+        bench.answers().await;
+        let wedging = async {
+            sleep(ms(after)).await;
+            script.world().mute = true;
+        };
+        let ((took, ended), ()) = tokio::join!(bench.drain(), wedging);
+        assert_eq!((took, ended), (s(60), Some(Ending::ShutdownTimeout)), "after {after}");
+        assert!(script.count("PROXYSQL PAUSE") <= 1 && script.count("PROXYSQL SHUTDOWN") <= 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_goes_away_or_never_came_ends_it_at_once() {
+    let script = Script::default();
+    script.world().clients = 5;
+    let mut bench = Bench::start(script.clone(), settings());
+    bench.answers().await;
+    script.world().down = true;
+    let (took, ended) = bench.drain().await;
+    assert!(took < ms(100), "{took:?}");
+    assert_eq!(ended, Some(Ending::Gone));
+    for (down, mute) in [(true, false), (false, true)] {
+        let script = Script::default();
+        (script.world().down, script.world().mute) = (down, mute);
+        let mut bench = Bench::start(script, settings());
+        sleep(s(3)).await;
+        let (took, _) = bench.drain().await;
+        assert!(took < s(2), "{took:?}");
+    }
+    // While it still sleeps.
+    let mut bench = Bench::start(Script::default(), Settings { start_delay: s(99), ..settings() });
+    let (took, ended) = bench.drain().await;
+    assert!(took < s(2) && ended == Some(Ending::Empty), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_round_that_has_begun_is_brought_to_its_end_before_the_listener_closes() {
+    let script = Script::default();
+    script.world().latency = ms(400);
+    let mut bench = Bench::start(script.clone(), settings());
+    sleep(ms(500)).await;
+    // The list of members is empty now: the next round restores it, in steps of 400 ms each.
+    bench.drain().await;
+    let heard = script.world().heard.clone();
+    let first_of_the_way = heard.iter().position(|sql| sql.starts_with("PROXYSQL PAUSE")).unwrap();
+    assert!(heard[..first_of_the_way].iter().any(|sql| sql.starts_with("SELECT 'clock'")), "{heard:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_is_cancelled_leaves_nothing_behind() {
+    let script = Script::default();
+    (script.world().clients, script.world().busy) = (3, 3);
+    let mut bench = Bench::start(script.clone(), settings());
+    bench.answers().await;
+    bench.state.ask(Command::Drain);
+    bench.state.until(|status| status.stage == Stage::Draining).await;
+    sleep(s(8)).await;
+    assert!(script.world().paused && bench.marker.is_file());
+    bench.state.ask(Command::Cancel);
+    bench.state.drained(0).await;
+    assert!(!script.world().paused && !bench.marker.exists());
+    assert_eq!(bench.state.status().stage, Stage::Running);
+    assert_eq!(bench.state.status().drain.as_ref().unwrap().ended, Some(Ending::Cancelled));
+    // It serves as before, and goes down as before.
+    bench.state.refreshed(s(1)).await;
+    assert!(!bench.state.status().seen.as_ref().unwrap().0.paused);
+    bench.state.ask(Command::Drain);
+    bench.state.drained(1).await;
+    bench.agent.join_next().await.unwrap().unwrap();
+    assert_eq!(script.count("PROXYSQL SHUTDOWN"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn detached_it_ends_and_leaves_proxysql_alone_unless_it_is_draining() {
+    let mut bench = Bench::start(Script::default(), settings());
+    bench.answers().await;
+    bench.state.ask(Command::Detach);
+    bench.agent.join_next().await.unwrap().unwrap();
+    assert_eq!(bench.script.count("PROXYSQL"), 0);
+
+    let script = Script::default();
+    (script.world().clients, script.world().busy) = (1, 1);
+    let mut bench = Bench::start(script, settings());
+    bench.answers().await;
+    bench.state.ask(Command::Drain);
+    sleep(s(7)).await;
+    bench.state.ask(Command::Detach);
+    bench.agent.join_next().await.unwrap().unwrap();
+    assert_eq!(bench.script.count("PROXYSQL SHUTDOWN"), 1);
+}
+
+/// Who asks for what, and how long after the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    Waits,
+    HangsUp,
+    Term,
+}
+
+fn callers() -> impl Strategy<Value = Vec<(Caller, u64)>> {
+    let all =
+        vec![Caller::Waits, Caller::Waits, Caller::Waits, Caller::Waits, Caller::HangsUp, Caller::Term, Caller::Term];
+    (Just(all).prop_shuffle(), prop::collection::vec(prop_oneof![Just(0), 0..3_000u64, 0..40_000u64], 7))
+        .prop_map(|(callers, gaps)| callers.into_iter().zip(gaps).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Four callers of `/shutdown`, two SIGTERMs and a client that hangs up: one PAUSE, one SHUTDOWN, every waiting caller answered.
+    /// The second SIGTERM may come before the PAUSE; then there is none, for nobody is waited for any more.
+    #[test]
+    fn however_many_ask_in_whatever_order_it_happens_once(callers in callers(), clients in 0..4u64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let script = Script::default();
+            (script.world().clients, script.world().busy) = (clients, clients);
+            let mut bench = Bench::start(script.clone(), settings());
+            bench.answers().await;
+            let mut waiting = JoinSet::new();
+            let mut terms = 0;
+            let mut hurried_before_pause = false;
+            for (caller, gap) in callers {
+                sleep(ms(gap)).await;
+                match caller {
+                    Caller::Waits | Caller::HangsUp => {
+                        let state = bench.state.clone();
+                        let call = async move {
+                            state.ask(Command::Drain);
+                            state.until(|status| status.drains_ended > 0 || status.stage == Stage::Stopped).await;
+                            state.status().drain.as_ref().and_then(|drain| drain.ended)
+                        };
+                        if caller == Caller::Waits {
+                            waiting.spawn(call);
+                        } else {
+                            assert!(timeout(ms(1), call).await.is_err() || bench.state.status().stage == Stage::Stopped);
+                        }
+                    }
+                    Caller::Term => {
+                        terms += 1;
+                        hurried_before_pause |= terms == 2 && script.count("PROXYSQL PAUSE") == 0;
+                        bench.state.ask(if terms == 1 { Command::Drain } else { Command::Hurry });
+                    }
+                }
+            }
+            bench.agent.join_next().await.unwrap().unwrap();
+            let answers = waiting.join_all().await;
+            prop_assert_eq!(answers.len(), 4);
+            prop_assert!(answers.iter().all(|ended| *ended == answers[0] && ended.is_some()), "{:?}", answers);
+            prop_assert_eq!(script.count("PROXYSQL SHUTDOWN"), 1);
+            let pauses = script.count("PROXYSQL PAUSE");
+            prop_assert!(pauses == 1 || (pauses == 0 && hurried_before_pause));
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,478 @@
+//! What a probe is told: one look at `ProxySQL`'s health, and what follows from it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::drain::{Progress, Stage};
+use super::observation::{Unreadable, number};
+
+/// One answer to [`super::statement::Statement::Health`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, as ProxySQL says it")]
+pub struct Snapshot {
+    /// Users in effect that clients can log in as, `MySQL`'s and `PostgreSQL`'s.
+    pub users: u64,
+    /// Logged-in clients, `MySQL`'s and `PostgreSQL`'s. A TCP connection that never logs in is none.
+    pub clients: u64,
+    /// Whether a client has ever run anything in this `ProxySQL` process.
+    pub served: bool,
+    /// Servers in effect, by hostgroup and status.
+    pub backends: BTreeMap<(String, String), u64>,
+    /// Whether a listener is paused. Releases before 2.6.1 do not say.
+    pub paused: bool,
+    /// Worker threads, `MySQL`'s and `PostgreSQL`'s: `PROXYSQL PAUSE` takes about a second for each.
+    pub threads: u32,
+    /// Whether idle sessions are listed, `mysql-session_idle_show_processlist`.
+    pub lists_idle: bool,
+    /// Whether this `ProxySQL` has the tables of `PostgreSQL`.
+    pub pgsql: bool,
+    /// Rows of `proxysql_servers` in effect: address with port, and comment.
+    pub members: Vec<(String, String)>,
+}
+
+impl Snapshot {
+    /// Reads the rows of an answer.
+    ///
+    /// # Errors
+    /// A value that is not of the type that its column has.
+    pub fn read(rows: &[Vec<String>]) -> Result<Self, Unreadable> {
+        let mut seen = Self { lists_idle: true, ..Self::default() };
+        for row in rows {
+            let column = |i: usize| row.get(i).map_or("", String::as_str);
+            match column(0) {
+                "users" => {
+                    seen.users += number::<u64>("a number of users", column(1))?;
+                    seen.clients += number::<u64>("a number of clients", column(2))?;
+                }
+                "backends" => {
+                    let many: u64 = number("a number of backends", column(3))?;
+                    *seen.backends.entry((column(1).to_owned(), column(2).to_owned())).or_default() += many;
+                }
+                "global" => match column(1) {
+                    "mysql_listener_paused" | "pgsql_listener_paused" => seen.paused |= column(2) == "true",
+                    "Questions" => seen.served |= number::<u64>("Questions", column(2))? > 0,
+                    _ => {}
+                },
+                "variable" => match column(1) {
+                    "mysql-threads" | "pgsql-threads" => seen.threads += number::<u32>(column_name(row), column(2))?,
+                    "mysql-session_idle_show_processlist" => seen.lists_idle = column(2) == "true",
+                    _ => {}
+                },
+                "member" => seen.members.push((format!("{}:{}", column(1), column(2)), column(3).to_owned())),
+                "pgsql" => seen.pgsql = column(1) != "0",
+                other => return Err(Unreadable::new("a row's kind", other)),
+            }
+        }
+        seen.served |= seen.clients > 0;
+        Ok(seen)
+    }
+
+    /// How many servers there are, and how they are.
+    pub fn counts(&self) -> Backends {
+        let mut counts = Backends::default();
+        for ((_, status), many) in &self.backends {
+            counts.total += many;
+            match status.as_str() {
+                "ONLINE" => counts.online += many,
+                // Also SHUNNED_REPLICATION_LAG.
+                status if status.starts_with("SHUNNED") => counts.shunned += many,
+                _ => {}
+            }
+        }
+        counts
+    }
+}
+
+fn column_name(row: &[String]) -> &'static str {
+    if row.get(1).is_some_and(|name| name == "pgsql-threads") { "pgsql-threads" } else { "mysql-threads" }
+}
+
+/// Servers in effect, as the probes show them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Backends {
+    /// All of them, whatever their status.
+    pub total: u64,
+    /// Those that take queries.
+    pub online: u64,
+    /// Those that `ProxySQL` itself has taken out for a while.
+    pub shunned: u64,
+}
+
+/// How `ProxySQL` answers at the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Contact {
+    /// It has not answered yet.
+    #[default]
+    Never,
+    /// It has answered whatever it was asked, but for a question that it has not answered for so long.
+    Answering(Duration),
+    /// It has answered before, and nobody listens at its admin port any more.
+    Gone(Duration),
+}
+
+impl Contact {
+    /// For how long a question has stood without an answer; `None` before the first answer.
+    pub fn silence(self) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::Answering(silence) | Self::Gone(silence) => Some(silence),
+        }
+    }
+}
+
+/// Which question a probe asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// Has `ProxySQL` come up?
+    Started,
+    /// Should clients be sent here?
+    Ready,
+    /// Should `ProxySQL` be left running?
+    Live,
+}
+
+impl Probe {
+    /// Kubernetes' word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Started => "startup",
+            Self::Ready => "readiness",
+            Self::Live => "liveness",
+        }
+    }
+}
+
+/// What the configuration asks of health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// A longer silence counts as `ProxySQL`'s.
+    pub max_age: Duration,
+    /// Whether readiness asks for a user and a server in effect.
+    pub require_config: bool,
+    /// How many servers must be ONLINE for readiness.
+    pub min_online: u64,
+}
+
+/// Why a probe says no. The word is stable, for machines; the sentence is for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// One of `draining`, `unreachable`, `paused`, `unconfigured`, `too_few_online`.
+    pub reason: &'static str,
+    /// What is the matter.
+    pub message: String,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.message)
+    }
+}
+
+/// The body of every answer, errors too: no field comes and goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Body {
+    /// `ok`, `draining` or `unhealthy`; `error` where the request itself was wrong.
+    pub status: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// `startup`, `readiness` or `liveness`; null in an answer to anything else.
+    pub probe: Option<&'static str>,
+    /// Whether this node is on its way down.
+    pub draining: bool,
+    /// Logged-in clients, as of the snapshot.
+    pub clients: u64,
+    /// Servers, as of the snapshot.
+    pub backends: Backends,
+    /// How far down the way.
+    pub phase: Stage,
+    /// Why the answer is no; empty where it is yes.
+    pub reasons: Vec<Reason>,
+    /// How old the snapshot is, in ms; null before the first.
+    pub age_ms: Option<u64>,
+    /// The drain that is under way, or the last one; null if there was none.
+    pub drain: Option<Progress>,
+}
+
+/// HTTP code and body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// 200 or 503.
+    pub code: u16,
+    /// What to say.
+    pub body: Body,
+}
+
+/// What is known when a probe asks.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The last snapshot, if there is one.
+    pub snapshot: Option<&'a Snapshot>,
+    /// Its age.
+    pub age: Option<Duration>,
+    /// How `ProxySQL` answers.
+    pub contact: Contact,
+    /// How far down the way.
+    pub stage: Stage,
+    /// The drain that is under way, or the last one.
+    pub drain: Option<&'a Progress>,
+}
+
+/// Answers a probe from what is known.
+pub fn judge(known: &Known<'_>, policy: &Policy, probe: Probe) -> Verdict {
+    let reasons = reasons(known, policy, probe);
+    let draining = known.stage != Stage::Running;
+    let mut body = body(known);
+    body.probe = Some(probe.as_str());
+    (body.status, body.message) = if draining {
+        ("draining", "shutting down".to_owned())
+    } else if let Some(reason) = reasons.first() {
+        ("unhealthy", reason.message.clone())
+    } else if probe == Probe::Started {
+        ("ok", "ok".to_owned())
+    } else {
+        ("ok", about(body.backends).to_owned())
+    };
+    body.reasons = reasons;
+    Verdict { code: if body.reasons.is_empty() { 200 } else { 503 }, body }
+}
+
+/// The body that says how things are and judges nothing.
+pub fn body(known: &Known<'_>) -> Body {
+    Body {
+        status: if known.stage == Stage::Running { "ok" } else { "draining" },
+        message: String::new(),
+        probe: None,
+        draining: known.stage != Stage::Running,
+        clients: known.snapshot.map_or(0, |snapshot| snapshot.clients),
+        backends: known.snapshot.map(Snapshot::counts).unwrap_or_default(),
+        phase: known.stage,
+        reasons: Vec::new(),
+        age_ms: known.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
+        drain: known.drain.cloned(),
+    }
+}
+
+fn reasons(known: &Known<'_>, policy: &Policy, probe: Probe) -> Vec<Reason> {
+    let draining = known.stage != Stage::Running;
+    match probe {
+        // Never restarted on its way down.
+        Probe::Started | Probe::Live if draining => Vec::new(),
+        Probe::Started => unreachable(known.contact, policy.max_age).into_iter().collect(),
+        // Nor before it was up: that is the startup probe's to judge.
+        Probe::Live if known.contact == Contact::Never => Vec::new(),
+        Probe::Live => match known.contact {
+            // A process that is gone is being restarted already.
+            Contact::Gone(silence) => unreachable(Contact::Answering(silence), policy.max_age).into_iter().collect(),
+            contact => unreachable(contact, policy.max_age).into_iter().collect(),
+        },
+        Probe::Ready if draining => {
+            vec![Reason { reason: "draining", message: "this node is on its way down".to_owned() }]
+        }
+        Probe::Ready => {
+            let mut reasons: Vec<Reason> = unreachable(known.contact, policy.max_age).into_iter().collect();
+            reasons.extend(known.snapshot.into_iter().flat_map(|snapshot| shortcomings(snapshot, policy)));
+            if reasons.is_empty() && known.snapshot.is_none() {
+                reasons
+                    .push(Reason { reason: "unreachable", message: "ProxySQL has not said yet how it is".to_owned() });
+            }
+            reasons
+        }
+    }
+}
+
+fn unreachable(contact: Contact, max_age: Duration) -> Option<Reason> {
+    let message = match contact {
+        Contact::Never => "ProxySQL has not answered yet".to_owned(),
+        Contact::Gone(_) => "nobody listens at ProxySQL's admin port any more".to_owned(),
+        Contact::Answering(silence) if silence > max_age => {
+            format!("ProxySQL has not answered for {:.1} s", silence.as_secs_f64())
+        }
+        Contact::Answering(_) => return None,
+    };
+    Some(Reason { reason: "unreachable", message })
+}
+
+fn shortcomings(snapshot: &Snapshot, policy: &Policy) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    let mut because = |reason: &'static str, message: String| reasons.push(Reason { reason, message });
+    let backends = snapshot.counts();
+    if snapshot.paused {
+        because("paused", "ProxySQL's listener is paused".to_owned());
+    }
+    if policy.require_config && (snapshot.users == 0 || backends.total == 0) {
+        let missing = match (snapshot.users, backends.total) {
+            (0, 0) => "user and no server",
+            (0, _) => "user",
+            _ => "server",
+        };
+        because("unconfigured", format!("ProxySQL has no {missing} in effect"));
+    }
+    if backends.online < policy.min_online {
+        let (online, wanted) = (backends.online, policy.min_online);
+        because("too_few_online", format!("{online} backends are online, {wanted} are wanted"));
+    }
+    reasons
+}
+
+/// The Go agent's words. It calls no backend at all offline, too.
+fn about(backends: Backends) -> &'static str {
+    match backends {
+        Backends { online: 0, .. } => "all backends offline",
+        Backends { total, online, .. } if online < total => "some backends offline",
+        _ => "all backends online",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: true, min_online: 0 };
+    const QUIET: Contact = Contact::Answering(Duration::ZERO);
+
+    fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
+        rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect()
+    }
+
+    fn configured() -> Snapshot {
+        let backends = [(("0", "ONLINE"), 2), (("1", "SHUNNED"), 1)];
+        let backends = backends.map(|((group, status), many)| ((group.to_owned(), status.to_owned()), many));
+        Snapshot { users: 1, clients: 3, backends: backends.into(), ..Snapshot::default() }
+    }
+
+    fn ask(snapshot: Option<&Snapshot>, contact: Contact, stage: Stage, probe: Probe) -> Verdict {
+        let age = snapshot.map(|_| Duration::from_millis(250));
+        judge(&Known { snapshot, age, contact, stage, drain: None }, &POLICY, probe)
+    }
+
+    fn words(verdict: &Verdict) -> Vec<&str> {
+        verdict.body.reasons.iter().map(|reason| reason.reason).collect()
+    }
+
+    #[test]
+    fn an_answer_is_read_by_kind_and_both_protocols_add_up() {
+        let seen = Snapshot::read(&rows(&[
+            &["users", "2", "5", ""],
+            &["users", "1", "2", ""],
+            &["backends", "0", "ONLINE", "2"],
+            &["backends", "0", "OFFLINE_SOFT", "1"],
+            &["backends", "0", "ONLINE", "1"],
+            &["backends", "1", "SHUNNED_REPLICATION_LAG", "1"],
+            &["global", "mysql_listener_paused", "false", ""],
+            &["global", "pgsql_listener_paused", "true", ""],
+            &["global", "Questions", "0", ""],
+            &["variable", "mysql-threads", "2", ""],
+            &["variable", "pgsql-threads", "4", ""],
+            &["variable", "mysql-session_idle_show_processlist", "false", ""],
+            &["member", "10.0.0.1", "6032", "core-0"],
+            &["pgsql", "1", "", ""],
+        ]))
+        .unwrap();
+        assert_eq!((seen.users, seen.clients, seen.threads), (3, 7, 6));
+        assert_eq!(seen.counts(), Backends { total: 5, online: 3, shunned: 1 });
+        assert!(seen.paused && seen.pgsql && seen.served && !seen.lists_idle);
+        assert_eq!(seen.members, [("10.0.0.1:6032".to_owned(), "core-0".to_owned())]);
+    }
+
+    #[test]
+    fn an_answer_that_does_not_read_is_an_error() {
+        for bad in [&["users", "x", "0"][..], &["backends", "0", "ONLINE"], &["what"], &[]] {
+            assert!(Snapshot::read(&rows(&[bad])).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_configured_node_is_ready_whatever_its_backends_do() {
+        let mut snapshot = configured();
+        let verdict = ask(Some(&snapshot), QUIET, Stage::Running, Probe::Ready);
+        assert_eq!((verdict.code, verdict.body.message.as_str()), (200, "some backends offline"));
+        assert_eq!((verdict.body.clients, verdict.body.age_ms), (3, Some(250)));
+        snapshot.backends = [(("0".to_owned(), "OFFLINE_HARD".to_owned()), 3)].into();
+        let verdict = ask(Some(&snapshot), QUIET, Stage::Running, Probe::Ready);
+        assert_eq!((verdict.code, verdict.body.message.as_str()), (200, "all backends offline"));
+    }
+
+    #[test]
+    fn readiness_says_everything_that_is_missing() {
+        let empty = Snapshot { paused: true, ..Snapshot::default() };
+        let known = Known { snapshot: Some(&empty), age: None, contact: QUIET, stage: Stage::Running, drain: None };
+        let verdict = judge(&known, &Policy { min_online: 1, ..POLICY }, Probe::Ready);
+        assert_eq!(verdict.code, 503);
+        assert_eq!(words(&verdict), ["paused", "unconfigured", "too_few_online"]);
+        let lenient = Policy { require_config: false, ..POLICY };
+        let known = Known { snapshot: Some(&Snapshot::default()), ..known };
+        assert_eq!(judge(&known, &lenient, Probe::Ready).code, 200);
+        for (users, sentence) in [(0, "no user and no server"), (1, "no server")] {
+            let snapshot = Snapshot { users, ..Snapshot::default() };
+            let verdict = ask(Some(&snapshot), QUIET, Stage::Running, Probe::Ready);
+            assert!(verdict.body.message.contains(sentence), "{}", verdict.body.message);
+        }
+    }
+
+    #[test]
+    fn silence_counts_past_the_bound_and_no_sooner() {
+        let snapshot = configured();
+        for (silence, code) in [(0, 200), (10_000, 200), (10_001, 503)] {
+            let contact = Contact::Answering(Duration::from_millis(silence));
+            for probe in [Probe::Started, Probe::Ready, Probe::Live] {
+                let verdict = ask(Some(&snapshot), contact, Stage::Running, probe);
+                assert_eq!(verdict.code, code, "{silence} {probe:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_unready_at_once_and_dead_after_the_bound() {
+        let snapshot = configured();
+        let gone = |ms| Contact::Gone(Duration::from_millis(ms));
+        assert_eq!(ask(Some(&snapshot), gone(1), Stage::Running, Probe::Ready).code, 503);
+        assert_eq!(ask(Some(&snapshot), gone(1), Stage::Running, Probe::Live).code, 200);
+        assert_eq!(ask(Some(&snapshot), gone(10_001), Stage::Running, Probe::Live).code, 503);
+    }
+
+    #[test]
+    fn before_the_first_contact_only_liveness_is_content() {
+        for (probe, code) in [(Probe::Started, 503), (Probe::Ready, 503), (Probe::Live, 200)] {
+            assert_eq!(ask(None, Contact::Never, Stage::Running, probe).code, code, "{probe:?}");
+        }
+        // It answered something else, a look at health is still to come.
+        assert_eq!(ask(None, QUIET, Stage::Running, Probe::Ready).code, 503);
+        assert_eq!(ask(None, QUIET, Stage::Running, Probe::Started).code, 200);
+    }
+
+    #[test]
+    fn on_the_way_down_the_stage_alone_decides() {
+        let snapshot = configured();
+        let silent = Contact::Answering(Duration::from_secs(99));
+        for stage in [Stage::Draining, Stage::Stopping, Stage::Stopped] {
+            let ready = ask(Some(&snapshot), QUIET, stage, Probe::Ready);
+            assert_eq!((ready.code, words(&ready)), (503, vec!["draining"]));
+            for probe in [Probe::Live, Probe::Started] {
+                let verdict = ask(Some(&snapshot), silent, stage, probe);
+                assert_eq!((verdict.code, verdict.body.status, verdict.body.draining), (200, "draining", true));
+            }
+        }
+    }
+
+    #[test]
+    fn every_body_has_the_same_fields() {
+        let fields = |verdict: &Verdict| {
+            let json = serde_json::to_value(&verdict.body).unwrap();
+            json.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        };
+        let wanted =
+            ["age_ms", "backends", "clients", "drain", "draining", "message", "phase", "probe", "reasons", "status"];
+        for stage in [Stage::Running, Stage::Stopped] {
+            for probe in [Probe::Started, Probe::Ready, Probe::Live] {
+                for snapshot in [None, Some(&configured())] {
+                    let mut got = fields(&ask(snapshot, Contact::Never, stage, probe));
+                    got.sort();
+                    assert_eq!(got, wanted);
+                }
+            }
+        }
+    }
+}

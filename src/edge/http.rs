@@ -1,0 +1,189 @@
+//! HTTP: probes, the way down, and a page for people. What is asked here is answered from the status; nothing in this room can
+//! reach `ProxySQL`, and a caller that hangs up takes nothing with it.
+
+mod answer;
+mod bind;
+mod client;
+mod page;
+mod server;
+mod token;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Extension, RawQuery, State as Held};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, info, warn};
+
+use self::answer::{error, json, with};
+pub use self::bind::{BindError, bind};
+pub use self::client::{Ended, ask_shutdown};
+pub use self::server::{Bounds, serve};
+use crate::domain::drain::{Ending, Stage};
+use crate::domain::health::{Policy, Probe, judge};
+use crate::state::{Command, PROBE_PATIENCE, State};
+
+/// How long a request to cancel a drain waits for the listener to be open again.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the answers go by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What health asks for.
+    pub policy: Policy,
+    /// A snapshot younger than this answers a probe.
+    pub refresh: Duration,
+    /// The file with the token that guards what changes something.
+    pub token_file: Option<PathBuf>,
+    /// Whether each answered probe is logged.
+    pub log_probes: bool,
+}
+
+/// What the handlers share.
+struct Shared {
+    state: State,
+    settings: Settings,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+struct Peer(SocketAddr);
+
+/// Every path there is.
+pub fn routes(state: State, settings: Settings) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/healthz/started", probe(Probe::Started))
+        .route("/healthz/ready", probe(Probe::Ready))
+        .route("/healthz/live", probe(Probe::Live))
+        // HEAD must change nothing.
+        .route("/shutdown", get(shutdown).post(shutdown).head(wrong_method))
+        .route("/drain", get(drain).delete(cancel))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(Arc::new(Shared { state, settings }))
+}
+
+fn probe(probe: Probe) -> MethodRouter<Arc<Shared>> {
+    get(async move |Held(shared): Held<Arc<Shared>>| {
+        let Shared { state, settings } = &*shared;
+        state.refreshed(settings.refresh).await;
+        let verdict = judge(&state.status().known(Instant::now()), &settings.policy, probe);
+        if settings.log_probes {
+            let reasons = verdict.body.reasons.iter().map(|reason| reason.reason).collect::<Vec<_>>().join(" ");
+            info!(probe = probe.as_str(), code = verdict.code, age_ms = verdict.body.age_ms, %reasons, "probed");
+        } else {
+            debug!(probe = probe.as_str(), code = verdict.code, "probed");
+        }
+        json(StatusCode::from_u16(verdict.code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), &verdict.body)
+    })
+}
+
+async fn page(Held(shared): Held<Arc<Shared>>) -> Response {
+    let Shared { state, settings } = &*shared;
+    state.refreshed(settings.refresh).await;
+    page::render(&state.status(), &settings.policy, Instant::now())
+}
+
+async fn shutdown(
+    Held(shared): Held<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let Shared { state, .. } = &*shared;
+    if let Some(refusal) = refusal(&shared, &headers, peer) {
+        return refusal;
+    }
+    let waits = !query.as_deref().unwrap_or_default().split('&').any(|pair| matches!(pair, "wait=false" | "wait=0"));
+    info!(%peer, waits, "asked to drain");
+    let before = state.status().drains_ended;
+    state.ask(Command::Drain);
+    if !waits {
+        // For the answer to say so; the command is on its way in any case.
+        let _ = timeout(PROBE_PATIENCE, state.until(|status| status.stage != Stage::Running)).await;
+        return with(state, StatusCode::ACCEPTED, "ok", "shutdown initiated");
+    }
+    state.until(|status| status.drains_ended > before || status.stage == Stage::Stopped).await;
+    let status = state.status();
+    let cancelled = status.drain.as_ref().is_some_and(|drain| drain.ended == Some(Ending::Cancelled));
+    let (stage, ended) = (status.stage, status.drains_ended > before);
+    drop(status);
+    match stage {
+        Stage::Stopped => with(state, StatusCode::OK, "ok", "shutdown initiated"),
+        _ if ended && cancelled => error(state, StatusCode::CONFLICT, "the drain was cancelled"),
+        _ => error(state, StatusCode::SERVICE_UNAVAILABLE, "the agent ended and left ProxySQL running"),
+    }
+}
+
+async fn drain(Held(shared): Held<Arc<Shared>>) -> Response {
+    let state = &shared.state;
+    let (stage, message) = {
+        let status = state.status();
+        let step = status.drain.as_ref().map_or("looking", |drain| drain.step.as_str());
+        (status.stage, if status.stage == Stage::Running { "no drain is under way" } else { step })
+    };
+    with(state, StatusCode::OK, if stage == Stage::Running { "ok" } else { "draining" }, message)
+}
+
+async fn cancel(
+    Held(shared): Held<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let state = &shared.state;
+    if let Some(refusal) = refusal(&shared, &headers, peer) {
+        return refusal;
+    }
+    let (stage, before) = {
+        let status = state.status();
+        (status.stage, status.drains_ended)
+    };
+    if stage == Stage::Running {
+        return error(state, StatusCode::CONFLICT, "no drain is under way");
+    }
+    info!(%peer, "asked to cancel the drain");
+    state.ask(Command::Cancel);
+    let over = state.until(|status| status.drains_ended > before || status.stage > Stage::Draining);
+    let _ = timeout(CANCEL_PATIENCE, over).await;
+    let (stage, after) = {
+        let status = state.status();
+        (status.stage, status.drains_ended)
+    };
+    match stage {
+        _ if after > before && stage < Stage::Stopping => with(state, StatusCode::OK, "ok", "the drain was cancelled"),
+        Stage::Running | Stage::Draining => with(state, StatusCode::ACCEPTED, "draining", "cancelling the drain"),
+        Stage::Stopping | Stage::Stopped => error(state, StatusCode::CONFLICT, "too late: ProxySQL is being stopped"),
+    }
+}
+
+/// The answer to a request that would change something and does not carry what that takes.
+fn refusal(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Option<Response> {
+    let reason = token::check(shared.settings.token_file.as_deref()?, headers).err()?;
+    warn!(%peer, %reason, "refused a request that would change something");
+    let refusal = error(&shared.state, StatusCode::UNAUTHORIZED, "this takes the token of api.token_file");
+    Some(([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response())
+}
+
+async fn no_such_path(Held(shared): Held<Arc<Shared>>, uri: Uri) -> Response {
+    let path: String = uri.path().chars().take(100).collect();
+    error(&shared.state, StatusCode::NOT_FOUND, &format!("there is nothing at {path}"))
+}
+
+async fn wrong_method(Held(shared): Held<Arc<Shared>>, method: Method, uri: Uri) -> Response {
+    let allowed = match uri.path() {
+        "/shutdown" => "GET, POST",
+        "/drain" => "GET, HEAD, DELETE",
+        _ => "GET, HEAD",
+    };
+    let method: String = method.as_str().chars().take(20).collect();
+    let message = format!("{method} is not for {}, {allowed} are", uri.path());
+    let answer = error(&shared.state, StatusCode::METHOD_NOT_ALLOWED, &message);
+    ([(header::ALLOW, allowed)], answer).into_response()
+}

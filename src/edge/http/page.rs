@@ -1,0 +1,224 @@
+//! The page for people: one file, no scripts, nothing fetched from anywhere; it asks for itself again every few seconds.
+
+use std::fmt::{self, Write as _};
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::Response;
+use tokio::time::Instant;
+
+use super::answer::reply;
+use crate::domain::drain::{Progress, Stage};
+use crate::domain::health::{Policy, Probe, Snapshot, Verdict, judge};
+use crate::state::Status;
+
+/// Rows of a table, at most: the page is for a look, not for a list of everything.
+const MOST_ROWS: usize = 200;
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--line:#8884;--good:#1a7f37;--bad:#c62828;--busy:#9a6700}\
+@media(prefers-color-scheme:dark){:root{--good:#4ac26b;--bad:#ff7b72;--busy:#d4a72c}}\
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1.5rem}\
+h1{font-size:1.3rem;margin:0}h2{font-size:1rem;margin:1.6rem 0 .4rem}p{margin:.3rem 0}\
+.phase{font-size:2rem;font-weight:600}.good{color:var(--good)}.bad{color:var(--bad)}.busy{color:var(--busy)}\
+table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.25rem .8rem .25rem 0;border-bottom:1px solid var(--line)}\
+th{font-weight:500;opacity:.75}td.n,th.n{text-align:right}progress{width:100%}small{opacity:.75}";
+
+/// The page as of `now`.
+pub(super) fn render(status: &Status, policy: &Policy, now: Instant) -> Response {
+    let mut text = String::with_capacity(4096);
+    // Writing to a string does not fail.
+    let _ = write(&mut text, status, policy, now);
+    let mut page = reply(StatusCode::OK, "text/html; charset=utf-8", text.into_bytes());
+    let nothing_else = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+    page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, nothing_else);
+    page
+}
+
+fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fmt::Result {
+    let known = status.known(now);
+    let verdicts = [Probe::Started, Probe::Ready, Probe::Live].map(|probe| (probe, judge(&known, policy, probe)));
+    let ready = &verdicts[1].1;
+    let (class, word) = match status.stage {
+        Stage::Running if ready.code == 200 => ("good", "ready"),
+        Stage::Running => ("bad", "not ready"),
+        stage => ("busy", stage.as_str()),
+    };
+    write!(
+        out,
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"3\">\
+         <title>{word} · proxysql-agent</title><style>{STYLE}</style></head><body>\
+         <h1>proxysql-agent <small>{}</small></h1><p class=\"phase {class}\">{word}</p>",
+        env!("CARGO_PKG_VERSION")
+    )?;
+    for reason in &ready.body.reasons {
+        write!(out, "<p class=\"{class}\"><b>{}</b> {}</p>", Text(reason.reason), Text(&reason.message))?;
+    }
+    if let Some(trouble) = &status.trouble {
+        write!(out, "<p class=\"bad\">{}</p>", Text(trouble))?;
+    }
+    match known.age {
+        Some(age) => write!(out, "<p><small>as of {:.1} s ago</small></p>", age.as_secs_f64())?,
+        None => out.push_str("<p><small>ProxySQL has not been seen yet</small></p>"),
+    }
+    if let Some(progress) = &status.drain {
+        drain(out, progress, status.stage)?;
+    }
+    probes(out, &verdicts)?;
+    if let Some(snapshot) = known.snapshot {
+        proxysql(out, snapshot)?;
+    }
+    out.push_str("</body></html>");
+    Ok(())
+}
+
+fn drain(out: &mut String, progress: &Progress, stage: Stage) -> fmt::Result {
+    let title = if stage == Stage::Running { "The last drain" } else { "Drain" };
+    let ended = progress.ended.map_or("", |ending| ending.as_str());
+    let done = progress.clients - progress.remaining.min(progress.clients);
+    write!(
+        out,
+        "<h2>{title}</h2><p>{} {ended}</p><progress max=\"{}\" value=\"{}\"></progress>\
+         <table><tr><th class=\"n\">clients<th class=\"n\">waited for<th class=\"n\">evicted<th class=\"n\">finished<th class=\"n\">cut\
+         <th class=\"n\">seconds<tr><td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}\
+         <td class=\"n\">{:.1}</table>",
+        progress.step.as_str(),
+        progress.clients.max(1),
+        if progress.clients == 0 { 1 } else { done },
+        progress.clients,
+        progress.remaining,
+        progress.evicted,
+        progress.finished,
+        progress.cut,
+        progress.seconds.total.as_secs_f64(),
+    )?;
+    for note in &progress.notes {
+        write!(out, "<p class=\"busy\">{}</p>", Text(note))?;
+    }
+    Ok(())
+}
+
+fn probes(out: &mut String, verdicts: &[(Probe, Verdict)]) -> fmt::Result {
+    out.push_str("<h2>Probes</h2><table><tr><th>probe<th>answer<th>message");
+    for (probe, verdict) in verdicts {
+        let class = if verdict.code == 200 { "good" } else { "bad" };
+        let message = Text(&verdict.body.message);
+        write!(out, "<tr><td>{}<td class=\"{class}\">{}<td>{message}", probe.as_str(), verdict.code)?;
+    }
+    out.push_str("</table>");
+    Ok(())
+}
+
+fn proxysql(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
+    write!(out, "<h2>Clients</h2><p>{} logged in, {} users</p>", snapshot.clients, snapshot.users)?;
+    out.push_str("<h2>Backends</h2>");
+    if snapshot.backends.is_empty() {
+        out.push_str("<p>none</p>");
+    } else {
+        out.push_str("<table><tr><th>hostgroup<th>status<th class=\"n\">servers");
+        for ((group, status), many) in snapshot.backends.iter().take(MOST_ROWS) {
+            let class = if status == "ONLINE" { "good" } else { "bad" };
+            write!(out, "<tr><td>{}<td class=\"{class}\">{}<td class=\"n\">{many}", Text(group), Text(status))?;
+        }
+        out.push_str("</table>");
+    }
+    out.push_str("<h2>Members</h2>");
+    if snapshot.members.is_empty() {
+        out.push_str("<p>none</p>");
+        return Ok(());
+    }
+    out.push_str("<table><tr><th>core<th>comment");
+    for (address, comment) in snapshot.members.iter().take(MOST_ROWS) {
+        write!(out, "<tr><td>{}<td>{}", Text(address), Text(comment))?;
+    }
+    out.push_str("</table>");
+    Ok(())
+}
+
+/// A text as HTML: whatever stands in it, it stays text.
+struct Text<'a>(&'a str);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for c in self.0.chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::drain::{Ending, Seconds, Step};
+
+    const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: true, min_online: 0 };
+
+    fn text(status: &Status) -> String {
+        let mut out = String::new();
+        write(&mut out, status, &POLICY, Instant::now()).unwrap();
+        out
+    }
+
+    #[tokio::test]
+    async fn whatever_proxysql_says_stays_text() {
+        let bad = "<script>alert('&\"')</script>";
+        let status = Status {
+            seen: Some((
+                Snapshot {
+                    backends: [((bad.to_owned(), bad.to_owned()), 1)].into(),
+                    members: vec![(bad.to_owned(), bad.to_owned())],
+                    ..Snapshot::default()
+                },
+                Instant::now(),
+            )),
+            answered_at: Some(Instant::now()),
+            trouble: Some(bad.to_owned()),
+            ..Status::default()
+        };
+        let page = text(&status);
+        assert!(!page.contains("<script"), "{page}");
+        assert_eq!(page.matches("&lt;script&gt;alert(&#39;&amp;&quot;&#39;)").count(), 5);
+    }
+
+    #[tokio::test]
+    async fn it_fetches_nothing_and_asks_for_itself_again() {
+        let page = text(&Status::default());
+        for word in ["http:", "https:", "src=", "href=", "url(", "@import", "<script"] {
+            assert!(!page.contains(word), "{word}");
+        }
+        assert!(page.contains("http-equiv=\"refresh\"") && page.contains("prefers-color-scheme:dark"));
+        assert!(page.contains("not ready") && page.contains("<b>unreachable</b>"));
+    }
+
+    #[tokio::test]
+    async fn a_drain_shows_how_far_it_is() {
+        let status = Status {
+            stage: Stage::Draining,
+            drain: Some(Progress {
+                step: Step::Emptying,
+                ended: None::<Ending>,
+                clients: 40,
+                remaining: 10,
+                evicted: 25,
+                finished: 5,
+                cut: 0,
+                seconds: Seconds::default(),
+                notes: vec!["PAUSE was not answered"],
+            }),
+            ..Status::default()
+        };
+        let page = text(&status);
+        assert!(page.contains("<progress max=\"40\" value=\"30\">") && page.contains("PAUSE was not answered"));
+        assert!(page.contains("<p class=\"phase busy\">draining</p>"), "{page}");
+    }
+}
