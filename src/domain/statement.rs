@@ -2,9 +2,13 @@
 //!
 //! The text of a statement is its `Display`. No statement is ever empty or made of `;` alone: `ProxySQL` dies of it.
 
+mod digests;
+
 use std::fmt;
 use std::time::Duration;
 
+pub use self::digests::{Digests, Filter};
+use super::drain::BATCH;
 use super::drain::LISTED;
 use super::member::{Member, Members};
 
@@ -116,6 +120,8 @@ pub enum Statement {
     SaveToMemory(Module),
     /// Remembers in `ProxySQL`'s own memory that the module was published to this process.
     MarkPublished(Module),
+    /// What a dump of the query digests asks for.
+    Digests(Digests),
 }
 
 impl Statement {
@@ -126,6 +132,7 @@ impl Statement {
             Self::DeleteMembers(_) => "DELETE FROM proxysql_servers".to_owned(),
             Self::InsertMembers(_) => "INSERT INTO proxysql_servers".to_owned(),
             Self::MarkPublished(_) => "the mark of a publish".to_owned(),
+            Self::Digests(statement) => statement.name().to_owned(),
             Self::Health(_) => "the look at health".to_owned(),
             Self::Clients(..) => "the look at clients".to_owned(),
             other => other.to_string(),
@@ -197,6 +204,7 @@ impl fmt::Display for Statement {
             Self::MarkPublished(module) => {
                 write!(f, "CREATE TABLE IF NOT EXISTS main.{PUBLISHED_PREFIX}{} (at INT)", module.checksum_name())
             }
+            Self::Digests(statement) => statement.fmt(f),
         }
     }
 }

@@ -192,11 +192,6 @@ impl Pod {
         self.embedded().log().of("radmin", 0).iter().filter(|entry| entry.sql.starts_with(what)).count()
     }
 
-    pub(crate) async fn variable(&self, name: &str) -> Option<String> {
-        let sql = format!("SELECT variable_value FROM runtime_global_variables WHERE variable_name='{name}'");
-        self.node.query(&sql).await.unwrap().into_iter().next().and_then(|row| row.into_iter().next().flatten())
-    }
-
     pub(crate) fn log(&self) -> String {
         self.agent.log().lines().iter().map(|line| format!("{}\n", line.text)).collect()
     }

@@ -5,6 +5,9 @@ mod likeness {
     pub mod bench;
     mod commands;
     mod experiments;
+    mod layers;
     mod scripts;
+    mod side_by_side;
     mod statements;
+    mod watching;
 }

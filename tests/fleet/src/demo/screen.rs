@@ -96,6 +96,7 @@ impl Screen {
         if drawn == 0 { String::new() } else { format!("\x1b[{drawn}A\r\x1b[J") }
     }
 
+    /// A line of no more than this width.
     fn render(&self, line: &Line, width: usize) -> String {
         let mut room = width;
         let mut text = String::new();
@@ -122,4 +123,18 @@ impl Drop for Screen {
 fn width() -> usize {
     let size = tcgetwinsize(stdout()).map_or(0, |size| usize::from(size.ws_col));
     if size == 0 { USUAL_WIDTH } else { size }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_at_the_width_and_colours_do_not_count() {
+        let line: Line = vec![(Colour::Good, "core-1 ".to_owned()), (Colour::Plain, "running".to_owned())];
+        let mut screen = Screen { live: false, coloured: false, table: Vec::new(), drawn: 0 };
+        assert_eq!(screen.render(&line, 10), "core-1 run");
+        screen.coloured = true;
+        assert_eq!(screen.render(&line, 10), "\u{1b}[32mcore-1 \u{1b}[0mrun");
+    }
 }

@@ -12,7 +12,7 @@ use super::screen::{Colour, Screen};
 use super::table;
 
 /// How long a step may take to converge.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(30);
 /// For how long a step watches that something does not happen.
 const WATCH: Duration = Duration::from_millis(2_500);
 const POLL: Duration = Duration::from_millis(100);
@@ -255,4 +255,29 @@ fn losses(rows: &BTreeSet<Row>, views: &Views<'_>) -> Vec<String> {
         (!missing.is_empty()).then(|| format!("{} does not list {} any more", member.name, missing.join(", ")))
     };
     views.iter().filter_map(|(member, view)| lost(member, view.as_ref().ok()?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    fn saying(message: &str, field: &str, value: &str) -> Saying {
+        let fields = BTreeMap::from([(field.to_owned(), value.to_owned())]);
+        Saying { at: SystemTime::UNIX_EPOCH, level: "INFO".to_owned(), message: message.to_owned(), fields }
+    }
+
+    #[test]
+    fn what_is_said_again_is_told_once() {
+        let said = [
+            saying("starting", "mode", "core"),
+            saying("published", "module", "users"),
+            saying("published", "module", "servers"),
+            saying("published", "module", "users"),
+            saying("members changed", "members", "3"),
+        ];
+        assert_eq!(condense(said.iter()), "published module=users,servers; members changed members=3");
+        assert_eq!(condense(said[..1].iter()), "had nothing to do");
+    }
 }

@@ -123,8 +123,7 @@ impl ApiServer {
         let path = format!("{pods}/{}", pod.name);
         match self.send(Method::POST, &pods, &object).await {
             Err(kube::Error::Api(answer)) if answer.code == 404 => {
-                let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": pod.namespace}});
-                self.send(Method::POST, "/api/v1/namespaces", &namespace).await.map_err(io::Error::other)?;
+                self.make_namespace(&pod.namespace).await?;
                 self.send(Method::POST, &pods, &object).await
             }
             Err(kube::Error::Api(answer)) if answer.code == 409 => {
@@ -150,6 +149,15 @@ impl ApiServer {
     /// Takes a pod away.
     pub async fn delete(&self, namespace: &str, name: &str) -> io::Result<()> {
         self.remove(namespace, name, 0).await
+    }
+
+    /// Makes a namespace, unless somebody else is quicker.
+    async fn make_namespace(&self, name: &str) -> io::Result<()> {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        match self.send(Method::POST, "/api/v1/namespaces", &namespace).await {
+            Err(kube::Error::Api(answer)) if answer.code == 409 => Ok(()),
+            answer => answer.map(drop).map_err(io::Error::other),
+        }
     }
 
     async fn remove(&self, namespace: &str, name: &str, grace: u32) -> io::Result<()> {

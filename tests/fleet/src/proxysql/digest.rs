@@ -8,11 +8,13 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use rusqlite::fallible_iterator::FallibleIterator;
 use rusqlite::functions::FunctionFlags;
+use rusqlite::types::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
+use super::command::fold;
 use super::log::Outcome;
-use super::store::{text_of, text_value};
+use super::store::{Store, TextRow, text_of, text_value};
 use super::wire::{ColumnType, Encoder, Wire};
 
 /// One row of the table, whatever columns its version has.
@@ -69,22 +71,24 @@ impl DigestRow {
         }
     }
 
-    fn value(&self, column: &str) -> String {
+    /// The value of a column, by its place in [`COLUMNS`].
+    fn value(&self, column: usize) -> Value {
+        let number = |number: u64| Value::Integer(number.cast_signed());
         match column {
-            "hostgroup" => self.hostgroup.to_string(),
-            "schemaname" | "database" => self.schemaname.clone(),
-            "username" => self.username.clone(),
-            "client_address" => self.client_address.clone(),
-            "digest" => self.digest.clone(),
-            "digest_text" => self.digest_text.clone(),
-            "count_star" => self.count_star.to_string(),
-            "first_seen" => self.first_seen.to_string(),
-            "last_seen" => self.last_seen.to_string(),
-            "sum_time" => self.sum_time.to_string(),
-            "min_time" => self.min_time.to_string(),
-            "max_time" => self.max_time.to_string(),
-            "sum_rows_affected" => self.sum_rows_affected.to_string(),
-            _ => self.sum_rows_sent.to_string(),
+            0 => Value::Integer(self.hostgroup),
+            1 => Value::Text(self.schemaname.clone()),
+            2 => Value::Text(self.username.clone()),
+            3 => Value::Text(self.client_address.clone()),
+            4 => Value::Text(self.digest.clone()),
+            5 => Value::Text(self.digest_text.clone()),
+            6 => number(self.count_star),
+            7 => number(self.first_seen),
+            8 => number(self.last_seen),
+            9 => number(self.sum_time),
+            10 => number(self.min_time),
+            11 => number(self.max_time),
+            12 => number(self.sum_rows_affected),
+            _ => number(self.sum_rows_sent),
         }
     }
 }
@@ -141,6 +145,69 @@ impl DigestSchema {
     }
 }
 
+/// The place of a column in [`COLUMNS`].
+fn place(wanted: &str) -> usize {
+    // `database` stands where `schemaname` does.
+    COLUMNS.iter().position(|column| *column == wanted).unwrap_or(1)
+}
+
+/// Whether a column counts or tells a time.
+fn is_number(column: &str) -> bool {
+    ["hostgroup", "count_star", "first_seen", "last_seen"].contains(&column)
+        || ["sum_", "min_", "max_"].iter().any(|prefix| column.starts_with(prefix))
+}
+
+/// Gives the node's own database the tables of a version, empty.
+pub(crate) fn make_tables(store: &Store, schema: DigestSchema) -> Result<(), String> {
+    let twins = SERVERS.iter().flat_map(|server| ["", "_reset"].map(|suffix| (server, suffix)));
+    let drops =
+        twins.map(|(server, suffix)| format!("DROP TABLE IF EXISTS stats.stats_{server}_query_digest{suffix};"));
+    let creates = schema.tables().into_iter().map(|(table, columns)| {
+        let typed = |column: &&str| format!("\"{column}\" {}", if is_number(column) { "INT" } else { "VARCHAR" });
+        format!("CREATE TABLE stats.{table} ({});", columns.iter().map(typed).collect::<Vec<_>>().join(","))
+    });
+    let batch: String = drops.chain(creates).collect();
+    store.script(&batch)
+}
+
+/// Before a statement that changes something by the generated rows: puts them into the tables.
+pub(crate) fn fill(digests: &mut Digests, store: &Store, sql: &str) -> Result<(), String> {
+    if !digests.are_named_in(sql) {
+        return Ok(());
+    }
+    let Some((rows, schema, generator)) = digests.take(sql).0 else { return Ok(()) };
+    make_tables(store, schema)?;
+    for (table, columns) in schema.tables() {
+        let all: Vec<TextRow> = (0..rows)
+            .map(|number| {
+                let row = generator(number);
+                let text = |column: &&str| match row.value(place(column)) {
+                    Value::Integer(number) => number.to_string(),
+                    Value::Text(text) => text,
+                    _ => String::new(),
+                };
+                columns.iter().map(|column| Some(text(column))).collect()
+            })
+            .collect();
+        store.insert(&format!("stats.{table}"), &all).map_err(|error| text_of(&error))?;
+    }
+    Ok(())
+}
+
+/// After a statement: what was read from the twin that resets is gone.
+pub(crate) fn forget(store: &Store, sql: &str) -> Result<(), String> {
+    for server in SERVERS {
+        if sql.contains(&format!("stats_{server}_query_digest_reset")) {
+            store.script(&format!(
+                "DELETE FROM stats.stats_{server}_query_digest; DELETE FROM stats.stats_{server}_query_digest_reset"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+const SERVERS: [&str; 2] = ["mysql", "pgsql"];
+
 type Generator = Arc<dyn Fn(u64) -> DigestRow + Send + Sync>;
 
 /// The rows of one life of a node; none at first.
@@ -162,8 +229,12 @@ impl Digests {
         Self(Some((rows, schema, Arc::new(generator))))
     }
 
-    /// Whether a statement is one for these rows.
+    /// Whether a statement is a query for these rows.
     pub(crate) fn concern(&self, sql: &str) -> bool {
+        self.are_named_in(sql) && sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("SELECT"))
+    }
+
+    fn are_named_in(&self, sql: &str) -> bool {
         self.0.is_some() && sql.contains("_query_digest")
     }
 
@@ -192,20 +263,12 @@ impl Digests {
             if last.as_ref().is_none_or(|(kept, _)| *kept != number) {
                 *last = Some((number, generator(number)));
             }
-            let row = last.as_ref().map(|(_, row)| row.value(context.get_raw(1).as_str().unwrap_or_default()));
-            Ok(row)
+            let column = context.get::<i64>(1)?;
+            Ok(last.as_ref().map(|(_, row)| row.value(usize::try_from(column).unwrap_or_default())))
         })?;
         for (table, columns) in schema.tables() {
-            let values: Vec<String> = columns
-                .iter()
-                .map(|column| match *column {
-                    "hostgroup" | "count_star" | "first_seen" | "last_seen" | "sum_time" | "min_time" | "max_time"
-                    | "sum_rows_affected" | "sum_rows_sent" => {
-                        format!("CAST(digest_value(i,'{column}') AS INTEGER) AS \"{column}\"")
-                    }
-                    _ => format!("digest_value(i,'{column}') AS \"{column}\""),
-                })
-                .collect();
+            let value = |column: &&str| format!("digest_value(i,{}) AS \"{column}\"", place(column));
+            let values: Vec<String> = columns.iter().map(value).collect();
             connection.execute_batch(&format!(
                 "CREATE VIEW stats.{table} AS WITH RECURSIVE n(i) AS (SELECT 0 WHERE {rows}>0 UNION ALL \
                  SELECT i+1 FROM n WHERE i<{rows}-1) SELECT {} FROM n",
@@ -251,12 +314,47 @@ pub(crate) async fn stream<S: AsyncRead + AsyncWrite + Unpin>(
     Ok((wire.bytes_out - before, outcome))
 }
 
+/// The columns, by their places, of a statement that reads a whole table as it is, which is the one that reads a million rows.
+fn whole_table(schema: DigestSchema, sql: &str) -> Option<Vec<(String, usize)>> {
+    let folded = fold(sql);
+    let rest = folded.trim_end_matches([';', ' ']).strip_prefix("SELECT ")?;
+    let (list, table) = rest.split_once(" FROM ")?;
+    let table = table.trim_start_matches("stats.");
+    let (_, known) = schema.tables().into_iter().find(|(name, _)| *name == table)?;
+    let wanted: Vec<&str> = if list == "*" { known.clone() } else { list.split(',').map(str::trim).collect() };
+    let place = |column: &str| COLUMNS.iter().position(|name| *name == column).unwrap_or(1);
+    let all_known = wanted.iter().all(|column| known.contains(column));
+    all_known.then(|| wanted.into_iter().map(|column| (column.to_owned(), place(column))).collect())
+}
+
 fn produce(
     digests: &Digests,
     sql: &str,
     encoder: &mut Encoder,
     pieces: &mpsc::Sender<Vec<u8>>,
 ) -> rusqlite::Result<u64> {
+    // Whether the reader is still there.
+    let flush = |encoder: &mut Encoder| {
+        encoder.bytes.len() < CHUNK || pieces.blocking_send(std::mem::take(&mut encoder.bytes)).is_ok()
+    };
+    if let Some((rows, schema, generator)) = &digests.0
+        && let Some(columns) = whole_table(*schema, sql)
+    {
+        encoder.columns(columns.iter().map(|(name, _)| name.as_str()), ColumnType::Text);
+        for number in 0..*rows {
+            let row = generator(number);
+            encoder.row(columns.iter().map(|(_, place)| match row.value(*place) {
+                Value::Text(text) => Some(text.into_bytes().into()),
+                Value::Integer(number) => Some(number.to_string().into_bytes().into()),
+                _ => None,
+            }));
+            if !flush(encoder) {
+                return Ok(number);
+            }
+        }
+        encoder.end();
+        return Ok(*rows);
+    }
     let connection = digests.open()?;
     let mut batch = rusqlite::Batch::new(&connection, sql);
     let Some(mut statement) = batch.next()? else { return Ok(0) };
@@ -268,7 +366,7 @@ fn produce(
         let values: Vec<_> = (0..columns).map(|index| row.get_ref(index).map(text_value)).collect::<Result<_, _>>()?;
         encoder.row(values.into_iter());
         count += 1;
-        if encoder.bytes.len() >= CHUNK && pieces.blocking_send(std::mem::take(&mut encoder.bytes)).is_err() {
+        if !flush(encoder) {
             return Ok(count);
         }
     }

@@ -18,8 +18,8 @@ use super::wire::{ColumnType, Encoder};
 #[derive(Debug)]
 pub(crate) enum Effect {
     Answer(Outcome),
-    /// Answered, then the connection closes.
-    Close(Outcome),
+    /// Not answered; the connection closes.
+    Close,
     /// Not answered; the process ends.
     Die(Cause),
 }
@@ -95,7 +95,13 @@ fn query(life: &Life, role: Role, sql: &str, reply: &mut Encoder) -> Outcome {
     if let Err(text) = stats::refresh(life, &mut store, role, sql) {
         return error(reply, &text_of(&text));
     }
+    if let Err(text) = super::digest::fill(&mut super::host::lock(&life.digests), &store, sql) {
+        return error(reply, &text);
+    }
     let ran = store.run(role, sql, reply);
+    if let Err(text) = super::digest::forget(&store, sql) {
+        return error(reply, &text);
+    }
     match ran {
         Ok(Ran::Rows(count)) => Outcome::Rows(count),
         Ok(Ran::Done(affected)) => ok(reply, affected, ""),
@@ -191,7 +197,7 @@ async fn proxysql(
         }
         Verb::Nothing => ok(reply, 0, ""),
         Verb::NodeUuid(None) => {
-            return Effect::Close(error(reply, "Received PROXYSQL CLUSTER_NODE_UUID with invalid format"));
+            return Effect::Close;
         }
         Verb::NodeUuid(Some(node)) => {
             seen_again(host, life, session, node);

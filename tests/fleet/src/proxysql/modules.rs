@@ -135,12 +135,20 @@ impl Store {
     /// Only what is active reaches runtime; a user becomes one row for each side.
     fn rows_for_runtime(&self, table: &str) -> rusqlite::Result<Vec<TextRow>> {
         match table {
-            "mysql_users" => self.read(
-                "SELECT * FROM (SELECT username,password,1,use_ssl,default_hostgroup,default_schema,schema_locked,\
-                 transaction_persistent,fast_forward,0,1,max_connections,attributes,comment FROM main.mysql_users \
-                 WHERE active=1 AND frontend=1 UNION ALL SELECT username,password,1,use_ssl,default_hostgroup,default_schema,\
-                 schema_locked,transaction_persistent,fast_forward,1,0,max_connections,attributes,comment \
-                 FROM main.mysql_users WHERE active=1 AND backend=1) ORDER BY 11 DESC, 1",
+            "mysql_users" => {
+                let side = |backend: u8, frontend: u8| {
+                    format!(
+                        "SELECT username,IFNULL(password,''),1,use_ssl,default_hostgroup,IFNULL(default_schema,''),\
+                         schema_locked,transaction_persistent,fast_forward,{backend},{frontend},max_connections,\
+                         attributes,comment FROM main.mysql_users WHERE active=1 AND backend>={backend} AND frontend>={frontend}"
+                    )
+                };
+                self.read(&format!("SELECT * FROM ({} UNION ALL {}) ORDER BY 11 DESC, 1", side(0, 1), side(1, 0)))
+            }
+            "mysql_servers" => self.read(
+                "SELECT hostgroup_id,hostname,port,gtid_port,UPPER(status),weight,compression,max_connections,\
+                 max_replication_lag,use_ssl,max_latency_ms,comment FROM main.mysql_servers \
+                 WHERE UPPER(status)<>'OFFLINE_HARD' ORDER BY 1, 2, 3",
             ),
             "pgsql_users" => self.read(
                 "SELECT * FROM (SELECT username,password,1,use_ssl,default_hostgroup,transaction_persistent,fast_forward,\
@@ -164,8 +172,10 @@ impl Store {
             let before = self.runtime.variables.get(name);
             let fixed = before.is_some() && schema::FIXED_VARIABLES.contains(&name.as_str());
             let kind = before.map_or_else(|| default_of(name).unwrap_or_default(), String::as_str);
-            if !fixed && schema::KNOWN.contains(name.as_str()) && fits(kind, value) {
-                self.runtime.variables.insert(name.clone(), value.clone());
+            let taken =
+                if fixed || !schema::KNOWN.contains(name.as_str()) { None } else { understood(name, kind, value) };
+            if let Some(taken) = taken {
+                self.runtime.variables.insert(name.clone(), taken);
             } else if let Some(before) = before {
                 self.main.execute(
                     "UPDATE main.global_variables SET variable_value=? WHERE variable_name=?",
@@ -260,6 +270,10 @@ impl Store {
                 if REQUIRED.iter().any(|(of, column)| of == table && !found.iter().any(|(name, _)| name == column)) {
                     continue;
                 }
+                let mut found = found;
+                if *table == "mysql_users" && !found.iter().any(|(name, _)| *name == "default_schema") {
+                    found.push(("default_schema", ""));
+                }
                 let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
                 let marks = vec!["?"; names.len()].join(",");
                 self.main.execute(
@@ -336,13 +350,29 @@ fn default_of(name: &str) -> Option<&'static str> {
         .map(|(_, value)| *value)
 }
 
-/// Whether a value is of the kind that the one before it was.
-fn fits(before: &str, value: &str) -> bool {
+/// Bounds of numbers that somebody may well set out of bounds.
+const BOUNDS: [(&str, std::ops::RangeInclusive<i64>); 5] = [
+    ("admin-cluster_check_interval_ms", 10..=300_000),
+    ("admin-cluster_check_status_frequency", 0..=10_000),
+    ("mysql-max_connections", 1..=1_000_000),
+    ("mysql-poll_timeout", 10..=20_000),
+    ("mysql-wait_timeout", 0..=1_728_000_000),
+];
+
+/// What a value means, by the kind of the one before it; `None` if it cannot be that. Numbers are read as C's `atoi` does.
+fn understood(name: &str, before: &str, value: &str) -> Option<String> {
     match before {
-        "true" | "false" => matches!(value, "true" | "false" | "0" | "1"),
+        "true" | "false" => match value {
+            "true" | "1" => Some("true".to_owned()),
+            "false" | "0" => Some("false".to_owned()),
+            _ => None,
+        },
         number if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            value.parse::<u64>().is_ok()
+            let digits = value.len() - value.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+            let read: i64 = value[..digits].parse().unwrap_or_default();
+            let bounds = BOUNDS.iter().find(|(bound, _)| *bound == name).map(|(_, bounds)| bounds);
+            bounds.is_none_or(|bounds| bounds.contains(&read)).then(|| read.to_string())
         }
-        _ => true,
+        _ => Some(value.to_owned()),
     }
 }

@@ -246,9 +246,8 @@ async fn statement(
                 }
                 return Ok(false);
             }
-            Effect::Close(outcome) => {
-                wire.write_framed(&reply.bytes).await?;
-                host.log.finish(number, reply.bytes.len() as u64, outcome);
+            Effect::Close => {
+                host.log.finish(number, 0, Outcome::Cut);
                 return Ok(false);
             }
         },

@@ -196,7 +196,11 @@ pub(crate) fn text_value(value: ValueRef<'_>) -> Option<Cow<'_, [u8]>> {
     match value {
         ValueRef::Null => None,
         ValueRef::Integer(number) => Some(Cow::Owned(number.to_string().into_bytes())),
-        ValueRef::Real(number) => Some(Cow::Owned(format!("{number:?}").into_bytes())),
+        ValueRef::Real(number) => {
+            // Fifteen digits, as the SQLite of 2.7.1 prints them.
+            let rounded: f64 = format!("{number:.14e}").parse().unwrap_or(number);
+            Some(Cow::Owned(format!("{rounded:?}").into_bytes()))
+        }
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(Cow::Borrowed(bytes)),
     }
 }

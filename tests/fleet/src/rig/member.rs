@@ -1,5 +1,6 @@
 //! One node of the fleet: a ProxySQL, the agent beside it, and their pod.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -10,7 +11,8 @@ use super::service::{Joining, join_when_ready};
 use super::settings::{Order, Role, Settings};
 use crate::kubernetes::{KubeApi, PodSpec};
 use crate::net::Forwarder;
-use crate::node::{Cnf, Node, NodeSpec};
+use crate::node::{AdminError, Cnf, Node, NodeSpec};
+use crate::proxysql::Module;
 
 /// Where the parts of a new member go, and what it shares with the others.
 #[derive(Clone, Debug)]
@@ -130,6 +132,18 @@ impl Member {
         self.alive = true;
         self.join();
         Ok(())
+    }
+
+    /// How often each module that peers follow was loaded to runtime: exactly on an embedded node, over all its lives; on a
+    /// real one by the versions of its present life, which pulls from peers move as well.
+    pub async fn loads(&self) -> Result<BTreeMap<Module, u64>, AdminError> {
+        let followed = Module::ALL.into_iter().filter_map(|module| Some((module, module.synced_as()?)));
+        if let Some(node) = self.node.embedded() {
+            return Ok(followed.map(|(module, _)| (module, node.log().loads(module).len() as u64)).collect());
+        }
+        let sums = self.node.checksums().await?;
+        let version = |name| sums.get(name).map_or(0, |sum| sum.version.saturating_sub(1));
+        Ok(followed.map(|(module, name)| (module, version(name))).collect())
     }
 
     /// A core gets into the Service when it is ready.
