@@ -5,7 +5,8 @@ mod reload;
 pub mod shutdown;
 
 use std::env;
-use std::future::ready;
+use std::fs;
+use std::future::{pending, ready};
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::config::{Config, Loaded, OnSigterm, RunMode, Shutdown};
 use crate::domain::drain::Limits;
 use crate::domain::health::Policy;
 use crate::domain::roster::Roster;
+use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::marker::Marker;
 use crate::edge::{file, http, pods, signals};
@@ -51,6 +53,9 @@ pub enum AppError {
     /// A core cannot know its pods.
     #[error(transparent)]
     Pods(#[from] pods::PodsError),
+    /// There is no dump, or not as it should be.
+    #[error(transparent)]
+    Dump(#[from] DumpError),
     /// A part ended that nobody asked to end.
     #[error("{0} ended unasked")]
     Part(&'static str),
@@ -82,7 +87,11 @@ pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
 /// See [`AppError`]; the process then ends with 1.
 pub async fn run(config: Config, own_pod: Option<String>, log: Handle) -> Result<(), AppError> {
     let heard = signals::listen().map_err(AppError::Signals)?;
-    let listener = http::bind(&config.api.listen_on()).await?;
+    let listener = match config.run_mode {
+        RunMode::Core | RunMode::Satellite => Some(http::bind(&config.api.listen_on()).await?),
+        // A job answers no probes, and may run beside an agent that does.
+        RunMode::Dump => None,
+    };
     info!(version = env!("CARGO_PKG_VERSION"), mode = %config.run_mode, proxysql = %config.proxysql.address, "starting");
     let (state, mailbox, publisher) = state::channel();
     let stop = CancellationToken::new();
@@ -97,24 +106,28 @@ pub async fn run(config: Config, own_pod: Option<String>, log: Handle) -> Result
         move || on_air.borrow().policy
     };
     let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, stop.clone()));
-    let routes = http::routes(state.clone(), on_air);
     if let Some(path) = config.core.config_file.clone().filter(|_| config.run_mode == RunMode::Core) {
         tasks.spawn(file::follow(path, state.clone(), stop.clone()));
     }
     let reload: Reload = Box::new(reload::reload(config.clone(), log, air, term));
-    let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
-    let serving = tasks.spawn(http::serve(listener, routes, bounds, tasks.clone(), stop.clone()));
-    tasks.spawn({
+    let serving = listener.map(|listener| {
+        let routes = http::routes(state.clone(), on_air);
+        let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
         let said = grace::check(state.clone(), config.shutdown.clone(), identity);
-        let stop = stop.clone();
-        async move {
-            let _ = stop.run_until_cancelled(said).await;
-        }
+        let until = stop.clone();
+        tasks.spawn(async move { until.run_until_cancelled(said).await.unwrap_or_default() });
+        tasks.spawn(http::serve(listener, routes, bounds, tasks.clone(), stop.clone()))
     });
+    let serving = async {
+        match serving {
+            Some(serving) => drop(serving.await),
+            None => pending().await,
+        }
+    };
 
     let ended = tokio::select! {
         ended = work(&config, own_pod, mailbox, publisher, reload, &stop, &tasks) => ended,
-        _ = serving => Err(AppError::Part("the HTTP server")),
+        () = serving => Err(AppError::Part("the HTTP server")),
     };
     stop.cancel();
     tasks.close();
@@ -159,7 +172,7 @@ async fn work(
             Agent::new(admin, satellite, settings, marker, mailbox, publisher, reload).run().await;
             Ok(())
         }
-        RunMode::Dump => Err(AppError::Part("dump mode")),
+        RunMode::Dump => Ok(dump::run(config, own_pod, &host(), admin, mailbox).await?),
     }
 }
 
@@ -185,6 +198,13 @@ fn on_air(config: &Config) -> http::Settings {
         log_probes: config.log.probes,
         follows: config.run_mode == RunMode::Satellite,
     }
+}
+
+/// The name of this host; in a pod it is the pod's.
+fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| fs::read_to_string("/etc/hostname"));
+    let name = name.unwrap_or_default().trim().to_owned();
+    if name.is_empty() { env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned()) } else { name }
 }
 
 /// What SIGTERM asks for, found out when it comes.

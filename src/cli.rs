@@ -46,7 +46,7 @@ pub fn command() -> Command {
         )
         .subcommand(
             Command::new(SHUTDOWN)
-                .about("Drain and stop ProxySQL through the agent's HTTP port; for a preStop of kind exec")
+                .about("Drain and stop ProxySQL through its agent; for an exec preStop")
                 .override_usage("proxysql-agent shutdown [--KEY=VALUE]..."),
         )
         .after_help(

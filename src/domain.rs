@@ -3,11 +3,13 @@
 //! Nothing in here waits, reads a clock, logs or touches a neighbour; all of it is tested without I/O.
 
 pub mod budget;
+pub mod digest;
 pub mod drain;
 pub mod drift;
 pub mod followers;
 pub mod generation;
 pub mod health;
+pub mod hold;
 pub mod isolation;
 pub mod member;
 pub mod membership;

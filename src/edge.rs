@@ -1,6 +1,7 @@
 //! One file per neighbour, one library each. Edges never import each other.
 
 pub mod admin;
+pub mod dump;
 pub mod file;
 pub mod http;
 pub mod marker;

@@ -3,7 +3,7 @@
 //! ```text
 //!                       Kubernetes API          kubelet, preStop      signals
 //!                             │                        │                 │
-//!                        edge::pods               (edge::http)     edge::signals
+//!                        edge::pods               edge::http       edge::signals
 //!                             │ roster                 │                 │
 //!                             ▼                        ▼                 ▼
 //!   main ── app ──────►  ┌─────────┐   commands   ┌─────────────────────────┐
@@ -14,6 +14,8 @@
 //!                        edge::admin ── ProxySQL
 //! ```
 //!
+//! In dump mode `dump` takes the agent's place, and `edge::dump` that of Kubernetes: digests in, a file out, and the process ends.
+//!
 //! `agent` alone owns the connection to ProxySQL and everything mutable. What to do is decided in `domain`, by functions without
 //! I/O. `edge` has one file per neighbour and one library each. `app` constructs and spawns; nothing else does.
 
@@ -22,6 +24,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod dump;
 pub mod edge;
 pub mod logging;
 pub mod state;

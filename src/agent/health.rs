@@ -8,6 +8,7 @@ use super::round::RoundError;
 use crate::domain::health::Snapshot;
 use crate::domain::statement::Statement;
 use crate::domain::trouble::Trouble;
+use crate::edge::admin::AdminError;
 use crate::state::Publisher;
 
 /// What looks at health remember beside what they publish.
@@ -49,7 +50,12 @@ impl Health {
 
     /// Whether the tables of `PostgreSQL` are there shows in the answer: with them, the look is had again.
     async fn read<P: Proxysql>(&mut self, admin: &mut P) -> Result<Snapshot, RoundError> {
-        let answer = match admin.run(&Statement::Health(self.pgsql)).await {
+        let mut first = admin.run(&Statement::Health(self.pgsql)).await;
+        if first.as_ref().is_err_and(AdminError::is_lost) {
+            // ProxySQL was restarted since the last statement.
+            first = admin.run(&Statement::Health(self.pgsql)).await;
+        }
+        let answer = match first {
             // Another release than before is behind the port.
             Err(error) if self.pgsql && error.names_no_such_table() => {
                 self.pgsql = false;

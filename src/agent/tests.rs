@@ -70,13 +70,9 @@ impl Script {
             ],
             Statement::Clients(..) => {
                 let idle = world.clients - world.busy;
-                let mut rows = vec![
-                    row(&["clients", &number(world.clients)]),
-                    row(&["paused", paused]),
-                    row(&["idle", &number(idle)]),
-                ];
+                let mut rows = vec![row(&["clients", &number(world.clients)]), row(&["paused", paused])];
                 let killed = world.killed;
-                rows.extend((killed..killed + idle.min(100)).map(|id| row(&["session", &number(id)])));
+                rows.extend((killed..killed + idle).map(|id| row(&["session", &number(id)])));
                 rows
             }
             Statement::KillConnection(_) => {

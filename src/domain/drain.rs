@@ -25,7 +25,9 @@ use super::observation::{Unreadable, number};
 pub use self::account::{Account, Ending, Progress, Seconds, Step};
 pub use self::phase::{Phase, TICK, pause_expected};
 
-/// Sessions that one look names and one batch evicts, at most: a session is evicted within milliseconds of having been seen idle.
+/// Sessions that one look names, at most.
+pub const LISTED: usize = 20_000;
+/// Sessions that are evicted after one look, at most: each within milliseconds of having been seen idle.
 pub const BATCH: usize = 100;
 
 /// How far down the way this process is, as outsiders see it. It never goes back, but for a drain that is cancelled.
@@ -86,9 +88,8 @@ pub struct Look {
     pub clients: u64,
     /// Whether every listener is paused; `None` where `ProxySQL` does not say, before 2.6.1.
     pub paused: Option<bool>,
-    /// Sessions that may be evicted.
-    pub idle: u64,
-    /// Some of them, the longest idle first, [`BATCH`] at most.
+    /// Sessions that may be evicted, the longest idle first, [`LISTED`] at most. One that was told to go stays among them until
+    /// `ProxySQL` gets round to it, which with idle threads takes seconds.
     pub sessions: Vec<u64>,
 }
 
@@ -104,7 +105,6 @@ impl Look {
             match row.first().map_or("", String::as_str) {
                 "clients" => look.clients += number::<u64>("a number of clients", value)?,
                 "paused" => look.paused = Some(look.paused.unwrap_or(true) && value == "true"),
-                "idle" => look.idle = number("a number of idle sessions", value)?,
                 "session" => look.sessions.push(number("a session", value)?),
                 other => return Err(Unreadable::new("a row's kind", other)),
             }

@@ -258,9 +258,11 @@ pub fn body(known: &Known<'_>) -> Body {
 fn reasons(known: &Known<'_>, policy: &Policy, probe: Probe) -> Vec<Reason> {
     let draining = known.stage != Stage::Running;
     match probe {
+        // Never restarted on its way down.
+        Probe::Started | Probe::Live if draining => Vec::new(),
         Probe::Started => unreachable(known.contact, policy.max_age).into_iter().collect(),
-        // Never restarted on its way down, nor before it was up: that is the startup probe's to judge.
-        Probe::Live if draining || known.contact == Contact::Never => Vec::new(),
+        // Nor before it was up: that is the startup probe's to judge.
+        Probe::Live if known.contact == Contact::Never => Vec::new(),
         Probe::Live => match known.contact {
             // A process that is gone is being restarted already.
             Contact::Gone(silence) => unreachable(Contact::Answering(silence), policy.max_age).into_iter().collect(),
@@ -448,8 +450,10 @@ mod tests {
         for stage in [Stage::Draining, Stage::Stopping, Stage::Stopped] {
             let ready = ask(Some(&snapshot), QUIET, stage, Probe::Ready);
             assert_eq!((ready.code, words(&ready)), (503, vec!["draining"]));
-            let live = ask(Some(&snapshot), silent, stage, Probe::Live);
-            assert_eq!((live.code, live.body.status, live.body.draining), (200, "draining", true));
+            for probe in [Probe::Live, Probe::Started] {
+                let verdict = ask(Some(&snapshot), silent, stage, probe);
+                assert_eq!((verdict.code, verdict.body.status, verdict.body.draining), (200, "draining", true));
+            }
         }
     }
 

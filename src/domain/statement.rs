@@ -3,12 +3,14 @@
 //! The text of a statement is its `Display`. No statement is ever empty or made of `;` alone: `ProxySQL` dies of it.
 
 pub mod comparison;
+mod digests;
 
 use std::fmt;
 use std::time::Duration;
 
 use self::comparison::Column;
-use super::drain::BATCH;
+pub use self::digests::{Digests, Filter};
+use super::drain::LISTED;
 use super::member::{Member, Members};
 pub use super::module::{Module, Shape, Table};
 
@@ -74,6 +76,8 @@ pub enum Statement {
     Credentials,
     /// The release, as `ProxySQL` compares it with that of a peer.
     Version,
+    /// What a dump of the query digests asks for.
+    Digests(Digests),
 }
 
 impl Statement {
@@ -89,6 +93,7 @@ impl Statement {
             Self::Compare(table, _) => format!("the comparison of {}", table.name),
             Self::Checksums => "the checksums".to_owned(),
             Self::Credentials => "the credentials".to_owned(),
+            Self::Digests(statement) => statement.name().to_owned(),
             Self::Health(_) => "the look at health".to_owned(),
             Self::Clients(..) => "the look at clients".to_owned(),
             other => other.to_string(),
@@ -132,9 +137,8 @@ impl fmt::Display for Statement {
                 let ms = idle_for.as_millis();
                 write!(
                     f,
-                    "{CLIENTS}{} UNION ALL SELECT 'idle', COUNT(*) FROM stats_mysql_processlist WHERE {IDLE} AND time_ms >= {ms} \
-                     UNION ALL SELECT 'session', SessionID FROM (SELECT SessionID FROM stats_mysql_processlist \
-                     WHERE {IDLE} AND time_ms >= {ms} ORDER BY time_ms DESC LIMIT {BATCH})",
+                    "{CLIENTS}{} UNION ALL SELECT 'session', SessionID FROM (SELECT SessionID FROM stats_mysql_processlist \
+                     WHERE command='Sleep' AND srv_host IS NULL AND time_ms >= {ms} ORDER BY time_ms DESC LIMIT {LISTED})",
                     if *pgsql { CLIENTS_OF_PGSQL } else { "" },
                 )
             }
@@ -179,6 +183,7 @@ impl fmt::Display for Statement {
             Self::Checksums => f.write_str("SELECT name, version, epoch, checksum FROM runtime_checksums_values"),
             Self::Credentials => f.write_str(CREDENTIALS),
             Self::Version => f.write_str("SELECT @@version"),
+            Self::Digests(statement) => statement.fmt(f),
         }
     }
 }
@@ -225,7 +230,8 @@ UNION ALL SELECT 'backends', 'pgsql ' || hostgroup_id, status, COUNT(*) FROM run
 UNION ALL SELECT 'global', variable_name, variable_value, '' FROM stats_pgsql_global \
 WHERE variable_name IN ('pgsql_listener_paused', 'Questions')";
 
-/// Rows of two columns.
+/// Rows of two columns. A session that sleeps without a backend waits for nothing: no query runs, and no transaction, lock or
+/// temporary table holds a backend for it.
 const CLIENTS: &str = "\
 SELECT 'clients' AS kind, COALESCE(SUM(frontend_connections), 0) AS a FROM stats_mysql_users \
 UNION ALL SELECT 'paused', variable_value FROM stats_mysql_global WHERE variable_name='mysql_listener_paused'";
@@ -233,9 +239,6 @@ UNION ALL SELECT 'paused', variable_value FROM stats_mysql_global WHERE variable
 const CLIENTS_OF_PGSQL: &str = "\
  UNION ALL SELECT 'clients', COALESCE(SUM(frontend_connections), 0) FROM stats_pgsql_users \
 UNION ALL SELECT 'paused', variable_value FROM stats_pgsql_global WHERE variable_name='pgsql_listener_paused'";
-
-/// A client that waits for nothing: no query runs, no backend is held, as by a transaction, a lock or a temporary table.
-const IDLE: &str = "command='Sleep' AND srv_host IS NULL";
 
 /// A text as a SQL string: single quotes, doubled inside.
 struct Quoted<'a>(&'a str);

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
-use mysql_async::{Conn, Opts, OptsBuilder, Value};
+use mysql_async::{Conn, Opts, OptsBuilder, QueryResult, TextProtocol, Value};
 use tokio::time::timeout;
 
 use crate::domain::statement::Statement;
@@ -146,6 +146,11 @@ impl AdminError {
         matches!(self, Self::Unreachable { refused: true, .. })
     }
 
+    /// Whether the connection broke: it may have been broken for long, and a new one be all that it takes.
+    pub fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. })
+    }
+
     /// Whether the statement can have been carried out, though there is no answer.
     pub fn may_have_been_sent(&self) -> bool {
         matches!(self, Self::Deadline { .. } | Self::Lost { .. })
@@ -186,19 +191,28 @@ impl Admin {
     /// See [`AdminError`]. After any but [`AdminError::Refused`] there is no connection any more. That `ProxySQL` hangs up is no error
     /// where that is its answer.
     pub async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
+        self.run_within(statement, statement.bound().unwrap_or(self.target.statement_timeout)).await
+    }
+
+    /// As [`run`](Self::run), with a bound of the caller's.
+    pub async fn run_within(&mut self, statement: &Statement, after: Duration) -> Result<Answer, AdminError> {
+        if statement.ends_proxysql() {
+            // That a connection ends is an answer only of one that was alive a moment ago.
+            self.slot = None;
+        }
         // Taken, not borrowed: a call that is abandoned at any await below drops the connection.
-        let mut conn = match self.slot.take() {
+        let mut held = Held(self.slot.take());
+        let conn = match &mut held.0 {
             Some(conn) => conn,
-            None => self.connect().await?,
+            none => none.insert(self.connect().await?),
         };
-        let after = statement.bound().unwrap_or(self.target.statement_timeout);
-        match timeout(after, exchange(&mut conn, statement.to_string())).await {
+        match timeout(after, exchange(conn, statement.to_string())).await {
             Ok(Ok(answer)) => {
-                self.slot = (!statement.spoils_connection()).then_some(conn);
+                self.slot = held.0.take().filter(|_| !statement.spoils_connection());
                 Ok(answer)
             }
             Ok(Err(mysql_async::Error::Server(error))) => {
-                self.slot = (!statement.spoils_connection()).then_some(conn);
+                self.slot = held.0.take().filter(|_| !statement.spoils_connection());
                 Err(AdminError::Refused { statement: statement.name(), code: error.code, text: error.message })
             }
             Ok(Err(_)) if statement.ends_proxysql() => Ok(Answer::default()),
@@ -221,6 +235,31 @@ impl Admin {
         });
         let answer = peer.run(&Statement::Version).await?;
         Ok(answer.rows.into_iter().flatten().next().unwrap_or_default())
+    }
+
+    /// Connects if there is no connection, and sends nothing.
+    pub async fn ready(&mut self) -> Result<(), AdminError> {
+        if self.slot.is_none() {
+            self.slot = Some(self.connect().await?);
+        }
+        Ok(())
+    }
+
+    /// Sends a query, waits at most `after` for the answer to begin, and leaves its rows to be read one by one. The connection goes
+    /// with them.
+    pub async fn rows(&mut self, statement: &Statement, after: Duration) -> Result<Rows, AdminError> {
+        let mut held = Held(self.slot.take());
+        let conn = match &mut held.0 {
+            Some(conn) => conn,
+            none => none.insert(self.connect().await?),
+        };
+        let name = statement.name();
+        let columns = match timeout(after, conn.query_iter(statement.to_string())).await {
+            Ok(Ok(answer)) => answer.columns_ref().iter().map(|column| column.name_str().into_owned()).collect(),
+            Ok(Err(error)) => return Err(broken(&name, error)),
+            Err(_) => return Err(AdminError::Deadline { statement: name, after }),
+        };
+        Ok(Rows { held, columns, statement: name })
     }
 
     async fn connect(&self) -> Result<Conn, AdminError> {
@@ -246,6 +285,76 @@ impl Admin {
             }
             Err(_) => Err(AdminError::Mute { address, after: *connect_timeout }),
         }
+    }
+}
+
+/// The rows of an answer of any size, of which no more than one is in memory.
+#[derive(Debug)]
+pub struct Rows {
+    held: Held,
+    columns: Vec<String>,
+    statement: String,
+}
+
+impl Rows {
+    /// The names of the columns.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The next row, for which it waits at most `after`; `None` only once the answer is whole.
+    ///
+    /// # Errors
+    /// See [`AdminError`]. There is no next row then.
+    pub async fn next(&mut self, after: Duration) -> Result<Option<Row>, AdminError> {
+        let gone = || AdminError::Lost { statement: self.statement.clone(), reason: "it was broken off".to_owned() };
+        // Taken, as above: a wait that is abandoned ends the connection.
+        let mut held = Held(self.held.0.take());
+        let conn = held.0.as_mut().ok_or_else(gone)?;
+        match timeout(after, QueryResult::<TextProtocol>::new(conn).next()).await {
+            Ok(Ok(row)) => {
+                self.held.0 = held.0.take();
+                Ok(row.map(Row))
+            }
+            Ok(Err(error)) => Err(broken(&self.statement, error)),
+            Err(_) => Err(AdminError::Deadline { statement: self.statement.clone(), after }),
+        }
+    }
+}
+
+/// One row, as bytes.
+#[derive(Debug)]
+pub struct Row(mysql_async::Row);
+
+impl Row {
+    /// The value in a column, counted from 0; `None` for NULL and beyond the last one.
+    pub fn get(&self, column: usize) -> Option<&[u8]> {
+        match self.0.as_ref(column) {
+            Some(Value::Bytes(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+fn broken(statement: &str, error: mysql_async::Error) -> AdminError {
+    let statement = statement.to_owned();
+    match error {
+        mysql_async::Error::Server(error) => AdminError::Refused { statement, code: error.code, text: error.message },
+        error => AdminError::Lost { statement, reason: error.to_string() },
+    }
+}
+
+/// The connection while a call has it. Dropped, it is closed at once, whatever would still come over it.
+#[derive(Debug)]
+struct Held(Option<Conn>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(conn) = self.0.take() else { return };
+        // Where there is a runtime the driver spawns a task that first reads the rest of the answer, for as long as that takes:
+        // nobody's task, and for ever if ProxySQL hangs. Without one it closes.
+        let closing = std::thread::Builder::new().name("close".to_owned()).spawn(move || drop(conn));
+        drop(closing);
     }
 }
 

@@ -42,8 +42,9 @@ const MOST_REQUESTS: u64 = 20;
 const NO_NAMESPACE: &str = "default";
 /// Pause after the first failure; doubled, with jitter, up to the next.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
-/// The longest pause between two tries: what a change can be late by after the API server is back.
-const LAST_RETRY: Duration = Duration::from_secs(5);
+/// The longest pause between two tries, before jitter, which may double it: so much can a change be late after the API server is
+/// back.
+const LAST_RETRY: Duration = Duration::from_millis(2500);
 
 /// The API server cannot even be looked for.
 #[derive(Debug, thiserror::Error)]
@@ -186,8 +187,20 @@ fn publish(roster: &watch::Sender<Roster>, event: Event<Pod>) {
     });
 }
 
-/// An error with its causes, the way a person reads it.
-fn reason(error: &dyn std::error::Error) -> String {
+/// What is wrong, the way a person reads it: the API server's own words where it said some, else the error with its causes.
+fn reason(error: &watcher::Error) -> String {
+    use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
+    let status = match error {
+        InitialListFailed(kube::Error::Api(status))
+        | WatchStartFailed(kube::Error::Api(status))
+        | WatchFailed(kube::Error::Api(status))
+        | WatchError(status) => status,
+        other => return with_causes(other),
+    };
+    format!("the API server answers {}: {}", status.code, status.message)
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

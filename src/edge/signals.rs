@@ -1,9 +1,10 @@
 //! Unix signals, as commands.
 
 use std::io;
+use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook_tokio::Signals;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,8 @@ pub struct Heard(Signals);
 /// # Errors
 /// The system refuses to install a handler.
 pub fn listen() -> io::Result<Heard> {
+    // A file that must not grow any more is an error for who writes it, and not the end.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]).map(Heard)
 }
 

@@ -15,7 +15,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("edge::signals", &["state"]),
     ("edge", &["state"]),
     ("agent", &["edge::admin", "edge::marker", "state"]),
-    ("app", &["agent", "cli", "config", "edge", "logging", "state"]),
+    ("dump", &["config", "edge::admin", "edge::dump", "state"]),
+    ("app", &["agent", "cli", "config", "dump", "edge", "logging", "state"]),
     ("main", &["app", "cli", "config", "logging"]),
 ];
 
@@ -28,6 +29,7 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("hyper", "edge::http"),
     ("hyper_util", "edge::http"),
     ("csv", "edge::dump"),
+    ("flate2", "edge::dump"),
     ("signal_hook", "edge::signals"),
     ("signal_hook_tokio", "edge::signals"),
     ("figment", "config"),
@@ -118,7 +120,10 @@ fn sql_has_one_room() {
         let (module, code) = (module_of(&path), code(&path));
         let shipped = code.split("#[cfg(test)]").next().unwrap_or_default();
         for word in ["SELECT ", "INSERT INTO", "DELETE FROM", "\"LOAD ", "\"SAVE "] {
-            assert!(!shipped.contains(word) || is_within(&module, "domain::statement"), "{module} holds SQL: {word}");
+            assert!(
+                module.ends_with("::tests") || !shipped.contains(word) || is_within(&module, "domain::statement"),
+                "{module} holds SQL: {word}"
+            );
         }
     }
 }

@@ -1,14 +1,22 @@
 //! What the README promises, a module for each promise. Every scenario runs the real binary.
 
+#![allow(clippy::print_stderr, reason = "the figures of a run")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod architecture;
 mod config;
+mod drain;
+mod dump;
+mod health;
+mod http;
 mod kubernetes;
+mod life;
 mod membership;
 mod publish;
 mod publish_exact;
 mod satellite;
 mod scene;
 mod session;
+mod signals;
 mod support;
+mod traffic;

@@ -191,7 +191,7 @@ async fn a_steady_state_costs_no_write_and_no_load() {
         return;
     }
     let rig = fleet(settings(), 3, 2).await;
-    let api = rig.kubernetes().embedded().expect("the pod API counts and touches pods").clone();
+    let api = rig.kubernetes().embedded().expect("the pod API counts and touches pods");
     api.add_unrelated(NAMESPACE, 100);
     // The last loads are for satellites that connected a moment ago: one look at each node after nobody did.
     settled(&rig).await;
@@ -242,7 +242,7 @@ async fn a_burst_of_pod_events_is_two_loads_at_most_and_well_spaced() {
     for event in 0..200 {
         let guest = &guests[event % guests.len()];
         let name = format!("guest-{}", event % guests.len());
-        if event / guests.len() % 2 == 0 || event >= 196 {
+        if (event / guests.len()).is_multiple_of(2) || event >= 196 {
             rig.kubernetes().put(pod(&name).ip(*guest)).await.unwrap();
         } else {
             rig.kubernetes().delete(NAMESPACE, &name).await.unwrap();

@@ -1,5 +1,7 @@
 //! Trouble with ProxySQL: the agent lives, does not grow, says what is wrong once, and makes up for it when it is over.
 
+mod answers;
+
 use std::time::Duration;
 
 use proxysql_fleet::net::Forwarder;
@@ -204,7 +206,7 @@ async fn late_answers_are_waited_for_and_then_given_up() {
 /// Connections that break, one after the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn broken_connections_leave_nothing_behind() {
-    const CUTS: usize = 50;
+    const CUTS: usize = 30;
     /// In which the agent has usually connected again, so that its pauses do not grow.
     const CALM: Duration = Duration::from_millis(250);
     let mut scene = Scene::start("broken connections", talkative()).await;

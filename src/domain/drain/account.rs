@@ -87,10 +87,10 @@ pub struct Account {
     pub(super) reached: bool,
     /// What was known of clients at the start. Their number is the most there were before the first eviction.
     pub(super) before: Before,
-    /// Clients at the last look.
-    remaining: u64,
+    /// Clients at the last look, but for those who were told to go.
+    pub(super) remaining: u64,
     pub(super) evicted: u64,
-    /// Sessions that were told to go, and may be seen once more before they have.
+    /// Sessions that were told to go. They can do nothing more, and are seen until `ProxySQL` has got round to them.
     told: BTreeSet<u64>,
     /// When all of it is over, whatever hangs.
     pub(super) over_at: Duration,
@@ -133,7 +133,8 @@ impl Account {
         if self.evicted == 0 {
             self.before.clients = self.before.clients.max(look.clients);
         }
-        self.remaining = look.clients;
+        let going = look.sessions.len() - self.untold(&look.sessions).count();
+        self.remaining = look.clients.saturating_sub(going as u64);
         if look.paused == Some(false) {
             self.add_note("the listener was not seen to be paused");
         }
@@ -147,9 +148,14 @@ impl Account {
     /// Up to `share` of these sessions, but for those that were told before.
     pub(super) fn batch(&mut self, sessions: &[u64], share: u64) -> Vec<u64> {
         let most = usize::try_from(share).unwrap_or(BATCH).min(BATCH);
-        let batch: Vec<u64> = sessions.iter().copied().filter(|id| !self.told.contains(id)).take(most).collect();
+        let batch: Vec<u64> = self.untold(sessions).take(most).collect();
         self.told.extend(&batch);
         batch
+    }
+
+    /// Those of these sessions that were not told to go.
+    pub(super) fn untold<'a>(&'a self, sessions: &'a [u64]) -> impl Iterator<Item = u64> + 'a {
+        sessions.iter().copied().filter(|id| !self.told.contains(id))
     }
 
     /// Whether the last batch was told is not known: all may be told again.

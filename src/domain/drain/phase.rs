@@ -222,7 +222,7 @@ fn emptying(window: Window, mut account: Account, input: Input, at: Duration) ->
         Input::Due => (Phase::Draining(step, account), Some(Effect::Look)),
         Input::Looked(look) => {
             account.look(&look);
-            if look.clients == 0 {
+            if account.remaining == 0 {
                 shut_down(account, Ending::Empty, at)
             } else if at >= window.until {
                 shut_down(account, Ending::DrainTimeout, at)
@@ -249,7 +249,7 @@ fn emptying(window: Window, mut account: Account, input: Input, at: Duration) ->
 fn evict(mut window: Window, mut account: Account, look: &Look, at: Duration) -> Next {
     if at >= window.next_share {
         let ticks = window.evicted_by.saturating_sub(at).as_millis().div_ceil(TICK.as_millis()).max(1);
-        let even = look.idle.div_ceil(u64::try_from(ticks).unwrap_or(u64::MAX));
+        let even = account.untold(&look.sessions).count().div_ceil(usize::try_from(ticks).unwrap_or(usize::MAX)) as u64;
         window.share = even.max(LEAST_SHARE);
         window.next_share = at + TICK;
     }

@@ -21,8 +21,7 @@ fn begun() -> Input {
 }
 
 fn look(clients: u64, sessions: &[u64]) -> Input {
-    let sessions = sessions.to_vec();
-    Input::Looked(Look { clients, paused: Some(true), idle: sessions.len() as u64, sessions })
+    Input::Looked(Look { clients, paused: Some(true), sessions: sessions.to_vec() })
 }
 
 /// A way down, driven by hand.
@@ -75,10 +74,11 @@ fn clients_are_waited_for_evicted_or_cut_and_the_books_add_up() {
     let idle: Vec<u64> = (1..=15).collect();
     assert_eq!(way.hear(s(7), look(25, &idle)), Some(Effect::Evict((1..=10).collect())));
     assert_eq!(way.hear(s(7), Input::Evicted(9, None)), Some(Effect::Look));
-    // The share of this tick is used up; who was told is not told again.
-    assert_eq!(way.hear(s(7), look(18, &idle)), Some(Effect::Wait(s(7) + TICK)));
+    // The share of this tick is used up; who was told is not told again, and not waited for.
+    assert_eq!(way.hear(s(7), look(25, &idle)), Some(Effect::Wait(s(7) + TICK)));
+    assert_eq!(way.report(s(7)).remaining, 15);
     assert_eq!(way.hear(s(7) + TICK, Input::Due), Some(Effect::Look));
-    assert_eq!(way.hear(s(7) + TICK, look(16, &idle)), Some(Effect::Evict((11..=15).collect())));
+    assert_eq!(way.hear(s(7) + TICK, look(24, &idle)), Some(Effect::Evict((11..=15).collect())));
     way.hear(s(8), Input::Evicted(5, None));
     assert_eq!(way.hear(s(8), look(11, &[])), Some(Effect::Wait(s(8) + TICK)));
     assert_eq!(way.hear(s(36), Input::Due), Some(Effect::Look));
@@ -98,13 +98,30 @@ fn many_idle_sessions_are_spread_over_half_of_the_window() {
     way.hear(s(0), begun());
     way.hear(s(0), Input::Before(NEW));
     way.hear(s(0), Input::Answered);
-    let sessions: Vec<u64> = (0..BATCH as u64).collect();
-    let many = Input::Looked(Look { clients: 15_000, paused: Some(true), idle: 15_000, sessions });
+    let sessions: Vec<u64> = (0..15_000).collect();
+    let many = look(15_000, &sessions);
     // 15 s of 30 are 75 ticks: 200 in each, in batches.
     let Some(Effect::Evict(batch)) = way.hear(s(0), many) else { panic!("{:?}", way.effect) };
     assert_eq!(batch.len(), BATCH);
     let Phase::Draining(Draining::Emptying(window), _) = way.phase else { panic!() };
     assert_eq!(window.share, 100);
+}
+
+#[test]
+fn those_who_were_told_to_go_are_not_waited_for() {
+    let mut way = Way::new();
+    way.hear(s(0), begun());
+    way.hear(s(0), Input::Before(NEW));
+    way.hear(s(1), Input::Answered);
+    assert_eq!(way.hear(s(1), look(3, &[7, 8])), Some(Effect::Evict(vec![7, 8])));
+    way.hear(s(1), Input::Evicted(2, None));
+    // One of them was quicker with a query than ProxySQL with its end: it is somebody for as long as it is there.
+    assert_eq!(way.hear(s(1), look(3, &[7])), Some(Effect::Wait(s(1) + TICK)));
+    way.hear(s(2), Input::Due);
+    assert_eq!(way.hear(s(2), look(2, &[7, 8])), Some(Effect::Shutdown));
+    way.hear(s(2), Input::Answered);
+    let report = way.report(s(2));
+    assert_eq!((report.clients, report.evicted, report.finished, report.cut), (3, 2, 1, 0));
 }
 
 #[test]
@@ -248,11 +265,10 @@ fn a_look_is_read() {
         row("clients", "2"),
         row("paused", "true"),
         row("paused", "false"),
-        row("idle", "3"),
         row("session", "17"),
         row("session", "4"),
     ]);
-    assert_eq!(look, Ok(Look { clients: 7, paused: Some(false), idle: 3, sessions: vec![17, 4] }));
+    assert_eq!(look, Ok(Look { clients: 7, paused: Some(false), sessions: vec![17, 4] }));
     assert_eq!(Look::read(&[row("clients", "0")]).unwrap().paused, None);
     assert!(Look::read(&[row("clients", "many")]).is_err());
     assert!(Look::read(&[vec![]]).is_err());

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
-use super::{FIRST_RETRY, LAST_RETRY, reason};
+use super::{FIRST_RETRY, LAST_RETRY, with_causes};
 use crate::domain::generation::{Revisions, Source, SourceKind, to_ask};
 use crate::domain::roster::Roster;
 use crate::domain::trouble::Trouble;
@@ -78,7 +78,7 @@ async fn ask_until_answered(
                     say(&status.message);
                     break None;
                 }
-                Ok(Err(error)) => reason(&error),
+                Ok(Err(error)) => with_causes(&error),
                 Err(_) => format!("no answer within {} s", DEADLINE.as_secs()),
             };
             say(&reason);

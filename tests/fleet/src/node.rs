@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
@@ -23,6 +23,8 @@ pub const BINARY: &str = "PROXYSQL_BIN";
 /// The login that [`Node::query`] uses, so that its statements can be told from those of others.
 pub const OBSERVER: &str = "observer";
 const QUERY_LIMIT: Duration = Duration::from_secs(10);
+/// A real process takes a second, on a machine with nothing else to do.
+const START_LIMIT: Duration = Duration::from_secs(40);
 
 /// Where a node is to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +182,7 @@ impl Node {
     /// Starts a real node.
     pub async fn start_real(binary: PathBuf, spec: NodeSpec, cnf: &Cnf) -> io::Result<Self> {
         write_cnf(&spec, cnf)?;
-        let node = Self::Real(RealProxysql::start(binary, spec)?);
+        let mut node = Self::Real(RealProxysql::start(binary, spec)?);
         node.answers().await?;
         Ok(node)
     }
@@ -277,14 +279,18 @@ impl Node {
         Ok(rows.into_iter().map(parse).collect())
     }
 
-    /// Waits until the admin port answers.
-    async fn answers(&self) -> io::Result<()> {
-        let tried = async {
-            while self.query("SELECT 1").await.is_err() {
-                sleep(Duration::from_millis(20)).await;
+    /// Waits until the admin port answers; the error shows the end of the process's log.
+    async fn answers(&mut self) -> io::Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        while self.query("SELECT 1").await.is_err() {
+            if let Self::Real(node) = self
+                && (node.ended() || Instant::now() > deadline)
+            {
+                return Err(io::Error::other(format!("{} does not answer:\n{}", node.spec().name, node.last_words())));
             }
-        };
-        timeout(Duration::from_secs(20), tried).await.map_err(|_| io::ErrorKind::TimedOut.into())
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 }
 

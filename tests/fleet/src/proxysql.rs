@@ -237,6 +237,17 @@ impl Handle {
     ) {
         if let Some(life) = &*lock(&self.0.life) {
             *lock(&life.digests) = digest::Digests::new(rows, schema, generator);
+            // The tables exist from the start.
+            let _ = digest::make_tables(&life.store(), schema);
         }
+    }
+
+    /// Gives the digests the tables of a version, empty, to be filled by [`sql`](Self::sql): `stats.stats_mysql_query_digest`
+    /// is what a query shows, its twin `_reset` what one that resets shows, and both are emptied by that. There are
+    /// no generated rows any more.
+    pub fn digest_tables(&self, schema: DigestSchema) -> Result<(), String> {
+        let life = lock(&self.0.life).clone().ok_or("the node does not run")?;
+        *lock(&life.digests) = digest::Digests::default();
+        digest::make_tables(&life.store(), schema)
     }
 }

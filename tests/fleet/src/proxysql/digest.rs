@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::command::fold;
 use super::log::Outcome;
-use super::store::{text_of, text_value};
+use super::store::{Store, TextRow, text_of, text_value};
 use super::wire::{ColumnType, Encoder, Wire};
 
 /// One row of the table, whatever columns its version has.
@@ -145,6 +145,69 @@ impl DigestSchema {
     }
 }
 
+/// The place of a column in [`COLUMNS`].
+fn place(wanted: &str) -> usize {
+    // `database` stands where `schemaname` does.
+    COLUMNS.iter().position(|column| *column == wanted).unwrap_or(1)
+}
+
+/// Whether a column counts or tells a time.
+fn is_number(column: &str) -> bool {
+    ["hostgroup", "count_star", "first_seen", "last_seen"].contains(&column)
+        || ["sum_", "min_", "max_"].iter().any(|prefix| column.starts_with(prefix))
+}
+
+/// Gives the node's own database the tables of a version, empty.
+pub(crate) fn make_tables(store: &Store, schema: DigestSchema) -> Result<(), String> {
+    let twins = SERVERS.iter().flat_map(|server| ["", "_reset"].map(|suffix| (server, suffix)));
+    let drops =
+        twins.map(|(server, suffix)| format!("DROP TABLE IF EXISTS stats.stats_{server}_query_digest{suffix};"));
+    let creates = schema.tables().into_iter().map(|(table, columns)| {
+        let typed = |column: &&str| format!("\"{column}\" {}", if is_number(column) { "INT" } else { "VARCHAR" });
+        format!("CREATE TABLE stats.{table} ({});", columns.iter().map(typed).collect::<Vec<_>>().join(","))
+    });
+    let batch: String = drops.chain(creates).collect();
+    store.script(&batch)
+}
+
+/// Before a statement that changes something by the generated rows: puts them into the tables.
+pub(crate) fn fill(digests: &mut Digests, store: &Store, sql: &str) -> Result<(), String> {
+    if !digests.are_named_in(sql) {
+        return Ok(());
+    }
+    let Some((rows, schema, generator)) = digests.take(sql).0 else { return Ok(()) };
+    make_tables(store, schema)?;
+    for (table, columns) in schema.tables() {
+        let all: Vec<TextRow> = (0..rows)
+            .map(|number| {
+                let row = generator(number);
+                let text = |column: &&str| match row.value(place(column)) {
+                    Value::Integer(number) => number.to_string(),
+                    Value::Text(text) => text,
+                    _ => String::new(),
+                };
+                columns.iter().map(|column| Some(text(column))).collect()
+            })
+            .collect();
+        store.insert(&format!("stats.{table}"), &all).map_err(|error| text_of(&error))?;
+    }
+    Ok(())
+}
+
+/// After a statement: what was read from the twin that resets is gone.
+pub(crate) fn forget(store: &Store, sql: &str) -> Result<(), String> {
+    for server in SERVERS {
+        if sql.contains(&format!("stats_{server}_query_digest_reset")) {
+            store.script(&format!(
+                "DELETE FROM stats.stats_{server}_query_digest; DELETE FROM stats.stats_{server}_query_digest_reset"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+const SERVERS: [&str; 2] = ["mysql", "pgsql"];
+
 type Generator = Arc<dyn Fn(u64) -> DigestRow + Send + Sync>;
 
 /// The rows of one life of a node; none at first.
@@ -166,8 +229,12 @@ impl Digests {
         Self(Some((rows, schema, Arc::new(generator))))
     }
 
-    /// Whether a statement is one for these rows.
+    /// Whether a statement is a query for these rows.
     pub(crate) fn concern(&self, sql: &str) -> bool {
+        self.are_named_in(sql) && sql.trim_start().get(..6).is_some_and(|word| word.eq_ignore_ascii_case("SELECT"))
+    }
+
+    fn are_named_in(&self, sql: &str) -> bool {
         self.0.is_some() && sql.contains("_query_digest")
     }
 
@@ -200,7 +267,6 @@ impl Digests {
             Ok(last.as_ref().map(|(_, row)| row.value(usize::try_from(column).unwrap_or_default())))
         })?;
         for (table, columns) in schema.tables() {
-            let place = |wanted: &str| COLUMNS.iter().position(|column| *column == wanted).unwrap_or(1);
             let value = |column: &&str| format!("digest_value(i,{}) AS \"{column}\"", place(column));
             let values: Vec<String> = columns.iter().map(value).collect();
             connection.execute_batch(&format!(

@@ -95,7 +95,13 @@ fn query(life: &Life, role: Role, sql: &str, reply: &mut Encoder) -> Outcome {
     if let Err(text) = stats::refresh(life, &mut store, role, sql) {
         return error(reply, &text_of(&text));
     }
+    if let Err(text) = super::digest::fill(&mut super::host::lock(&life.digests), &store, sql) {
+        return error(reply, &text);
+    }
     let ran = store.run(role, sql, reply);
+    if let Err(text) = super::digest::forget(&store, sql) {
+        return error(reply, &text);
+    }
     match ran {
         Ok(Ran::Rows(count)) => Outcome::Rows(count),
         Ok(Ran::Done(affected)) => ok(reply, affected, ""),

@@ -61,6 +61,11 @@ impl AgentProcess {
         Ok(Self { process: program.start()?, api: post.api })
     }
 
+    /// Where its HTTP port is.
+    pub fn api(&self) -> SocketAddr {
+        self.api
+    }
+
     /// Asks its HTTP port.
     pub async fn get(&self, path: &str) -> io::Result<Reply> {
         http::get(self.api, path, None).await
