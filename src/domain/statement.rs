@@ -8,7 +8,6 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::digests::{Digests, Filter};
-use super::drain::BATCH;
 use super::drain::LISTED;
 use super::member::{Member, Members};
 

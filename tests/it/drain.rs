@@ -1,20 +1,20 @@
 //! A drain that drains: who is waited for, who is evicted, who is cut, and when it ends.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proxysql_fleet::proxysql::{Cause, ClientEnd, ClientSpec, ClientState};
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::life::{Make, Pod, call, number, raw, seconds};
+use crate::life::{Make, Pod, call, in_background, number, raw, seconds};
 use crate::support::{PATIENCE, eventually, on_real_proxysql};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Asks for a drain and waits for its end, in a task of its own.
-fn shutdown(pod: &Pod) -> tokio::task::JoinHandle<Value> {
+fn shutdown(pod: &Pod) -> impl Future<Output = Value> + Send + use<> {
     let api = pod.api;
-    tokio::spawn(async move {
+    in_background(async move {
         let answer = call(api, "POST", "/shutdown", &[]).await;
         assert_eq!(answer.code, 200, "{answer:?}");
         answer.body()
@@ -43,10 +43,10 @@ async fn without_clients_it_takes_what_pause_takes_whatever_the_timeouts() {
     // A TCP probe is no client, and has never been one.
     drop(tokio::net::TcpStream::connect(pod.node.spec().mysql()).await.unwrap());
     let began = Instant::now();
-    let body = shutdown(&pod).await.unwrap();
+    let body = shutdown(&pod).await;
     assert_eq!(pod.gone().await, Some(0));
     let (took, pause) = (began.elapsed(), seconds(&body, "pause"));
-    println!("without clients: gone after {took:?}, PAUSE took {pause:?}");
+    eprintln!("without clients: gone after {took:?}, PAUSE took {pause:?}");
     assert!(took < pause + SECOND, "{took:?}, {body}");
     assert_eq!(body["drain"]["ended"], "empty");
     assert_eq!((body["status"].as_str(), body["message"].as_str()), (Some("ok"), Some("shutdown initiated")));
@@ -68,7 +68,7 @@ async fn endpoints_get_their_time_where_a_client_has_ever_come() {
     assert_eq!(pod.get("/healthz/ready").await.reasons(), ["draining"]);
     assert_eq!(pod.code("/healthz/live").await, 200);
     assert_eq!(pod.sent("PROXYSQL PAUSE"), 0, "the listener is still open");
-    let body = draining.await.unwrap();
+    let body = draining.await;
     assert!(seconds(&body, "propagation") >= Duration::from_millis(1_500), "{body}");
     assert_eq!(pod.gone().await, Some(0));
 }
@@ -97,8 +97,8 @@ async fn idle_clients_are_evicted_the_others_finish_and_no_variable_changes() {
     for id in transactions.iter().chain(&queries) {
         assert!(pod.embedded().change_client(*id, ClientState::Idle) && pod.embedded().remove_client(*id));
     }
-    let body = draining.await.unwrap();
-    println!("the report: {}", body["drain"]);
+    let body = draining.await;
+    eprintln!("the report: {}", body["drain"]);
     assert_eq!(body["drain"]["ended"], "empty");
     adds_up(&body);
     let counts = ["clients", "evicted", "finished", "cut"].map(|name| number(&body, &format!("/drain/{name}")));
@@ -113,7 +113,7 @@ async fn evictions_are_paced_and_each_session_is_seen_idle_just_before() {
     }
     let mut pod = Make::new().ready().await;
     pod.clients(60, &ClientState::Idle);
-    shutdown(&pod).await.unwrap();
+    shutdown(&pod).await;
     let log = pod.embedded().log().of("radmin", 0);
     let kills: Vec<_> = log.iter().filter(|entry| entry.sql.starts_with("KILL CONNECTION")).collect();
     assert_eq!(kills.len(), 60);
@@ -142,7 +142,7 @@ async fn a_client_that_uses_its_connections_is_not_evicted() {
         assert!(pod.embedded().change_client(active, ClientState::Idle), "evicted while active");
         sleep(Duration::from_millis(50)).await;
     }
-    let body = draining.await.unwrap();
+    let body = draining.await;
     assert_eq!(number(&body, "/drain/evicted"), 1, "in the end it is idle for long: {body}");
     assert_eq!(pod.gone().await, Some(0));
 }
@@ -154,7 +154,7 @@ async fn a_transaction_that_never_ends_is_cut_at_the_timeout_and_reported() {
     }
     let mut pod = Make::new().env("SHUTDOWN_DRAIN_TIMEOUT", "2").ready().await;
     pod.clients(1, &ClientState::InTransaction);
-    let body = shutdown(&pod).await.unwrap();
+    let body = shutdown(&pod).await;
     assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/cut")), (Some("drain_timeout"), 1));
     let drain = seconds(&body, "drain");
     assert!(drain >= SECOND * 2 && drain < SECOND * 4, "{drain:?}");
@@ -173,7 +173,7 @@ async fn where_idle_sessions_are_not_listed_the_report_says_so() {
         pod.node.query(sql).await.unwrap();
     }
     pod.clients(1, &ClientState::InTransaction);
-    let body = shutdown(&pod).await.unwrap();
+    let body = shutdown(&pod).await;
     let notes = body["drain"]["notes"].to_string();
     assert!(notes.contains("session_idle_show_processlist"), "{notes}");
     assert_eq!(pod.gone().await, Some(0));
@@ -191,16 +191,17 @@ async fn on_3_0_both_answers_of_pause_are_survived_and_postgresql_clients_are_wa
     let spec = ClientSpec { protocol: proxysql_fleet::proxysql::Protocol::Postgres, ..ClientSpec::default() };
     let id = pod.embedded().add_client(spec);
     pod.clients(3, &ClientState::Idle);
-    let draining = shutdown(&pod);
+    let api = pod.api;
+    let cancelled = in_background(async move { call(api, "POST", "/shutdown", &[]).await });
     eventually("only PostgreSQL's is left", async || pod.get("/drain").await.body()["drain"]["evicted"] == 3).await;
     // Cancelled and begun again: RESUME is answered twice, too.
     assert_eq!(pod.call("DELETE", "/drain").await.code, 200);
-    draining.await.unwrap_err();
+    assert_eq!(cancelled.await.code, 409);
     pod.is_ready().await;
     let draining = shutdown(&pod);
     step_is(&pod, "emptying").await;
     assert!(pod.embedded().remove_client(id));
-    let body = draining.await.unwrap();
+    let body = draining.await;
     assert_eq!((number(&body, "/drain/finished"), body["drain"]["notes"].to_string().as_str()), (1, "[]"), "{body}");
     assert_eq!(pod.gone().await, Some(0));
 }
@@ -214,12 +215,12 @@ async fn cancelling_restores_service_and_tells_who_waits() {
     assert_eq!(pod.call("DELETE", "/drain").await.code, 409, "there is none");
     pod.clients(1, &ClientState::InTransaction);
     let api = pod.api;
-    let waiting = tokio::spawn(async move { call(api, "GET", "/shutdown", &[]).await });
+    let waiting = in_background(async move { call(api, "GET", "/shutdown", &[]).await });
     step_is(&pod, "emptying").await;
     assert!(pod.marker().is_file() && raw(pod.node.spec().mysql(), b"").await.is_err());
     let cancelled = pod.call("DELETE", "/drain").await;
     assert_eq!((cancelled.code, cancelled.body()["phase"].as_str()), (200, Some("running")));
-    assert_eq!(waiting.await.unwrap().code, 409);
+    assert_eq!(waiting.await.code, 409);
     pod.is_ready().await;
     assert!(!pod.marker().exists());
     assert!(raw(pod.node.spec().mysql(), b"").await.is_ok(), "the listener is open again");
@@ -254,7 +255,7 @@ async fn whoever_asks_joins_one_drain_and_gets_one_answer() {
     assert!(pod.embedded().remove_client(id));
     let mut bodies = Vec::new();
     for caller in waiting.into_iter().chain(more) {
-        bodies.push(caller.await.unwrap()["drain"].clone());
+        bodies.push(caller.await["drain"].clone());
     }
     assert!(bodies.iter().all(|body| *body == bodies[0] && body["ended"] == "empty"), "{bodies:?}");
     assert_eq!(pod.gone().await, Some(0));

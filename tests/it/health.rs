@@ -1,12 +1,12 @@
 //! Probes that never hang, and readiness that means configured.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proxysql_fleet::rig::{Rig, Role};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::life::{Make, Pod, call};
+use crate::life::{Make, Pod, call, in_background};
 use crate::support::{PATIENCE, eventually, fleet, on_real_proxysql, settings};
 
 const PROBES: [&str; 3] = ["/healthz/started", "/healthz/ready", "/healthz/live"];
@@ -60,7 +60,7 @@ async fn a_fresh_satellite_is_unconfigured_until_its_first_sync_and_stays_ready_
         sleep(Duration::from_millis(20)).await;
     }
     let late = ready_at.unwrap().saturating_duration_since(synced_at.unwrap_or(ready_at.unwrap()));
-    println!("ready {late:?} after the first sync");
+    eprintln!("ready {late:?} after the first sync");
     assert!(late < Duration::from_millis(1_500), "{late:?}");
 
     for core in rig.names(Role::Core) {
@@ -146,7 +146,7 @@ async fn a_stopped_proxysql_is_alive_for_max_age_and_no_longer_and_no_probe_hang
         }
         assert!(stopped.elapsed() < PATIENCE);
     };
-    println!("live turned 503 {dead:?} after the stop, health.max_age is {max_age:?}");
+    eprintln!("live turned 503 {dead:?} after the stop, health.max_age is {max_age:?}");
     // The first question that finds it silent comes up to health.refresh after the stop.
     assert!(dead >= max_age && dead < max_age + Duration::from_secs(3), "{dead:?}");
 
@@ -162,11 +162,11 @@ async fn a_stopped_proxysql_is_alive_for_max_age_and_no_longer_and_no_probe_hang
         });
     }
     let (p99, longest) = p99(probes.join_all().await.concat());
-    println!("1,000 probes of a stopped ProxySQL: p99 {p99:?}, longest {longest:?}");
+    eprintln!("1,000 probes of a stopped ProxySQL: p99 {p99:?}, longest {longest:?}");
     assert!(p99 < Duration::from_secs(1), "{p99:?}");
 
     let answer = pod.get("/shutdown").await;
-    println!("/shutdown of a stopped ProxySQL returned after {:?}, shutdown_timeout is 6 s", answer.took);
+    eprintln!("/shutdown of a stopped ProxySQL returned after {:?}, shutdown_timeout is 6 s", answer.took);
     assert!(answer.took >= Duration::from_secs(6) && answer.took < Duration::from_secs(8), "{:?}", answer.took);
     assert_eq!(answer.body()["drain"]["ended"], "shutdown_timeout");
     assert_eq!(pod.gone().await, Some(0));
@@ -180,7 +180,7 @@ async fn probes_keep_answering_while_a_pause_of_many_threads_holds_the_admin_por
         node.behave(|behaviour| behaviour.pause_takes = Duration::from_secs(4));
     }
     let api = pod.api;
-    let draining = tokio::spawn(async move { call(api, "GET", "/shutdown", &[]).await });
+    let draining = in_background(async move { call(api, "GET", "/shutdown", &[]).await });
     eventually("it pauses", async || pod.get("/drain").await.body()["drain"]["step"] == "pausing").await;
     let mut times = Vec::new();
     while pod.get("/drain").await.body()["drain"]["step"] == "pausing" {
@@ -190,10 +190,10 @@ async fn probes_keep_answering_while_a_pause_of_many_threads_holds_the_admin_por
             times.push(answer.took);
         }
     }
-    let answer = draining.await.unwrap();
+    let answer = draining.await;
     let many = times.len();
     let (p99, longest) = p99(times);
-    println!(
+    eprintln!(
         "{many} probes during a PAUSE of {}: p99 {p99:?}, longest {longest:?}",
         answer.body()["drain"]["seconds"]["pause"]
     );

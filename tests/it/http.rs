@@ -1,14 +1,14 @@
 //! HTTP: one schema, no request that disturbs another, and a token for what changes something.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proxysql_fleet::proxysql::ClientState;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::life::{Make, Pod, call, raw};
 use crate::support::{PATIENCE, eventually, on_real_proxysql};
@@ -297,7 +297,7 @@ async fn ten_thousand_malformed_requests_do_nothing() {
     let before = pod.agent.memory().unwrap();
     rounds(0x7f4a_7c15, 9_000).await;
     let after = pod.agent.memory().unwrap();
-    println!(
+    eprintln!(
         "resident before {} kB and after 9,000 more malformed requests {} kB",
         before.resident >> 10,
         after.resident >> 10

@@ -13,6 +13,7 @@ use proxysql_fleet::process::{Process, Program};
 use proxysql_fleet::proxysql::{ClientSpec, ClientState, Embedded};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 pub(crate) use self::backend::{Backend, Client};
 pub(crate) use self::call::{Answer, call, raw};
@@ -183,7 +184,7 @@ impl Pod {
 
     /// Scripted clients that do `what`, each already for a minute.
     pub(crate) fn clients(&self, many: usize, what: &ClientState) -> Vec<u32> {
-        let spec = ClientSpec { state: what.clone(), since: Duration::from_secs(60), ..ClientSpec::default() };
+        let spec = ClientSpec { state: what.clone(), since: Duration::from_mins(1), ..ClientSpec::default() };
         (0..many).map(|_| self.embedded().add_client(spec.clone())).collect()
     }
 
@@ -193,8 +194,17 @@ impl Pod {
     }
 
     pub(crate) fn log(&self) -> String {
-        self.agent.log().lines().iter().map(|line| format!("{}\n", line.text)).collect()
+        self.agent.log().lines().into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Begins something that goes on while the scenario does other things; it is waited for by its result.
+pub(crate) fn in_background<T: Send + 'static>(
+    task: impl Future<Output = T> + Send + 'static,
+) -> impl Future<Output = T> + Send {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(task);
+    async move { tasks.join_next().await.unwrap().unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) }
 }
 
 /// A number within a body.

@@ -1,12 +1,13 @@
 //! Signals, and the end of the process whenever it is asked for.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proxysql_fleet::kubernetes::{KubeApi, PodSpec};
 use proxysql_fleet::proxysql::{Action, ClientState, Rule};
 use rustix::process::Signal;
+use tokio::time::Instant;
 
-use crate::life::{Make, Pod, raw};
+use crate::life::{Make, Pod, call, in_background, raw};
 use crate::support::{PATIENCE, eventually, on_real_proxysql};
 
 /// What is there to be waited for takes this long at most, whatever the timeouts of a drain.
@@ -82,10 +83,10 @@ async fn a_second_sigterm_ends_the_waiting() {
         pod.agent.signal(signal);
         eventually("it drains", async || pod.get("/drain").await.body()["drain"]["step"] == "emptying").await;
         let api = pod.api;
-        let waiting = tokio::spawn(async move { crate::life::call(api, "GET", "/shutdown", &[]).await });
+        let waiting = in_background(async move { call(api, "GET", "/shutdown", &[]).await });
         eventually("it is asked", async || pod.log().contains("asked to drain")).await;
         assert!(terminate(&mut pod).await < AT_ONCE);
-        let answer = waiting.await.unwrap();
+        let answer = waiting.await;
         assert_eq!((answer.code, answer.body()["drain"]["ended"].as_str()), (200, Some("hurried")));
         assert_eq!(pod.sent("PROXYSQL SHUTDOWN"), 1);
     }

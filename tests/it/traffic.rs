@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proxysql_fleet::proxysql::{ClientEnd, ClientSpec};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
 
-use crate::life::{Backend, Client, Make, Pod, call, number, seconds};
+use crate::life::{Backend, Client, Make, Pod, call, in_background, number, seconds};
 use crate::support::{eventually, fleet, settings};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -65,7 +65,7 @@ async fn transactions_commit_and_queries_return_while_idle_clients_are_evicted()
 
     let answer = call(pod.api, "POST", "/shutdown", &[]).await;
     let body = answer.body();
-    println!("the report: {}", body["drain"]);
+    eprintln!("the report: {}", body["drain"]);
     assert_eq!(body["drain"]["ended"], "empty", "{body}");
     let counts = ["clients", "evicted", "finished", "cut"].map(|name| number(&body, &format!("/drain/{name}")));
     assert_eq!(counts[0], counts[1] + counts[2] + counts[3]);
@@ -88,13 +88,13 @@ async fn who_uses_a_connection_keeps_it_until_the_deadline() {
     // Each pauses for less than the 200 ms that a session must have been idle for.
     let pauses = [0, 5, 20, 50, 100, 150].map(Duration::from_millis);
     let enough = Arc::new(AtomicBool::new(false));
-    let mut users: Vec<(Duration, JoinHandle<_>)> = Vec::new();
+    let mut users = Vec::new();
     for pause in pauses.repeat(5) {
         let [mut client] = <[Client; 1]>::try_from(connect(server, 1).await).ok().unwrap();
         let enough = enough.clone();
         users.push((
             pause,
-            tokio::spawn(async move {
+            in_background(async move {
                 let began = Instant::now();
                 (client.keep_running(pause, &enough).await, began.elapsed())
             }),
@@ -103,18 +103,18 @@ async fn who_uses_a_connection_keeps_it_until_the_deadline() {
     let began = Instant::now();
     let body = call(pod.api, "POST", "/shutdown", &[]).await.body();
     let deadline = began.elapsed();
-    println!("the report: {}", body["drain"]);
+    eprintln!("the report: {}", body["drain"]);
     let (mut statements, mut early) = (0, 0);
     for (pause, user) in users {
-        let (outcome, lasted) = user.await.unwrap();
+        let (outcome, lasted) = user.await;
         let (Ok(done) | Err((done, _))) = outcome;
         statements += done;
         if lasted + SECOND < deadline {
-            println!("a client that pauses for {pause:?} was evicted after {done} statements in {lasted:?}");
+            eprintln!("a client that pauses for {pause:?} was evicted after {done} statements in {lasted:?}");
             early += 1;
         }
     }
-    println!("{statements} statements of 30 active clients, {early} of them evicted while active");
+    eprintln!("{statements} statements of 30 active clients, {early} of them evicted while active");
     assert_eq!(number(&body, "/drain/evicted"), early);
     // A session that is idle for less than the floor is never named; only a machine that stalls makes it look so.
     assert!(early <= 1, "{early}");
@@ -130,7 +130,7 @@ async fn a_transaction_that_never_ends_is_cut() {
     client.run("BEGIN").await.unwrap();
     client.run("INSERT INTO done (who) VALUES (1)").await.unwrap();
     let body = call(pod.api, "POST", "/shutdown", &[]).await.body();
-    println!("the report: {}", body["drain"]);
+    eprintln!("the report: {}", body["drain"]);
     assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/cut")), (Some("drain_timeout"), 1), "{body}");
     assert!(seconds(&body, "drain") >= SECOND * 3 && seconds(&body, "drain") < SECOND * 5);
     client.run("COMMIT").await.unwrap_err();
@@ -169,7 +169,7 @@ async fn clients_do_not_notice_that_a_detached_agent_ends_ten_times() {
     }
     enough.store(true, Ordering::Relaxed);
     let done = users.join_all().await.into_iter().collect::<Result<Vec<u64>, _>>().unwrap();
-    println!("{} statements through ten ends of the agent, no error", done.iter().sum::<u64>());
+    eprintln!("{} statements through ten ends of the agent, no error", done.iter().sum::<u64>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -210,20 +210,17 @@ async fn a_second_node_loses_nobody_and_sees_no_variable_change_while_the_first_
     let mut users: JoinSet<Result<u64, (u64, mysql_async::Error)>> = JoinSet::new();
     let mut idle = Vec::new();
     let mut kept = Vec::new();
-    let long_idle = ClientSpec { since: Duration::from_secs(60), ..ClientSpec::default() };
-    match (first.node.embedded(), second.node.embedded()) {
-        (Some(first), Some(second)) => {
-            for _ in 0..20 {
-                first.add_client(long_idle.clone());
-                kept.push(second.add_client(long_idle.clone()));
-            }
+    let long_idle = ClientSpec { since: Duration::from_mins(1), ..ClientSpec::default() };
+    if let (Some(first), Some(second)) = (first.node.embedded(), second.node.embedded()) {
+        for _ in 0..20 {
+            first.add_client(long_idle.clone());
+            kept.push(second.add_client(long_idle.clone()));
         }
-        _ => {
-            idle = connect(first.node.spec().mysql(), 20).await;
-            for mut client in connect(second.node.spec().mysql(), 20).await {
-                let enough = enough.clone();
-                users.spawn(async move { client.keep_running(Duration::from_millis(20), &enough).await });
-            }
+    } else {
+        idle = connect(first.node.spec().mysql(), 20).await;
+        for mut client in connect(second.node.spec().mysql(), 20).await {
+            let enough = enough.clone();
+            users.spawn(async move { client.keep_running(Duration::from_millis(20), &enough).await });
         }
     }
     let mut pooled = if idle.is_empty() { Vec::new() } else { connect(second.node.spec().mysql(), 20).await };
@@ -232,7 +229,7 @@ async fn a_second_node_loses_nobody_and_sees_no_variable_change_while_the_first_
 
     let api = first.agent.as_ref().unwrap().api();
     let body = call(api, "POST", "/shutdown", &[]).await.body();
-    println!("the report: {}", body["drain"]);
+    eprintln!("the report: {}", body["drain"]);
     assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/evicted")), (Some("empty"), 20), "{body}");
     // Time for whatever would be pulled from it: a check each 200 ms, three differing ones.
     sleep(SECOND * 3).await;
@@ -247,5 +244,5 @@ async fn a_second_node_loses_nobody_and_sees_no_variable_change_while_the_first_
         assert_eq!(second.clients().len(), kept.len());
         assert!(second.ended_clients().iter().all(|(_, end)| *end == ClientEnd::Left));
     }
-    println!("{} statements on the second node, no error", done.iter().sum::<u64>());
+    eprintln!("{} statements on the second node, no error", done.iter().sum::<u64>());
 }

@@ -1,7 +1,7 @@
 //! A real MariaDB behind the real ProxySQL, and real clients in front of it.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Backend {
         let (Some(server), Some(install), Some(_)) =
             (program("mariadbd"), program(INSTALL), std::env::var_os("PROXYSQL_BIN"))
         else {
-            println!("{scenario}: needs PROXYSQL_BIN and an installed MariaDB; not run");
+            eprintln!("{scenario}: needs PROXYSQL_BIN and an installed MariaDB; not run");
             return None;
         };
         let dir = tempfile::Builder::new().prefix("proxysql-backend-").tempdir().unwrap();
@@ -52,7 +52,7 @@ impl Backend {
     }
 }
 
-async fn run(server: &PathBuf, install: &PathBuf, dir: &TempDir, port: u16) -> Process {
+async fn run(server: &Path, install: &Path, dir: &TempDir, port: u16) -> Process {
     let data = dir.path().join("data");
     // MariaDB refuses to run as root; whoever is not may not become somebody else.
     let own = std::fs::metadata("/proc/self").map(|meta| std::os::unix::fs::MetadataExt::uid(&meta)).unwrap();
