@@ -5,12 +5,16 @@
 //! slot before a call waits and put back only after a complete answer or an `ERR`: whatever ends a call early, be it the
 //! deadline or the caller, ends the connection with it.
 
+use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, QueryResult, TextProtocol, Value};
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::domain::statement::Statement;
@@ -311,7 +315,7 @@ impl Rows {
         // Taken, as above: a wait that is abandoned ends the connection.
         let mut held = Held(self.held.0.take());
         let conn = held.0.as_mut().ok_or_else(gone)?;
-        match timeout(after, QueryResult::<TextProtocol>::new(conn).next()).await {
+        match next_of(conn, after).await {
             Ok(Ok(row)) => {
                 self.held.0 = held.0.take();
                 Ok(row.map(Row))
@@ -319,6 +323,16 @@ impl Rows {
             Ok(Err(error)) => Err(broken(&self.statement, error)),
             Err(_) => Err(AdminError::Deadline { statement: self.statement.clone(), after }),
         }
+    }
+}
+
+async fn next_of(conn: &mut Conn, after: Duration) -> Result<mysql_async::Result<Option<mysql_async::Row>>, Elapsed> {
+    let mut answer = QueryResult::<TextProtocol>::new(conn);
+    let mut next = pin!(answer.next());
+    // Nearly every row is here already and needs no timer.
+    match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
+        Poll::Ready(row) => Ok(row),
+        Poll::Pending => timeout(after, next).await,
     }
 }
 
