@@ -1,11 +1,14 @@
 //! The one task that owns `ProxySQL`: ticks, commands and news of pods in; statements out.
 
 mod core;
+mod draft;
 mod drain;
 mod health;
 mod line;
 mod peers;
+mod plan;
 mod publish;
+mod resync;
 mod round;
 mod satellite;
 #[cfg(test)]
@@ -20,6 +23,7 @@ use tracing::{debug, info, warn};
 pub use self::core::Core;
 use self::health::Health;
 use self::line::Line;
+pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
 pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
@@ -43,8 +47,13 @@ pub trait Proxysql {
     /// behind that a later call could take for its own answer.
     fn run(&mut self, statement: &Statement) -> impl Future<Output = Result<Answer, AdminError>> + Send;
 
-    /// The release of another node, over a connection of its own that is gone afterwards.
-    fn version_of(&self, host: &str, port: u16) -> impl Future<Output = Result<String, AdminError>> + Send;
+    /// Asks another node, over a connection of its own that is gone afterwards.
+    fn ask_peer(
+        &self,
+        host: &str,
+        port: u16,
+        statements: &[Statement],
+    ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send;
 
     /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
     fn login(&self) -> (String, Option<String>);
@@ -55,8 +64,13 @@ impl Proxysql for Admin {
         Self::run(self, statement)
     }
 
-    fn version_of(&self, host: &str, port: u16) -> impl Future<Output = Result<String, AdminError>> + Send {
-        Self::version_of(self, host, port)
+    fn ask_peer(
+        &self,
+        host: &str,
+        port: u16,
+        statements: &[Statement],
+    ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send {
+        Self::ask_peer(self, host, port, statements)
     }
 
     fn login(&self) -> (String, Option<String>) {

@@ -1,6 +1,7 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
 mod grace;
+pub mod plan;
 mod reload;
 pub mod shutdown;
 

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
             let log = logging::init(&loaded.config);
             app::main(*loaded, log)
         }
+        Ok(Invocation::Plan(loaded, json)) => app::plan::main(&loaded, json),
         Ok(Invocation::Shutdown(loaded)) => app::shutdown::main(&loaded),
         Ok(Invocation::ShowConfig(text) | Invocation::Help(text)) => {
             // A reader that closed the pipe has read enough.

@@ -34,8 +34,13 @@ impl<P: Proxysql + Send> Proxysql for Line<P> {
         outcome
     }
 
-    fn version_of(&self, host: &str, port: u16) -> impl Future<Output = Result<String, AdminError>> + Send {
-        self.admin.version_of(host, port)
+    fn ask_peer(
+        &self,
+        host: &str,
+        port: u16,
+        statements: &[Statement],
+    ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send {
+        self.admin.ask_peer(host, port, statements)
     }
 
     fn login(&self) -> (String, Option<String>) {

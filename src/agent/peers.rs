@@ -79,8 +79,8 @@ impl Peers {
                 let answer = admin.run(&Statement::Version).await?;
                 self.own_version = answer.rows.into_iter().flatten().next();
             }
-            let version = match admin.version_of(&peer.0, peer.1).await {
-                Ok(version) => Some(version),
+            let version = match admin.ask_peer(&peer.0, peer.1, &[Statement::Version]).await {
+                Ok(answers) => answers.into_iter().flat_map(|answer| answer.rows).flatten().next(),
                 Err(error) => {
                     debug!(peer = %address(peer), %error, "the peer does not tell its version");
                     None

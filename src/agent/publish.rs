@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Proxysql;
+use super::draft::{Draft, claim, compare, count, draft, mark, objection, put_back, release, standing};
 use super::round::{Next, RoundError, SPACING, Spacing};
 use crate::domain::drift::Unlock;
 use crate::domain::observation::{Checksum, Observation};
-use crate::domain::publish::{self, Candidate, Change, Credentials, Difference, Judgement};
-use crate::domain::statement::comparison::Column;
-use crate::domain::statement::{Module, Plan, Shape, Statement, Table};
+use crate::domain::publish::{self, Candidate, Change, Difference, Judgement};
+use crate::domain::statement::{Module, Plan, Statement};
 use crate::domain::trouble::Trouble;
 use crate::edge::admin::AdminError;
 
@@ -62,16 +62,6 @@ enum Outcome {
     Broken(String),
 }
 
-/// A module as the file has it, now in memory.
-pub(super) struct Draft {
-    tables: BTreeMap<Table, Vec<Column>>,
-    candidate: Candidate,
-    /// Entries that `ProxySQL` counted and did not take: invalid ones, and those that another one replaced.
-    lost: u64,
-    /// What it would change.
-    pub(super) differences: Vec<Difference>,
-}
-
 impl Publisher {
     pub(super) fn new(publishing: Publishing) -> Self {
         Self { publishing, began: Instant::now(), trouble: Trouble::default(), kept: BTreeMap::new() }
@@ -87,6 +77,26 @@ impl Publisher {
     /// It ends early when `may` says that this core may not publish any more, or that this is to be thought over.
     /// A module that fails is put back and tried again in the next round; the others are not loaded again for its sake.
     pub(super) async fn publish<P: Proxysql>(
+        &mut self,
+        modules: &[Module],
+        seen: &Observation,
+        spacing: &mut Spacing,
+        may: impl Fn() -> bool,
+        unlock: impl Fn(Module) -> Unlock,
+        admin: &mut P,
+    ) -> Result<Next, RoundError> {
+        if !claim(admin).await? {
+            return Ok(Next::At(Instant::now() + SPACING));
+        }
+        let published = self.each(modules, seen, spacing, may, unlock, admin).await;
+        // Where the connection is gone, so is who could be kept waiting by it: for a minute.
+        let released = release(admin).await;
+        let next = published?;
+        released?;
+        Ok(next)
+    }
+
+    async fn each<P: Proxysql>(
         &mut self,
         modules: &[Module],
         seen: &Observation,
@@ -159,7 +169,7 @@ impl Publisher {
             return Ok(Outcome::Done);
         }
         let draft = draft(module, has_section, admin).await?;
-        if let Some(reason) = self.objection(module, &draft, admin).await? {
+        if let Some(reason) = objection(module, &draft, self.publishing.allow_empty, admin).await? {
             put_back(module, admin).await?;
             return Ok(Outcome::Refused(reason));
         }
@@ -219,23 +229,6 @@ impl Publisher {
         mark(module, None, admin).await
     }
 
-    /// Why the module must not take effect.
-    async fn objection<P: Proxysql>(
-        &self,
-        module: Module,
-        draft: &Draft,
-        admin: &mut P,
-    ) -> Result<Option<String>, AdminError> {
-        if let Judgement::Refuse(reason) = publish::judge(module, &draft.candidate, self.publishing.allow_empty) {
-            return Ok(Some(reason));
-        }
-        if module != Module::AdminVariables {
-            return Ok(None);
-        }
-        let (username, password) = admin.login();
-        Ok(credentials(admin).await?.lockout(&username, password.as_deref()))
-    }
-
     /// Reads back what is in effect after a load.
     async fn verify<P: Proxysql>(
         &mut self,
@@ -289,110 +282,4 @@ fn listed(differences: &[Difference]) -> String {
         text = format!("{text} and {more} more");
     }
     text
-}
-
-/// Makes a module in memory what the file says, and holds it against what is in effect. On an error memory is to be put back.
-pub(super) async fn draft<P: Proxysql>(
-    module: Module,
-    has_section: Option<bool>,
-    admin: &mut P,
-) -> Result<Draft, AdminError> {
-    let tables = columns(module, admin).await?;
-    for table in tables.keys() {
-        admin.run(&Statement::Empty(*table)).await?;
-    }
-    if module.is_variables() {
-        admin.run(&Statement::SaveToMemory(module)).await?;
-    }
-    let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
-    let mut draft = Draft { tables, candidate: Candidate::default(), lost: 0, differences: Vec::new() };
-    let (mut taken, mut first) = (0, (0, 0, 0));
-    for table in draft.tables.keys().filter(|_| !module.is_variables()) {
-        let counts = count(*table, admin).await?;
-        taken += counts.0;
-        if module.tables().first() == Some(table) {
-            first = counts;
-        }
-        if table.shape == Shape::Wordless && counts.0 == 0 {
-            admin.run(&Statement::TakeFromRuntime(*table)).await?;
-        }
-    }
-    if !module.is_variables() {
-        draft.lost = entries.saturating_sub(taken);
-    }
-    draft.candidate = Candidate { entries, has_section, effective: first.1, in_effect: first.2 };
-    draft.differences = compare(&draft.tables, admin).await?;
-    Ok(draft)
-}
-
-/// Makes a module in memory what is in effect.
-pub(super) async fn put_back<P: Proxysql>(module: Module, admin: &mut P) -> Result<(), AdminError> {
-    for table in columns(module, admin).await?.into_keys() {
-        admin.run(&Statement::Empty(table)).await?;
-    }
-    admin.run(&Statement::SaveToMemory(module)).await?;
-    Ok(())
-}
-
-async fn mark<P: Proxysql>(module: Module, checksum: Option<String>, admin: &mut P) -> Result<(), AdminError> {
-    admin.run(&Statement::MarkPublished(module, checksum)).await?;
-    Ok(())
-}
-
-/// The tables of a module that this release has.
-async fn columns<P: Proxysql>(module: Module, admin: &mut P) -> Result<BTreeMap<Table, Vec<Column>>, AdminError> {
-    let answer = admin.run(&Statement::Columns(module)).await?;
-    let mut tables: BTreeMap<Table, Vec<Column>> = BTreeMap::new();
-    for row in &answer.rows {
-        let [name, column, key] = row.as_slice() else { continue };
-        if let Some(table) = module.tables().iter().find(|table| table.name == name) {
-            tables.entry(*table).or_default().push(Column { name: column.clone(), key: key != "0" });
-        }
-    }
-    Ok(tables)
-}
-
-/// All rows of a table in memory, those that count, and those in effect.
-async fn count<P: Proxysql>(table: Table, admin: &mut P) -> Result<(u64, u64, u64), AdminError> {
-    let answer = admin.run(&Statement::Count(table)).await?;
-    let number = |i: usize| answer.rows.first().and_then(|row| row.get(i)?.parse().ok()).unwrap_or_default();
-    Ok((number(0), number(1), number(2)))
-}
-
-async fn compare<P: Proxysql>(
-    tables: &BTreeMap<Table, Vec<Column>>,
-    admin: &mut P,
-) -> Result<Vec<Difference>, AdminError> {
-    let mut differences = Vec::new();
-    for (table, columns) in tables {
-        let answer = admin.run(&Statement::Compare(*table, columns.clone())).await?;
-        differences.extend(publish::differences(*table, columns, &answer.rows));
-    }
-    Ok(differences)
-}
-
-/// Where a module stands on this node.
-async fn standing<P: Proxysql>(module: Module, admin: &mut P) -> Result<Checksum, AdminError> {
-    let answer = admin.run(&Statement::Checksums).await?;
-    let row = answer.rows.into_iter().find(|row| row.first().is_some_and(|name| name == module.checksum_name()));
-    let column = |i: usize| row.as_ref().and_then(|row| row.get(i)).map_or("", String::as_str);
-    Ok(Checksum {
-        version: column(1).parse().unwrap_or_default(),
-        epoch: column(2).parse().unwrap_or_default(),
-        checksum: column(3).to_owned(),
-    })
-}
-
-pub(super) async fn credentials<P: Proxysql>(admin: &mut P) -> Result<Credentials, AdminError> {
-    let mut credentials = Credentials::default();
-    for row in admin.run(&Statement::Credentials).await?.rows {
-        let Ok([name, value]) = <[String; 2]>::try_from(row) else { continue };
-        match name.as_str() {
-            "admin-admin_credentials" => credentials.admin = value,
-            "admin-cluster_username" => credentials.cluster_username = value,
-            "admin-cluster_password" => credentials.cluster_password = value,
-            _ => credentials.clustered = !value.is_empty(),
-        }
-    }
-    Ok(credentials)
 }

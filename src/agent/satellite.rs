@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::Proxysql;
 use super::peers::Peers;
+use super::resync::resync;
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::isolation::{Isolation, Standing};
 use crate::domain::statement::{Module, Plan, Statement};
@@ -54,7 +55,16 @@ impl Satellite {
             say(standing, seen.runtime.len());
         }
         match standing {
-            Standing::Connected => self.peers.look(&seen, None, admin).await,
+            Standing::Connected => {
+                let looked = self.peers.look(&seen, None, admin).await?;
+                if !self.anew {
+                    return Ok(looked);
+                }
+                let next = resync(&seen, &mut self.spacing, admin).await?;
+                // What could not be loaded yet is tried again.
+                self.anew = next != Next::Interval;
+                Ok(next.min(looked))
+            }
             Standing::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),
             Standing::Restored => Ok(Next::Interval),
             Standing::Isolated => self.restore(admin).await,

@@ -99,7 +99,7 @@ impl Script {
 }
 
 impl Proxysql for Script {
-    async fn version_of(&self, host: &str, port: u16) -> Result<String, AdminError> {
+    async fn ask_peer(&self, host: &str, port: u16, _: &[Statement]) -> Result<Vec<Answer>, AdminError> {
         Err(AdminError::Unreachable { address: format!("{host}:{port}"), reason: "refused".into(), refused: true })
     }
 

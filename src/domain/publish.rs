@@ -92,7 +92,16 @@ pub fn differences(table: Table, columns: &[Column], rows: &[Vec<String>]) -> Ve
         };
         Some(Difference { table: table.name, key, change })
     });
-    differences.filter(|difference| means_something(table, difference)).collect()
+    let mut differences: Vec<Difference> =
+        differences.filter(|difference| means_something(table, difference)).collect();
+    if table.shape == Shape::Users {
+        // The same is said of frontend and backend.
+        for difference in &mut differences {
+            difference.key.truncate(1);
+        }
+        differences.dedup();
+    }
+    differences
 }
 
 /// The values that differ; `None` where it turns out that none does.

@@ -27,15 +27,16 @@ fn rows_are_paired_by_their_key() {
         &["file", "app", "1", "", "new"],
         &["runtime", "app", "1", "", "old"],
         &["file", "here", "0", "", ""],
+        &["file", "here", "1", "", ""],
         &["runtime", "gone", "0", "", ""],
     ]);
     let cell = Cell { column: "comment".into(), from: Some("old".into()), to: Some("new".into()) };
     assert_eq!(
         found.iter().map(|d| (d.to_string(), d.change.clone())).collect::<Vec<_>>(),
         [
-            ("~app/1".to_owned(), Change::Changed(vec![cell])),
-            ("-gone/0".to_owned(), Change::Removed),
-            ("+here/0".to_owned(), Change::Added),
+            ("~app".to_owned(), Change::Changed(vec![cell])),
+            ("-gone".to_owned(), Change::Removed),
+            ("+here".to_owned(), Change::Added),
         ]
     );
 }

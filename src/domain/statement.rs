@@ -22,6 +22,9 @@ pub use super::module::{Module, Shape, Table};
 /// be there cannot be selected from.
 pub const PUBLISHED_PREFIX: &str = "proxysql_agent_published_";
 
+/// The table whose existence says that memory is being worked on: by the agent that publishes, or by a plan in another process.
+const CLAIM: &str = "main.proxysql_agent_claim";
+
 /// One admin command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
@@ -60,6 +63,18 @@ pub enum Statement {
     MarkPublished(Module, Option<String>),
     /// Takes that back: the module is to be published again, whatever becomes of this agent.
     ForgetPublished(Module),
+    /// Marks that memory is being worked on, with the time; refused where it is marked already.
+    Claim,
+    /// For how many seconds that has been so.
+    ClaimAge,
+    /// Memory is free again.
+    Release,
+    /// Copies a table in memory aside; refused where there is a copy already.
+    Keep(Table),
+    /// Fills an empty table in memory from its copy.
+    TakeBack(Table),
+    /// Removes the copy.
+    DropKept(Table),
     /// Empties a table in memory.
     Empty(Table),
     /// Fills an empty table in memory with what is in effect.
@@ -70,6 +85,10 @@ pub enum Statement {
     Count(Table),
     /// The rows of a table that are only in memory or only in effect, without secrets; see [`comparison`].
     Compare(Table, Vec<Column>),
+    /// All rows of a table in effect that a node pulls, each value as a SQL literal: to be read on another node.
+    ReadInEffect(Table, Vec<Column>),
+    /// Writes such rows into the table in memory.
+    Write(Table, Vec<Column>, Vec<Vec<String>>),
     /// Where this node's modules stand: name, version, epoch, checksum.
     Checksums,
     /// Who may log in to the admin port by what is in memory, and whether this node follows others by what is in effect.
@@ -91,6 +110,8 @@ impl Statement {
             Self::Columns(module) => format!("the columns of {module}"),
             Self::Count(table) => format!("the count of {}", table.name),
             Self::Compare(table, _) => format!("the comparison of {}", table.name),
+            Self::ReadInEffect(table, _) => format!("the reading of {}", table.name),
+            Self::Write(table, ..) => format!("INSERT INTO {}", table.name),
             Self::Checksums => "the checksums".to_owned(),
             Self::Credentials => "the credentials".to_owned(),
             Self::Digests(statement) => statement.name().to_owned(),
@@ -173,6 +194,14 @@ impl fmt::Display for Statement {
             Self::ForgetPublished(module) => {
                 write!(f, "DROP TABLE IF EXISTS main.{PUBLISHED_PREFIX}{}", module.checksum_name())
             }
+            Self::Claim => write!(f, "CREATE TABLE {CLAIM} AS SELECT strftime('%s', 'now') AS at"),
+            Self::ClaimAge => write!(f, "SELECT strftime('%s', 'now') - at FROM {CLAIM}"),
+            Self::Release => write!(f, "DROP TABLE IF EXISTS {CLAIM}"),
+            Self::Keep(table) => comparison::keep(f, *table),
+            Self::TakeBack(table) => {
+                write!(f, "INSERT INTO {} SELECT * FROM {}", table.name, comparison::kept(*table))
+            }
+            Self::DropKept(table) => write!(f, "DROP TABLE {}", comparison::kept(*table)),
             Self::Empty(table) => comparison::empty(f, *table),
             Self::TakeFromRuntime(table) => {
                 write!(f, "INSERT OR REPLACE INTO {0} SELECT * FROM runtime_{0}", table.name)
@@ -180,6 +209,8 @@ impl fmt::Display for Statement {
             Self::Columns(module) => comparison::columns(f, *module),
             Self::Count(table) => comparison::count(f, *table),
             Self::Compare(table, columns) => comparison::compare(f, *table, columns),
+            Self::ReadInEffect(table, columns) => comparison::read_in_effect(f, *table, columns),
+            Self::Write(table, columns, rows) => comparison::write_rows(f, *table, columns, rows),
             Self::Checksums => f.write_str("SELECT name, version, epoch, checksum FROM runtime_checksums_values"),
             Self::Credentials => f.write_str(CREDENTIALS),
             Self::Version => f.write_str("SELECT @@version"),

@@ -160,6 +160,11 @@ impl AdminError {
         matches!(self, Self::Deadline { .. } | Self::Lost { .. })
     }
 
+    /// Whether what was to be made is there already.
+    pub fn says_it_exists(&self) -> bool {
+        matches!(self, Self::Refused { text, .. } if text.contains("already exists"))
+    }
+
     /// Whether the statement named a table that this release of `ProxySQL` does not have. The code is that of any other failure.
     pub fn names_no_such_table(&self) -> bool {
         matches!(self, Self::Refused { text, .. } if text.contains("no such table"))
@@ -225,11 +230,11 @@ impl Admin {
         }
     }
 
-    /// The release of another node that takes the same login, over a connection that is gone afterwards.
+    /// Asks another node that takes the same login, over a connection that is gone afterwards.
     ///
     /// # Errors
     /// See [`AdminError`].
-    pub async fn version_of(&self, host: &str, port: u16) -> Result<String, AdminError> {
+    pub async fn ask_peer(&self, host: &str, port: u16, statements: &[Statement]) -> Result<Vec<Answer>, AdminError> {
         let mut peer = Self::new(Target {
             host: host.to_owned(),
             port,
@@ -237,8 +242,11 @@ impl Admin {
             statement_timeout: PEER_DEADLINE,
             ..self.target.clone()
         });
-        let answer = peer.run(&Statement::Version).await?;
-        Ok(answer.rows.into_iter().flatten().next().unwrap_or_default())
+        let mut answers = Vec::with_capacity(statements.len());
+        for statement in statements {
+            answers.push(peer.run(statement).await?);
+        }
+        Ok(answers)
     }
 
     /// Connects if there is no connection, and sends nothing.

@@ -49,6 +49,22 @@ pub(super) fn empty(f: &mut Formatter<'_>, table: Table) -> fmt::Result {
     }
 }
 
+/// The copy of a table.
+pub(super) fn kept(table: Table) -> String {
+    match table.shape {
+        Shape::Variables(prefix) => format!("main.proxysql_agent_kept_{}_variables", prefix.trim_end_matches('-')),
+        _ => format!("main.proxysql_agent_kept_{}", table.name),
+    }
+}
+
+pub(super) fn keep(f: &mut Formatter<'_>, table: Table) -> fmt::Result {
+    write!(f, "CREATE TABLE {} AS SELECT * FROM main.{}", kept(table), table.name)?;
+    match table.shape {
+        Shape::Variables(prefix) => write!(f, " WHERE variable_name LIKE '{prefix}%'"),
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn columns(f: &mut Formatter<'_>, module: Module) -> fmt::Result {
     for (i, Table { name, .. }) in module.tables().iter().enumerate() {
         let and = if i > 0 { " UNION ALL " } else { "" };
@@ -82,6 +98,42 @@ pub(super) fn compare(f: &mut Formatter<'_>, table: Table, columns: &[Column]) -
          UNION ALL SELECT 'runtime', {shown} FROM (SELECT {names} FROM ({runtime}) EXCEPT SELECT {names} FROM ({memory})) \
          LIMIT {MOST_ROWS}"
     )
+}
+
+/// Variables that stay on their node.
+const LOCAL: [&str; 8] = [
+    "admin-mysql_ifaces",
+    "admin-restapi_port",
+    "admin-telnet_admin_ifaces",
+    "admin-telnet_stats_ifaces",
+    "admin-version",
+    "admin-web_port",
+    "mysql-interfaces",
+    "mysql-threads",
+];
+
+pub(super) fn read_in_effect(f: &mut Formatter<'_>, table: Table, columns: &[Column]) -> fmt::Result {
+    let literal = |Column { name, .. }: &Column| match (table.shape, name.as_str()) {
+        (Shape::Servers, "status") => {
+            "quote(CASE WHEN status LIKE 'SHUNNED%' THEN 'ONLINE' ELSE status END)".to_owned()
+        }
+        (_, name) => format!("quote(\"{name}\")"),
+    };
+    let literals: Vec<String> = columns.iter().map(literal).collect();
+    write!(f, "SELECT {} FROM runtime_{}", literals.join(", "), table.name)?;
+    match table.shape {
+        Shape::Variables(prefix) => {
+            let local: Vec<String> = LOCAL.iter().map(|name| format!("'{name}'")).collect();
+            write!(f, " WHERE variable_name LIKE '{prefix}%' AND variable_name NOT IN ({})", local.join(", "))
+        }
+        Shape::Servers => f.write_str(" WHERE status<>'OFFLINE_HARD'"),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn write_rows(f: &mut Formatter<'_>, table: Table, columns: &[Column], rows: &[Vec<String>]) -> fmt::Result {
+    let rows: Vec<String> = rows.iter().map(|row| format!("({})", row.join(", "))).collect();
+    write!(f, "INSERT OR REPLACE INTO {} ({}) VALUES {}", table.name, names(columns), rows.join(", "))
 }
 
 fn names(columns: &[Column]) -> String {
