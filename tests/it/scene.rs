@@ -26,6 +26,9 @@ pub(crate) fn impatient() -> Settings {
         .env("AGENT_CORE_INTERVAL", INTERVAL.as_secs_f32().to_string())
         .env("AGENT_PROXYSQL_CONNECT_TIMEOUT", "0.6")
         .env("AGENT_PROXYSQL_STATEMENT_TIMEOUT", "0.6")
+        .env("AGENT_SHUTDOWN_PROPAGATION_DELAY", "0")
+        .env("AGENT_SHUTDOWN_DRAIN_TIMEOUT", "1")
+        .env("AGENT_SHUTDOWN_SHUTDOWN_TIMEOUT", "6")
 }
 
 pub(crate) struct Scene {

@@ -29,8 +29,12 @@ async fn backend() -> Option<Backend> {
     };
     let (block, dir) = (Block::take().unwrap(), tempfile::tempdir().unwrap());
     let (ip, port) = (block.address().unwrap(), block.port(3306).unwrap());
-    let data = format!("--datadir={}", dir.path().display());
+    let data = format!("--datadir={}", dir.path().join("data").display());
+    // Not the system's: at its start a server removes what it takes for left-overs there, another one's files among them.
+    let scratch = dir.path().join("scratch");
+    std::fs::create_dir(&scratch).unwrap();
     let made = Command::new("mariadb-install-db")
+        .env("TMPDIR", &scratch)
         .args(["--no-defaults", "--user=root", "--auth-root-authentication-method=normal", "--skip-test-db", &data])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -39,6 +43,7 @@ async fn backend() -> Option<Backend> {
         return skipped("no MariaDB here");
     }
     let server = Command::new("mariadbd")
+        .env("TMPDIR", &scratch)
         .args(["--no-defaults", "--user=root", "--skip-grant-tables", "--innodb-buffer-pool-size=16M", &data])
         .args([format!("--bind-address={ip}"), format!("--port={port}")])
         .arg(format!("--socket={}", dir.path().join("s").display()))
