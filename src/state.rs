@@ -26,6 +26,10 @@ pub enum Command {
     Cancel,
     /// Look at health once.
     Refresh,
+    /// Read the configuration again, apply what can change, and do anew what is done once: publish, or follow.
+    Reload,
+    /// Follow the cores again in whatever this node does not.
+    Resync,
     /// End, leaving `ProxySQL` as it is; on the way down, go on.
     Detach,
 }

@@ -151,6 +151,15 @@ impl From<Output> for Ended {
 }
 
 impl Ended {
+    /// Whether it failed; if it did not, there was nothing to dump at that moment.
+    fn failed(&self) -> bool {
+        if self.stdout.contains("rows=0 ") {
+            assert_eq!(self.code, Some(0), "{self:?}");
+            return false;
+        }
+        !self.reason().is_empty()
+    }
+
     /// The reason of a failure: exit code 1, and one line of level ERROR.
     fn reason(&self) -> &str {
         assert_eq!(self.code, Some(1), "{self:?}");

@@ -6,13 +6,17 @@
 mod architecture;
 mod config;
 mod drain;
+mod drift;
 mod dump;
+mod generation;
 mod health;
 mod http;
 mod kubernetes;
 mod life;
 mod membership;
+mod plan;
 mod publish;
+mod publish_exact;
 mod satellite;
 mod scene;
 mod session;

@@ -77,7 +77,10 @@ async fn nodes_come_go_crash_and_move() {
 /// What a pod looks like, and whether it is listed then, and with which of the addresses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pod_is_listed_exactly_while_it_can_serve() {
-    let rig = fleet(settings(), 1, 0).await;
+    // A real API server does not let anybody write into a pod that it is being deleted.
+    let mut settings = settings();
+    settings.scripted_api = true;
+    let rig = fleet(settings, 1, 0).await;
     let (first, second) = (rig.address().unwrap(), rig.address().unwrap());
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
     let elsewhere = PodSpec::new("elsewhere", "guest").label("app", "proxysql").label("component", "core");

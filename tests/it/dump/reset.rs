@@ -44,12 +44,12 @@ async fn consecutive_dumps_add_up_to_what_was_sent() {
         // Dumps fail in between, in all the ways that they can: what they had read is the next one's.
         match turn % 4 {
             1 => {
-                stage.dump(&["--dump.reset=true", "--dump.output=/dev/full"]).await.reason();
+                stage.dump(&["--dump.reset=true", "--dump.output=/dev/full"]).await.failed();
             }
             2 => {
                 let cut = Action::CutWithin(2_000);
                 stage.script().trouble().add(Rule::new(cut).containing("SELECT * FROM (").once());
-                stage.dump(&["--dump.reset=true", "--dump.output=/dev/null"]).await.reason();
+                stage.dump(&["--dump.reset=true", "--dump.output=/dev/null"]).await.failed();
             }
             3 => {
                 let (one, other) = tokio::join!(

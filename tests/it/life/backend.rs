@@ -61,7 +61,12 @@ async fn run(server: &Path, install: &Path, dir: &TempDir, port: u16) -> Process
         let status = Command::new("chown").arg("mysql").arg(dir.path()).status().unwrap();
         assert!(status.success());
     }
+    // Not the system's: at its start a server removes what it takes for left-overs there, another one's files among them.
+    let scratch = dir.path().join("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    std::fs::set_permissions(&scratch, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     let installed = Command::new(install)
+        .env("TMPDIR", &scratch)
         .arg("--no-defaults")
         .args(&user)
         .arg(format!("--datadir={}", data.display()))
@@ -72,6 +77,7 @@ async fn run(server: &Path, install: &Path, dir: &TempDir, port: u16) -> Process
     let mut program = Program::new(server, &dir.path().join("mariadbd.log"))
         .arg("--no-defaults")
         .arg(format!("--datadir={}", data.display()))
+        .arg(format!("--tmpdir={}", scratch.display()))
         .arg(format!("--socket={}", dir.path().join("socket").display()))
         .arg(format!("--pid-file={}", dir.path().join("pid").display()))
         .arg("--bind-address=127.0.0.1")

@@ -68,7 +68,7 @@ impl ApiServer {
         let program = api_server(assets, &dir, direct, &etcd_url)?;
         let mut server = program.start()?;
         let certificate = dir.join("certificates").join("apiserver.crt");
-        wait_for_file(&certificate).await?;
+        wait_for_certificates(&certificate).await?;
         let client = client(direct, &certificate).await?;
         let forwarder = Forwarder::start(wire).await?;
         forwarder.add(direct);
@@ -240,9 +240,10 @@ fn signing_keys(dir: &Path) -> io::Result<[PathBuf; 2]> {
     Ok([write("PRIVATE", private.as_ref())?, write("PUBLIC", &public)?])
 }
 
-async fn wait_for_file(path: &Path) -> io::Result<()> {
+/// Waits until the server has written its own certificate and the one that signed it, both whole.
+async fn wait_for_certificates(path: &Path) -> io::Result<()> {
     let exists = async {
-        while !path.exists() {
+        while std::fs::read_to_string(path).unwrap_or_default().matches("-----END CERTIFICATE-----").count() < 2 {
             sleep(POLL).await;
         }
     };
