@@ -26,6 +26,8 @@ const STATEMENT_TIMEOUT: Duration = s(10);
 struct World {
     /// Every statement that it was sent.
     heard: Vec<String>,
+    /// Everything that was tried, whether it is there or not.
+    tries: u32,
     clients: u64,
     /// Of these, in transactions.
     busy: u64,
@@ -110,6 +112,7 @@ impl Proxysql for Script {
     async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
         let (down, mute, latency) = {
             let mut world = self.world();
+            world.tries += 1;
             if !world.down {
                 world.heard.push(statement.to_string());
             }
@@ -182,9 +185,13 @@ async fn all_who_probe_at_one_time_share_one_look() {
     sleep(s(2)).await;
     let before = script.count("SELECT 'users'");
     let mut probes = JoinSet::new();
-    for _ in 0..500 {
+    for probe in 0..500 {
         let state = bench.state.clone();
-        probes.spawn(async move { state.refreshed(s(1)).await });
+        // Some come while the look is under way.
+        probes.spawn(async move {
+            sleep(ms(probe / 2)).await;
+            state.refreshed(s(1)).await;
+        });
     }
     probes.join_all().await;
     assert_eq!(script.count("SELECT 'users'"), before + 1);
@@ -227,6 +234,12 @@ async fn a_look_that_fails_answers_at_once_and_is_not_asked_for_in_a_flood() {
     bench.state.refreshed(s(1)).await;
     assert!(asked.elapsed() < ms(10));
     assert!(matches!(bench.state.status().contact(Instant::now()), Contact::Gone(_)));
+    let tries = script.world().tries;
+    for _ in 0..100 {
+        bench.state.refreshed(s(1)).await;
+        sleep(ms(2)).await;
+    }
+    assert_eq!(script.world().tries, tries);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use proxysql_fleet::kubernetes::{KubeApi, PodSpec};
+use proxysql_fleet::net::Block;
 use proxysql_fleet::proxysql::{ClientEnd, ClientSpec};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -138,11 +140,26 @@ async fn a_transaction_that_never_ends_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_do_not_notice_that_a_detached_agent_ends_ten_times() {
-    let Some(backend) = Backend::start("clients_do_not_notice_that_a_detached_agent_ends_ten_times").await else {
-        return;
-    };
-    let mut pod = pod(&backend, &[("SHUTDOWN_ON_SIGTERM", "detach")]).await;
+async fn clients_do_not_notice_that_an_agent_ends_ten_times_and_leaves_proxysql_running() {
+    let Some(backend) = Backend::start("clients_do_not_notice_that_an_agent_ends_ten_times").await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let block = Block::take().unwrap();
+    let api = KubeApi::start(&block, dir.path(), false).await.unwrap();
+    let kubeconfig = dir.path().join("kubeconfig");
+    api.kubeconfig(&kubeconfig).unwrap();
+    api.put(PodSpec::new("proxysql", "own-pod").ip(std::net::IpAddr::from([10, 0, 0, 1]))).await.unwrap();
+    for on_sigterm in ["detach", "auto"] {
+        let make = Make::new()
+            .extra(&backend.configuration())
+            .env("SHUTDOWN_ON_SIGTERM", on_sigterm)
+            .variable("KUBECONFIG", &kubeconfig.to_string_lossy())
+            .variable("POD_NAMESPACE", "proxysql")
+            .variable("POD_NAME", "own-pod");
+        ends_ten_times(make.ready().await, on_sigterm).await;
+    }
+}
+
+async fn ends_ten_times(mut pod: Pod, on_sigterm: &str) {
     let server = pod.node.spec().mysql();
     let enough = Arc::new(AtomicBool::new(false));
     let mut users = JoinSet::new();
@@ -169,7 +186,7 @@ async fn clients_do_not_notice_that_a_detached_agent_ends_ten_times() {
     }
     enough.store(true, Ordering::Relaxed);
     let done = users.join_all().await.into_iter().collect::<Result<Vec<u64>, _>>().unwrap();
-    eprintln!("{} statements through ten ends of the agent, no error", done.iter().sum::<u64>());
+    eprintln!("{on_sigterm}: {} statements through ten ends of the agent, no error", done.iter().sum::<u64>());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
