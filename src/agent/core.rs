@@ -79,6 +79,7 @@ impl Core {
     /// The next round publishes the file again.
     pub(super) fn publish_anew(&mut self) {
         self.anew = true;
+        self.publisher.say_anew();
     }
 
     /// Ends when the pods have changed.
