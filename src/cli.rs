@@ -51,7 +51,7 @@ pub fn command() -> Command {
         )
         .subcommand(
             Command::new(PLAN)
-                .about("Print what publishing would change; exit 0 for nothing, 3 for something")
+                .about("Print what publishing would change; exit 3 if there is something")
                 .override_usage("proxysql-agent plan [--json] [--KEY=VALUE]...")
                 .arg(switch(Arg::new(JSON).long(JSON).help("Print it as JSON"))),
         )

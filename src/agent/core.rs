@@ -235,7 +235,9 @@ impl Core {
             row.is_some_and(|member| older.contains(&member.comment))
         };
         let tied = drift::to_load_again(seen, self.own(desired), yields);
-        let lasting: Vec<Module> = tied.intersection(&self.tied).copied().collect();
+        // A load in the very second of the tie would be tied, too.
+        let is_over = |module: &Module| seen.own(*module).is_some_and(|own| seen.clock > own.epoch);
+        let lasting: Vec<Module> = tied.intersection(&self.tied).copied().filter(is_over).collect();
         self.tied = tied;
         for module in &lasting {
             let plan = in_effect_again(*module);

@@ -199,7 +199,7 @@ impl fmt::Display for Statement {
             Self::Release => write!(f, "DROP TABLE IF EXISTS {CLAIM}"),
             Self::Keep(table) => comparison::keep(f, *table),
             Self::TakeBack(table) => {
-                write!(f, "INSERT INTO {} SELECT * FROM {}", table.name, comparison::kept(*table))
+                write!(f, "INSERT OR REPLACE INTO {} SELECT * FROM {}", table.name, comparison::kept(*table))
             }
             Self::DropKept(table) => write!(f, "DROP TABLE {}", comparison::kept(*table)),
             Self::Empty(table) => comparison::empty(f, *table),
