@@ -80,6 +80,7 @@ impl Core {
     /// The next round publishes the file again.
     pub(super) fn publish_anew(&mut self) {
         self.anew = true;
+        self.publisher.say_anew();
     }
 
     /// What the status shows: where the members differ, and why the file is not published.
@@ -171,7 +172,14 @@ impl Core {
 
     /// Where this core stands among the generations of pods. Ignorance lasts only so long: without the API server there is no
     /// rollout to be wrong about.
+    ///
+    /// An empty answer is ignorance, too: what was known before it holds.
     fn standing(&self) -> Standing {
+        if self.pods.is_empty()
+            && let Some(last @ (Standing::Newest { .. } | Standing::Older { .. })) = &self.said
+        {
+            return last.clone();
+        }
         let known = self.pods.standing(self.own_pod.as_deref());
         known.unwrap_or_else(|| if self.began.elapsed() < PATIENCE { Standing::Undecided } else { Standing::Unknown })
     }

@@ -93,6 +93,11 @@ impl Publisher {
         self.publishing = publishing;
     }
 
+    /// What is wrong with the file is said again, even if it was said before: somebody asked, or the file is another one.
+    pub(super) fn say_anew(&mut self) {
+        self.trouble = Trouble::default();
+    }
+
     /// Brings modules of the file into effect, so that a fresh core's configuration wins over what it pulled from older peers while
     /// it booted.
     ///

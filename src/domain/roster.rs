@@ -95,6 +95,11 @@ impl Roster {
         Some(generation::judge(self.pods()?, own, &self.revisions))
     }
 
+    /// The last list had nobody on it. `false` while nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.pods.as_ref().is_some_and(BTreeMap::is_empty)
+    }
+
     /// The rows that every core computes from the same pods, with `port` as everybody's admin port; `None` while nobody knows.
     ///
     /// Two pods at one address (a reused address before the older pod's end was seen) are one row, the one of the pod whose

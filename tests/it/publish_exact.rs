@@ -84,7 +84,7 @@ async fn what_the_file_does_not_name_any_more_is_gone_everywhere_and_nothing_els
         publish(&mut rig, core, |text| {
             let without = ["\"report\"", "33063", "rule_id=10"];
             let lines = text.lines().filter(|line| !without.iter().any(|gone| line.contains(gone)));
-            let text: String = lines.map(|line| format!("{line}\n")).collect();
+            let text = lines.fold(String::new(), |text, line| text + line + "\n");
             // The last of a list has no comma behind it.
             text.replace("active=1 },\n)", "active=1 }\n)")
                 .replace("comment=\"reader\" },\n)", "comment=\"reader\" }\n)")
