@@ -28,6 +28,7 @@ pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::drain::{Limits, Stage};
+use crate::domain::drift::{Class, Subject};
 use crate::domain::statement::Statement;
 use crate::domain::trouble::Trouble;
 use crate::edge::admin::{Admin, AdminError, Answer};
@@ -107,6 +108,13 @@ impl Mode {
         match self {
             Self::Core(core) => core.publish_anew(),
             Self::Satellite(satellite) => satellite.follow_anew(),
+        }
+    }
+
+    fn shows(&self) -> Shown {
+        match self {
+            Self::Core(core) => core.shows(),
+            Self::Satellite(satellite) => satellite.shows(),
         }
     }
 
@@ -242,6 +250,7 @@ impl<P: Proxysql + Send> Agent<P> {
                 if round_is_due {
                     publisher.note(|status| status.asleep = false);
                     pace.ended(mode.round(line).await);
+                    show(mode.shows(), publisher);
                 } else {
                     drop(health.look(line, publisher).await);
                 }
@@ -280,6 +289,19 @@ impl<P: Proxysql + Send> Agent<P> {
             // The first contact: what is there to be known, the size of the grace period for one.
             look_wanted |= round_is_due && is_unknown(publisher);
         }
+    }
+}
+
+/// What the status shows of a round: where nodes differ, and why the file is not published.
+type Shown = (Vec<(Subject, Class)>, Option<String>);
+
+fn show((diverging, refused): Shown, publisher: &Publisher) {
+    let is_news = {
+        let status = publisher.status();
+        status.diverging != diverging || status.refused != refused
+    };
+    if is_news {
+        publisher.publish(|status| (status.diverging, status.refused) = (diverging, refused));
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::Proxysql;
+use super::Shown;
 use super::peers::Peers;
 use super::publish::{Publisher, Publishing};
 use super::round::{Next, RoundError, SPACING, Spacing, read};
@@ -82,6 +83,11 @@ impl Core {
         self.publisher.say_anew();
     }
 
+    /// What the status shows: where the members differ, and why the file is not published.
+    pub(super) fn shows(&self) -> Shown {
+        (self.peers.diverging(), self.publisher.refused())
+    }
+
     /// Ends when the pods have changed.
     pub(super) async fn news(&mut self) {
         if self.roster.changed().await.is_err() {
@@ -99,6 +105,7 @@ impl Core {
                 admin.run(&Statement::ForgetPublished(module)).await?;
             }
             seen.published.clear();
+            self.publisher.anew();
             self.anew = false;
         }
         self.note_blocked(&seen);

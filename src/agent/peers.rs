@@ -56,6 +56,11 @@ impl Peers {
         Ok(if news.unsettled { Next::At(soon) } else { Next::Interval })
     }
 
+    /// Where this node and its peers differ for longer than a pull takes.
+    pub(super) fn diverging(&self) -> Vec<(Subject, Class)> {
+        self.watch.lasting().map(|(subject, class)| (subject.clone(), class.clone())).collect()
+    }
+
     fn classify(&self, seen: &Observation, own: Option<&Member>) -> Divergences {
         let known = self.versions.iter().filter_map(|(peer, (version, _))| Some((peer.clone(), version.clone()?)));
         drift::classify(seen, own, &known.collect(), self.own_version.as_deref())

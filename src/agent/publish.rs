@@ -45,6 +45,11 @@ pub(super) struct Publisher {
     publishing: Publishing,
     began: Instant,
     trouble: Trouble,
+    /// Why the file is not published at the moment.
+    refused: Option<String>,
+    /// What was loaded and not looked at since. A pull that had begun before the load ends after it, and what it brings is older: only
+    /// a later look tells that the file is in effect.
+    awaited: BTreeMap<Module, (String, Instant)>,
     /// What still differed after a load: `ProxySQL` shows it otherwise than it was told, and would after any number of loads.
     kept: BTreeMap<Module, BTreeSet<Difference>>,
 }
@@ -64,7 +69,24 @@ enum Outcome {
 
 impl Publisher {
     pub(super) fn new(publishing: Publishing) -> Self {
-        Self { publishing, began: Instant::now(), trouble: Trouble::default(), kept: BTreeMap::new() }
+        Self {
+            publishing,
+            began: Instant::now(),
+            trouble: Trouble::default(),
+            refused: None,
+            awaited: BTreeMap::new(),
+            kept: BTreeMap::new(),
+        }
+    }
+
+    /// Why the file is not published, if it is not.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.refused.clone()
+    }
+
+    /// The file may be another one.
+    pub(super) fn anew(&mut self) {
+        self.awaited.clear();
     }
 
     pub(super) fn goes_by(&mut self, publishing: Publishing) {
@@ -133,6 +155,7 @@ impl Publisher {
                 }
             }
         }
+        self.refused = (!refusals.is_empty()).then(|| refusals.join("; "));
         if refusals.is_empty() {
             if self.trouble.is_over() {
                 info!(file = %self.publishing.name(), "the configuration file can be published again");
@@ -156,6 +179,16 @@ impl Publisher {
     ) -> Result<Outcome, AdminError> {
         let load = Plan::default().then(Statement::LoadToRuntime(module));
         let before = standing(module, admin).await?;
+        if self.awaited.get(&module).is_some_and(|(_, at)| at.elapsed() < SPACING) {
+            return Ok(Outcome::Later);
+        }
+        if let Some((loaded, _)) = self.awaited.remove(&module) {
+            if loaded == before.checksum {
+                mark(module, Some(loaded), admin).await?;
+                return Ok(Outcome::Done);
+            }
+            warn!(%module, version = before.version, "replaced since it was published, by a pull or by hand; looking again");
+        }
         // Also what a peer's pull, a person or an earlier agent loaded. At version 1 nobody pulls, and so no epoch can be tied.
         let just_loaded = before.version > 1 && clock - before.epoch <= 1;
         if just_loaded || spacing.wait_for(&load).is_some() {
@@ -196,8 +229,8 @@ impl Publisher {
                     spacing.apply(&load, admin).await?;
                     let version = before.version + 1;
                     info!(%module, version, "loaded once, unchanged: at version 1 no node pulls it, and any other content replaces it");
-                    mark(module, Some(before.checksum), admin).await?;
-                    return Ok(Outcome::Done);
+                    self.awaited.insert(module, (before.checksum, Instant::now()));
+                    return Ok(Outcome::Later);
                 }
             }
             info!(%module, "in effect as in ProxySQL's configuration file");
@@ -274,8 +307,8 @@ impl Publisher {
             version = after.version,
             "published from ProxySQL's configuration file"
         );
-        mark(module, Some(after.checksum), admin).await?;
-        Ok(Outcome::Done)
+        self.awaited.insert(module, (after.checksum, Instant::now()));
+        Ok(Outcome::Later)
     }
 }
 

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Proxysql;
+use super::Shown;
 use super::peers::Peers;
 use super::resync::resync;
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
@@ -46,6 +47,11 @@ impl Satellite {
     /// The next round follows the cores in everything.
     pub(super) fn follow_anew(&mut self) {
         self.anew = true;
+    }
+
+    /// Where the cores and this node differ.
+    pub(super) fn shows(&self) -> Shown {
+        (self.peers.diverging(), None)
     }
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {

@@ -78,6 +78,17 @@ pub struct Subject {
     pub module: Option<Module>,
 }
 
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.module, &self.peer) {
+            (Some(module), Some((host, port))) => write!(f, "{module} of {}", Member::of_pod(host, *port, "")),
+            (Some(module), None) => write!(f, "{module} here"),
+            (None, Some((host, port))) => write!(f, "{}", Member::of_pod(host, *port, "")),
+            (None, None) => f.write_str("this node"),
+        }
+    }
+}
+
 /// Everything that is not in sync.
 pub type Divergences = BTreeMap<Subject, Class>;
 
