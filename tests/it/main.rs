@@ -14,6 +14,7 @@ mod http;
 mod kubernetes;
 mod life;
 mod membership;
+mod page;
 mod plan;
 mod publish;
 mod publish_exact;
