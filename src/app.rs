@@ -1,8 +1,6 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
 mod grace;
-pub mod plan;
-mod reload;
 pub mod shutdown;
 
 use std::env;
@@ -20,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::agent::{self, Agent, Core, Live, Mode, Publishing, Reload, Satellite};
+use crate::agent::{self, Agent, Core, Mode, Satellite};
 use crate::config::{Config, Loaded, OnSigterm, RunMode, Shutdown};
 use crate::domain::drain::Limits;
 use crate::domain::health::Policy;
@@ -28,8 +26,7 @@ use crate::domain::roster::Roster;
 use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::marker::Marker;
-use crate::edge::{file, http, pods, signals};
-use crate::logging::Handle;
+use crate::edge::{http, pods, signals};
 use crate::state::{self, Command, Mailbox, Publisher};
 
 /// How long tasks get to end after the agent has.
@@ -63,7 +60,7 @@ pub enum AppError {
 }
 
 /// Runs the process on one thread, and makes its end an exit code: 0 asked for, 1 not.
-pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
+pub fn main(loaded: Loaded) -> ExitCode {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
@@ -72,7 +69,7 @@ pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
         .enable_all()
         .build()
         .map_err(AppError::Runtime)
-        .and_then(|runtime| runtime.block_on(run(loaded.config, own_pod, log)));
+        .and_then(|runtime| runtime.block_on(run(loaded.config, own_pod)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -86,7 +83,7 @@ pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
 ///
 /// # Errors
 /// See [`AppError`]; the process then ends with 1.
-pub async fn run(config: Config, own_pod: Option<String>, log: Handle) -> Result<(), AppError> {
+pub async fn run(config: Config, own_pod: Option<String>) -> Result<(), AppError> {
     let heard = signals::listen().map_err(AppError::Signals)?;
     let listener = match config.run_mode {
         RunMode::Core | RunMode::Satellite => Some(http::bind(&config.api.listen_on()).await?),
@@ -99,20 +96,17 @@ pub async fn run(config: Config, own_pod: Option<String>, log: Handle) -> Result
     let tasks = TaskTracker::new();
 
     let identity = Identity::new(&config, own_pod.clone());
-    let (air, on_air) = watch::channel(on_air(&config));
-    let (term, wanted) = watch::channel(config.shutdown.on_sigterm);
-    let on_term = on_term(wanted, identity.clone());
-    let policy = {
-        let on_air = on_air.clone();
-        move || on_air.borrow().policy
-    };
+    let on_term = on_term(config.shutdown.on_sigterm, identity.clone());
+    let policy = policy(&config);
     let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, stop.clone()));
-    if let Some(path) = config.core.config_file.clone().filter(|_| config.run_mode == RunMode::Core) {
-        tasks.spawn(file::follow(path, state.clone(), stop.clone()));
-    }
-    let reload: Reload = Box::new(reload::reload(config.clone(), log, air, term));
     let serving = listener.map(|listener| {
-        let routes = http::routes(state.clone(), on_air);
+        let settings = http::Settings {
+            policy,
+            refresh: config.health.refresh,
+            token_file: config.api.token_file.clone(),
+            log_probes: config.log.probes,
+        };
+        let routes = http::routes(state.clone(), settings);
         let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
         let said = grace::check(state.clone(), config.shutdown.clone(), identity);
         let until = stop.clone();
@@ -127,7 +121,7 @@ pub async fn run(config: Config, own_pod: Option<String>, log: Handle) -> Result
     };
 
     let ended = tokio::select! {
-        ended = work(&config, own_pod, mailbox, publisher, reload, &stop, &tasks) => ended,
+        ended = work(&config, own_pod, mailbox, publisher, &stop, &tasks) => ended,
         () = serving => Err(AppError::Part("the HTTP server")),
     };
     stop.cancel();
@@ -143,13 +137,17 @@ async fn work(
     own_pod: Option<String>,
     mailbox: Mailbox,
     publisher: Publisher,
-    reload: Reload,
     stop: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<(), AppError> {
     let admin = Admin::new(target(config));
     let marker = Marker::new(config.shutdown.draining_file.clone());
-    let Live { settings, publishing } = live(config);
+    let settings = |interval| agent::Settings {
+        interval,
+        start_delay: config.start_delay,
+        limits: limits(&config.shutdown),
+        evict_idle_after: config.shutdown.evict_idle_after,
+    };
     match config.run_mode {
         RunMode::Core => {
             if own_pod.is_none() {
@@ -161,43 +159,20 @@ async fn work(
                 labels: config.core.label_selector(),
             };
             let watched = tasks.spawn(pods::follow(pods::client().await?, selection, sender, stop.clone()));
-            let core = Mode::Core(Box::new(Core::new(config.proxysql.address.port, own_pod, roster, publishing)));
-            let agent = Agent::new(admin, core, settings, marker, mailbox, publisher, reload);
+            let core = Mode::Core(Core::new(config.proxysql.address.port, own_pod, roster));
+            let agent = Agent::new(admin, core, settings(config.core.interval), marker, mailbox, publisher);
             tokio::select! {
                 () = agent.run() => Ok(()),
                 _ = watched => Err(AppError::Part("the watch on pods")),
             }
         }
         RunMode::Satellite => {
-            let satellite = Mode::Satellite(Box::new(Satellite::new(config.core.bootstrap_hostname.clone())));
-            Agent::new(admin, satellite, settings, marker, mailbox, publisher, reload).run().await;
+            let satellite = Mode::Satellite(Satellite::new(config.core.bootstrap_hostname.clone()));
+            let settings = settings(config.satellite.interval);
+            Agent::new(admin, satellite, settings, marker, mailbox, publisher).run().await;
             Ok(())
         }
         RunMode::Dump => Ok(dump::run(config, own_pod, &host(), admin, mailbox).await?),
-    }
-}
-
-/// What the agent takes over at a reload, and begins with.
-fn live(config: &Config) -> Live {
-    Live {
-        settings: agent::Settings {
-            interval: if config.run_mode == RunMode::Core { config.core.interval } else { config.satellite.interval },
-            start_delay: config.start_delay,
-            limits: limits(&config.shutdown),
-            evict_idle_after: config.shutdown.evict_idle_after,
-        },
-        publishing: Publishing { allow_empty: config.core.allow_empty, file: config.core.config_file.clone() },
-    }
-}
-
-/// What the HTTP server takes over at a reload, and begins with.
-fn on_air(config: &Config) -> http::Settings {
-    http::Settings {
-        policy: policy(config),
-        refresh: config.health.refresh,
-        token_file: config.api.token_file.clone(),
-        log_probes: config.log.probes,
-        follows: config.run_mode == RunMode::Satellite,
     }
 }
 
@@ -209,8 +184,8 @@ fn host() -> String {
 }
 
 /// What SIGTERM asks for, found out when it comes.
-fn on_term(wanted: watch::Receiver<OnSigterm>, identity: Identity) -> impl Fn() -> BoxFuture<'static, Command> {
-    move || match *wanted.borrow() {
+fn on_term(wanted: OnSigterm, identity: Identity) -> impl Fn() -> BoxFuture<'static, Command> {
+    move || match wanted {
         OnSigterm::Drain => Box::pin(ready(Command::Drain)),
         OnSigterm::Detach => Box::pin(ready(Command::Detach)),
         OnSigterm::Auto => {
