@@ -102,6 +102,10 @@ pub struct Core {
     pub selector: Option<String>,
     /// Hostname of the row that a node boots with.
     pub bootstrap_hostname: String,
+    /// Whether a file may empty users or servers while runtime holds rows.
+    pub allow_empty: bool,
+    /// `ProxySQL`'s own configuration file, to be watched for changes.
+    pub config_file: Option<PathBuf>,
 }
 
 impl Core {
@@ -252,10 +256,45 @@ impl Config {
             RequireConfig::Auto => self.run_mode == RunMode::Satellite,
         }
     }
-
     /// Every key at its default, with this run mode.
     pub fn defaults(run_mode: RunMode) -> Result<Self, ConfigErrors> {
         let sources = Sources { run_mode: Some(run_mode), ..Sources::default() };
         load(&sources).map(|loaded| loaded.config)
     }
+
+    /// What a reload to `new` means for a running process.
+    pub fn diff_live(&self, new: &Self) -> LiveChange {
+        let (old_values, new_values) = (layers::of(self), layers::of(new));
+        let mut change = LiveChange::default();
+        for key in keys::KEYS {
+            let differs = if key.is_secret() {
+                self.proxysql.password != new.proxysql.password
+            } else {
+                old_values.find_ref(key.name) != new_values.find_ref(key.name)
+            };
+            if differs {
+                let names = if key.live { &mut change.applied } else { &mut change.needs_restart };
+                names.push(key.name);
+            }
+        }
+        change
+    }
+
+    /// This configuration with the live keys of `new`: what a running process goes on with after a reload.
+    #[must_use]
+    pub fn with_live(&self, new: &Self) -> Self {
+        let mut next = layers::mix(self, new).unwrap_or_else(|| self.clone());
+        // Secrets do not travel as values, and the password is not live: the password file is.
+        next.proxysql.password.clone_from(&self.proxysql.password);
+        next
+    }
+}
+
+/// Keys that differ between two configurations.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LiveChange {
+    /// Keys that a running process takes over.
+    pub applied: Vec<&'static str>,
+    /// Keys that wait for the next start.
+    pub needs_restart: Vec<&'static str>,
 }

@@ -14,6 +14,8 @@ pub struct Key {
     pub default: Option<&'static str>,
     /// What it is for, in a sentence or two.
     pub about: &'static str,
+    /// Whether a reload applies it to a running process.
+    pub live: bool,
     /// Whether the Go agent has it too.
     pub go: bool,
 }
@@ -39,6 +41,11 @@ impl Key {
         matches!(self.kind, Kind::Secret)
     }
 
+    const fn live(mut self) -> Self {
+        self.live = true;
+        self
+    }
+
     const fn go(mut self) -> Self {
         self.go = true;
         self
@@ -60,7 +67,7 @@ pub fn find(name: &str) -> Option<&'static Key> {
 }
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
-    Key { name, kind, default: Some(default), about, go: false }
+    Key { name, kind, default: Some(default), about, live: false, go: false }
 }
 
 const WITH_UNIT_0: Kind = Kind::Duration { zero: true };
@@ -75,15 +82,17 @@ pub const KEYS: &[Key] = &[
         default: None,
         about: "core keeps the list of members and publishes configuration; satellite follows the cores; dump writes the query \
                 digests once and ends. Required.",
+        live: false,
         go: true,
     },
     key("log.level", Kind::Word(LogLevel::WORDS, &[]), "INFO", "The least severe line that is logged, in any case.")
-        .go(),
+        .go()
+        .live(),
     // The Go agent's help offered "plain".
     key("log.format", Kind::Word(LogFormat::WORDS, &[("plain", "text")]), "text", "Form of a log line, in any case.")
         .go(),
     key("log.source", Kind::Bool, "false", "Add file and line of the source to each log line.").go(),
-    key("log.probes", Kind::Bool, "false", "Log each answered probe.").go(),
+    key("log.probes", Kind::Bool, "false", "Log each answered probe.").go().live(),
     key("proxysql.address", Kind::Address, "127.0.0.1:6032", "ProxySQL's admin port: host:port or [v6]:port.").go(),
     key("proxysql.username", Kind::Text, "radmin", "Admin user.").go(),
     key("proxysql.password", Kind::Secret, "", "Its password. A file or a variable keeps it out of the process list.")
@@ -102,7 +111,8 @@ pub const KEYS: &[Key] = &[
         "10",
         "Time between two passes over members and configuration; 0 is the default.",
     )
-    .go(),
+    .go()
+    .live(),
     key("core.podselector.namespace", Kind::Namespace, "proxysql", "Namespace of the cores' pods.").go(),
     key("core.podselector.app", Kind::LabelValue, "proxysql", "Value of their label app.").go(),
     key("core.podselector.component", Kind::LabelValue, "core", "Value of their label component.").go(),
@@ -118,7 +128,22 @@ pub const KEYS: &[Key] = &[
         "proxysql-core",
         "Hostname of the row of proxysql_servers that a node boots with.",
     ),
-    key("satellite.interval", Kind::Interval, "10", "Time between two looks at the cores; 0 is the default.").go(),
+    key(
+        "core.allow_empty",
+        Kind::Bool,
+        "false",
+        "Publish a file even if it empties users or servers while runtime holds rows.",
+    )
+    .live(),
+    key(
+        "core.config_file",
+        Kind::OptionalPath,
+        "",
+        "ProxySQL's own configuration file, to publish it again whenever it changes; empty is no watch.",
+    ),
+    key("satellite.interval", Kind::Interval, "10", "Time between two looks at the cores; 0 is the default.")
+        .go()
+        .live(),
     key(
         "api.address",
         Kind::Ip,
@@ -132,15 +157,17 @@ pub const KEYS: &[Key] = &[
         "",
         "A file with the token that every request that changes something must carry; empty is no token.",
     ),
-    key("health.refresh", WITH_UNIT_0, "1", "A snapshot younger than this answers a probe without asking ProxySQL."),
-    key("health.max_age", WITH_UNIT, "10", "A snapshot older than this counts as ProxySQL's silence."),
+    key("health.refresh", WITH_UNIT_0, "1", "A snapshot younger than this answers a probe without asking ProxySQL.")
+        .live(),
+    key("health.max_age", WITH_UNIT, "10", "A snapshot older than this counts as ProxySQL's silence.").live(),
     key(
         "health.require_config",
         Kind::Word(RequireConfig::WORDS, &[]),
         "auto",
         "Ready only with a user and a server in runtime; auto is true on a satellite, false on a core.",
-    ),
-    key("health.min_online", Kind::Count, "0", "Ready only with so many backends ONLINE."),
+    )
+    .live(),
+    key("health.min_online", Kind::Count, "0", "Ready only with so many backends ONLINE.").live(),
     key(
         "shutdown.draining_file",
         Kind::Path,
@@ -153,22 +180,26 @@ pub const KEYS: &[Key] = &[
         WITH_UNIT_0,
         "5",
         "What endpoints get to stop routing here before the listener closes; skipped where no client ever came.",
-    ),
-    key("shutdown.drain_timeout", WITH_UNIT_0, "30", "What clients get to finish.").go(),
+    )
+    .live(),
+    key("shutdown.drain_timeout", WITH_UNIT_0, "30", "What clients get to finish.").go().live(),
     key(
         "shutdown.shutdown_timeout",
         WITH_UNIT,
         "60",
         "Bound of the whole way down, whatever hangs; more than shutdown.drain_timeout.",
     )
-    .go(),
-    key("shutdown.evict_idle_after", WITH_UNIT_0, "200ms", "How long a session must be idle to be evicted by a drain."),
+    .go()
+    .live(),
+    key("shutdown.evict_idle_after", WITH_UNIT_0, "200ms", "How long a session must be idle to be evicted by a drain.")
+        .live(),
     key(
         "shutdown.on_sigterm",
         Kind::Word(OnSigterm::WORDS, &[]),
         "drain",
         "drain stops ProxySQL too; detach leaves it running; auto drains if this pod is being deleted.",
-    ),
+    )
+    .live(),
     key(
         "dump.directory",
         Kind::DirectoryOrTemp,

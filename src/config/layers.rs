@@ -178,6 +178,17 @@ pub(super) fn of(config: &Config) -> Value {
     Value::serialize(config).unwrap_or_else(|_| Value::from(Dict::new()))
 }
 
+/// `running` with the live keys of `new`. Secrets come out masked.
+pub(super) fn mix(running: &Config, new: &Config) -> Option<Config> {
+    let (running, new) = (of(running), of(new));
+    let mut layer = Layer::new("running");
+    for key in keys::KEYS {
+        let value = if key.live { &new } else { &running }.find_ref(key.name)?.clone();
+        layer.entries.insert(key.name, (value, Origin::Default));
+    }
+    merge(&[layer]).ok().map(|(config, _)| config)
+}
+
 /// A value of a configuration as one would write it.
 pub(super) fn text(value: Option<&Value>) -> String {
     match value {

@@ -93,6 +93,14 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
+    sources: Sources,
+}
+
+impl Loaded {
+    /// Reads the same sources again: the file may have changed.
+    pub fn reload(&self) -> Result<Self, ConfigErrors> {
+        load(&self.sources)
+    }
 }
 
 /// Reads the configuration: defaults, then the file, the environment and the flags, each over the one before.
@@ -110,7 +118,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
             let provenance = Provenance(origins);
             rules::between_keys(&config, &provenance, &sources.temp_dir, &mut findings);
             if findings.errors.is_empty() {
-                return Ok(Loaded { config, provenance, warnings: findings.warnings, file });
+                return Ok(Loaded { config, provenance, warnings: findings.warnings, file, sources: sources.clone() });
             }
         }
         Err(error) => findings.errors.push(error),

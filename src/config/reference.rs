@@ -8,7 +8,7 @@ use super::{Kind, Loaded};
 
 /// The reference table of the README, in Markdown.
 pub fn markdown() -> String {
-    let mut text = "| key | default | meaning | since |\n| --- | --- | --- | --- |\n".to_owned();
+    let mut text = "| key | default | meaning | live | since |\n| --- | --- | --- | --- | --- |\n".to_owned();
     for key in KEYS {
         let default = match key.default {
             None => "none".to_owned(),
@@ -17,8 +17,9 @@ pub fn markdown() -> String {
             Some(default) => format!("`{default}`"),
         };
         let about = format!("{}{}", key.about, words(key)).replace('|', "\\|").replace('<', "&lt;");
+        let live = if key.live { "yes" } else { "" };
         let since = if key.go { "Go agent" } else { "2.0" };
-        let _ = writeln!(text, "| `{}` | {default} | {about} | {since} |", key.name);
+        let _ = writeln!(text, "| `{}` | {default} | {about} | {live} | {since} |", key.name);
     }
     text
 }
@@ -29,11 +30,12 @@ pub fn config_yaml() -> String {
 # Every key of proxysql-agent with its default. Where the process looks for this file: AGENT_CONFIG_FILE, else
 # /etc/proxysql-agent/config.yaml, else ./config.yaml. A variable wins over the file and a flag over both:
 # core.interval is AGENT_CORE_INTERVAL and --core.interval. A duration is a number of seconds, or has a unit: 500ms, 30s, 5m.
+# A reload (SIGUSR2, SIGHUP) applies the live keys; the others wait for the next start.
 
 "
     .to_owned();
     outline(&mut text, |text, key, indent| {
-        for line in wrap(&format!("{}{}", key.about, words(key)), 110 - indent.len()) {
+        for line in wrap(&format!("{}{}{}", key.about, words(key), live(key)), 110 - indent.len()) {
             let _ = writeln!(text, "{indent}# {line}");
         }
         let (_, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
@@ -108,6 +110,10 @@ pub fn words(key: &Key) -> String {
         }
         _ => String::new(),
     }
+}
+
+fn live(key: &Key) -> &'static str {
+    if key.live { " Live." } else { "" }
 }
 
 /// Breaks a text into lines of at most `width` characters, between words.

@@ -43,6 +43,8 @@ pub(super) const SAMPLES: &[Sample] = &[
     sample("core.podselector.component", ["a", "b.c", "C_3"], |c| c.core.podselector.component.clone()),
     sample("core.selector", ["a=b", "x in (y, z)", "!a"], |c| c.core.selector.clone().unwrap_or_default()),
     sample("core.bootstrap_hostname", ["a", "b.c", "10.0.0.1"], |c| c.core.bootstrap_hostname.clone()),
+    sample("core.allow_empty", ["true", "false", "true"], |c| c.core.allow_empty.to_string()),
+    sample("core.config_file", ["/a", "/b", "c"], |c| path(c.core.config_file.as_ref())),
     sample("satellite.interval", ["1", "2", "3"], |c| seconds(c.satellite.interval)),
     sample("api.address", ["127.0.0.1", "::1", "0.0.0.0"], |c| c.api.address.to_string()),
     sample("api.port", ["1", "65535", "8081"], |c| c.api.port.to_string()),

@@ -224,6 +224,38 @@ fn the_sources_of_a_process_are_those_of_the_go_agent() {
     assert!(sources.environment.is_empty());
 }
 
+#[test]
+fn a_reload_reads_the_file_again_and_says_what_it_means() {
+    let given =
+        Given::new().file("log: {level: INFO}\napi: {port: 1}\nproxysql: {password: a}\n").arg("--run_mode=core");
+    let loaded = given.load();
+    fs::write(given.path(), "log: {level: DEBUG}\napi: {port: 2}\nproxysql: {password: b}\n").expect("a file");
+    let new = loaded.reload().expect("a good file").config;
+    let change = loaded.config.diff_live(&new);
+    assert_eq!(change.applied, ["log.level"]);
+    assert_eq!(change.needs_restart, ["proxysql.password", "api.port"]);
+    let mut expected = loaded.config.clone();
+    expected.log.level = new.log.level;
+    assert_eq!(loaded.config.with_live(&new), expected);
+    fs::write(given.path(), "log: {level: NONE}\n").expect("a file");
+    assert!(loaded.reload().is_err());
+}
+
+#[test]
+fn each_key_is_told_apart_in_a_reload() {
+    for sample in SAMPLES {
+        let old = Config::defaults(RunMode::Core).expect("defaults");
+        let value = if sample.key == "run_mode" { sample.values[1] } else { sample.values[0] };
+        let new = Given::new().arg("--run_mode=core").arg(format!("--{}={value}", sample.key)).load().config;
+        let change = old.diff_live(&new);
+        let live = key(sample).live;
+        assert_eq!(change.applied, if live { vec![sample.key] } else { Vec::new() });
+        assert_eq!(change.needs_restart, if live { Vec::new() } else { vec![sample.key] });
+        let next = old.with_live(&new);
+        assert_eq!((sample.read)(&next), (sample.read)(if live { &new } else { &old }), "{}", sample.key);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 

@@ -79,8 +79,11 @@ proptest! {
         let mut output = String::new();
         match given.parse() {
             Ok(Invocation::Run(loaded)) => {
+                let mut again = given.load().config;
+                again.proxysql.password = proxysql_agent::config::Secret::default();
+                let change = loaded.config.diff_live(&again);
                 let json = serde_json::to_string(&loaded.config).expect("JSON");
-                let _ = write!(output, "{loaded:?} {json} {} {:?}", given.shown(), loaded.warnings);
+                let _ = write!(output, "{loaded:?} {change:?} {json} {} {:?}", given.shown(), loaded.warnings);
                 let password = &loaded.config.proxysql.password;
                 let _ = write!(output, "{password} {password:?} {password:#?}");
             }
