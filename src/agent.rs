@@ -1,9 +1,14 @@
 //! The one task that owns `ProxySQL`: ticks, commands and news of pods in; statements out.
 
 mod core;
+mod draft;
 mod drain;
 mod health;
 mod line;
+mod peers;
+mod plan;
+mod publish;
+mod resync;
 mod round;
 mod satellite;
 #[cfg(test)]
@@ -18,9 +23,12 @@ use tracing::{debug, info, warn};
 pub use self::core::Core;
 use self::health::Health;
 use self::line::Line;
+pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
+pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::drain::{Limits, Stage};
+use crate::domain::drift::{Class, Subject};
 use crate::domain::statement::Statement;
 use crate::domain::trouble::Trouble;
 use crate::edge::admin::{Admin, AdminError, Answer};
@@ -39,11 +47,35 @@ pub trait Proxysql {
     /// Sends a statement and reads the whole answer, within a bound. A call that is dropped half-way must not leave anything
     /// behind that a later call could take for its own answer.
     fn run(&mut self, statement: &Statement) -> impl Future<Output = Result<Answer, AdminError>> + Send;
+
+    /// Asks another node, over a connection of its own that is gone afterwards.
+    fn ask_peer(
+        &self,
+        host: &str,
+        port: u16,
+        statements: &[Statement],
+    ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send;
+
+    /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
+    fn login(&self) -> (String, Option<String>);
 }
 
 impl Proxysql for Admin {
     fn run(&mut self, statement: &Statement) -> impl Future<Output = Result<Answer, AdminError>> + Send {
         Self::run(self, statement)
+    }
+
+    fn ask_peer(
+        &self,
+        host: &str,
+        port: u16,
+        statements: &[Statement],
+    ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send {
+        Self::ask_peer(self, host, port, statements)
+    }
+
+    fn login(&self) -> (String, Option<String>) {
+        Self::login(self)
     }
 }
 
@@ -51,9 +83,9 @@ impl Proxysql for Admin {
 #[derive(Debug)]
 pub enum Mode {
     /// Owns configuration.
-    Core(Core),
+    Core(Box<Core>),
     /// Follows cores.
-    Satellite(Satellite),
+    Satellite(Box<Satellite>),
 }
 
 impl Mode {
@@ -61,6 +93,28 @@ impl Mode {
         match self {
             Self::Core(core) => core.round(admin).await,
             Self::Satellite(satellite) => satellite.round(admin).await,
+        }
+    }
+
+    /// What publishing goes by from now on.
+    fn goes_by(&mut self, publishing: Publishing) {
+        if let Self::Core(core) = self {
+            core.goes_by(publishing);
+        }
+    }
+
+    /// The next round does anew what is done once: a core publishes, a satellite follows in everything.
+    fn anew(&mut self) {
+        match self {
+            Self::Core(core) => core.publish_anew(),
+            Self::Satellite(satellite) => satellite.follow_anew(),
+        }
+    }
+
+    fn shows(&self) -> Shown {
+        match self {
+            Self::Core(core) => core.shows(),
+            Self::Satellite(satellite) => satellite.shows(),
         }
     }
 
@@ -72,6 +126,18 @@ impl Mode {
         }
     }
 }
+
+/// What a reload brings.
+#[derive(Debug, Clone)]
+pub struct Live {
+    /// What the agent goes by from now on; the start is over.
+    pub settings: Settings,
+    /// What publishing goes by from now on.
+    pub publishing: Publishing,
+}
+
+/// Reads the configuration again; `None` where it stays as it is.
+pub type Reload = Box<dyn FnMut() -> Option<Live> + Send>;
 
 /// What the agent goes by, beside its mode.
 #[derive(Debug, Clone)]
@@ -87,7 +153,6 @@ pub struct Settings {
 }
 
 /// Owns everything mutable.
-#[derive(Debug)]
 pub struct Agent<P> {
     line: Line<P>,
     mode: Mode,
@@ -96,6 +161,7 @@ pub struct Agent<P> {
     mailbox: Mailbox,
     publisher: Publisher,
     health: Health,
+    reload: Reload,
 }
 
 /// What ends the work of rounds and looks.
@@ -116,9 +182,10 @@ impl<P: Proxysql + Send> Agent<P> {
         marker: Marker,
         mailbox: Mailbox,
         publisher: Publisher,
+        reload: Reload,
     ) -> Self {
         let line = Line::new(admin, publisher.clone());
-        Self { line, mode, settings, marker, mailbox, publisher, health: Health::default() }
+        Self { line, mode, settings, marker, mailbox, publisher, health: Health::default(), reload }
     }
 
     /// Runs until the way down is at its end, or it is told to end without.
@@ -138,9 +205,23 @@ impl<P: Proxysql + Send> Agent<P> {
 
     /// Rounds and looks at health, until something else is asked for.
     async fn work(&mut self, pace: &mut Pace) -> Turn {
-        let Self { line, mode, mailbox, publisher, health, .. } = self;
+        let Self { line, mode, mailbox, publisher, health, settings, reload, .. } = self;
         let mut look_wanted = false;
+        let mut asked = None;
         loop {
+            if let Some(command) = asked.take() {
+                if command == Command::Reload
+                    && let Some(live) = reload()
+                {
+                    pace.interval = live.settings.interval;
+                    *settings = live.settings;
+                    mode.goes_by(live.publishing);
+                }
+                mode.anew();
+                if awake_and_well(pace) {
+                    pace.due = Instant::now();
+                }
+            }
             let awake = pace.is_awake();
             let round_is_due = tokio::select! {
                 biased;
@@ -149,6 +230,10 @@ impl<P: Proxysql + Send> Agent<P> {
                     Some(Command::Detach) | None => return Turn::Off,
                     Some(Command::Refresh) => {
                         look_wanted = awake;
+                        continue;
+                    }
+                    Some(command @ (Command::Reload | Command::Resync)) => {
+                        asked = Some(greater(asked, command));
                         continue;
                     }
                     Some(Command::Cancel) => continue,
@@ -165,6 +250,7 @@ impl<P: Proxysql + Send> Agent<P> {
                 if round_is_due {
                     publisher.note(|status| status.asleep = false);
                     pace.ended(mode.round(line).await);
+                    show(mode.shows(), publisher);
                 } else {
                     drop(health.look(line, publisher).await);
                 }
@@ -182,6 +268,9 @@ impl<P: Proxysql + Send> Agent<P> {
                         Some(Command::Detach) | None => break Some(Turn::Off),
                         // A look that is under way is one for those who ask now, too.
                         Some(Command::Refresh) => look_wanted |= round_is_due,
+                        Some(command @ (Command::Reload | Command::Resync)) => {
+                            asked = Some(greater(asked, command));
+                        }
                         Some(Command::Cancel) => {}
                     },
                 }
@@ -201,6 +290,29 @@ impl<P: Proxysql + Send> Agent<P> {
             look_wanted |= round_is_due && is_unknown(publisher);
         }
     }
+}
+
+/// What the status shows of a round: where nodes differ, and why the file is not published.
+type Shown = (Vec<(Subject, Class)>, Option<String>);
+
+fn show((diverging, refused): Shown, publisher: &Publisher) {
+    let is_news = {
+        let status = publisher.status();
+        status.diverging != diverging || status.refused != refused
+    };
+    if is_news {
+        publisher.publish(|status| (status.diverging, status.refused) = (diverging, refused));
+    }
+}
+
+/// A reload is also what a resync is.
+fn greater(before: Option<Command>, command: Command) -> Command {
+    before.filter(|before| *before == Command::Reload).unwrap_or(command)
+}
+
+/// Whether a round may be due at once.
+fn awake_and_well(pace: &Pace) -> bool {
+    pace.is_awake() && !pace.in_trouble()
 }
 
 /// Whether `ProxySQL` has answered, but not yet said how it is.

@@ -1,6 +1,8 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
 mod grace;
+pub mod plan;
+mod reload;
 pub mod shutdown;
 
 use std::env;
@@ -18,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::agent::{self, Agent, Core, Mode, Satellite};
+use crate::agent::{self, Agent, Core, Live, Mode, Publishing, Reload, Satellite};
 use crate::config::{Config, Loaded, OnSigterm, RunMode, Shutdown};
 use crate::domain::drain::Limits;
 use crate::domain::health::Policy;
@@ -26,7 +28,8 @@ use crate::domain::roster::Roster;
 use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::marker::Marker;
-use crate::edge::{http, pods, signals};
+use crate::edge::{file, http, pods, signals};
+use crate::logging::Handle;
 use crate::state::{self, Command, Mailbox, Publisher};
 
 /// How long tasks get to end after the agent has.
@@ -60,7 +63,7 @@ pub enum AppError {
 }
 
 /// Runs the process on one thread, and makes its end an exit code: 0 asked for, 1 not.
-pub fn main(loaded: Loaded) -> ExitCode {
+pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
@@ -69,7 +72,7 @@ pub fn main(loaded: Loaded) -> ExitCode {
         .enable_all()
         .build()
         .map_err(AppError::Runtime)
-        .and_then(|runtime| runtime.block_on(run(loaded.config, own_pod)));
+        .and_then(|runtime| runtime.block_on(run(loaded.config, own_pod, log)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -83,7 +86,7 @@ pub fn main(loaded: Loaded) -> ExitCode {
 ///
 /// # Errors
 /// See [`AppError`]; the process then ends with 1.
-pub async fn run(config: Config, own_pod: Option<String>) -> Result<(), AppError> {
+pub async fn run(config: Config, own_pod: Option<String>, log: Handle) -> Result<(), AppError> {
     let heard = signals::listen().map_err(AppError::Signals)?;
     let listener = match config.run_mode {
         RunMode::Core | RunMode::Satellite => Some(http::bind(&config.api.listen_on()).await?),
@@ -96,17 +99,20 @@ pub async fn run(config: Config, own_pod: Option<String>) -> Result<(), AppError
     let tasks = TaskTracker::new();
 
     let identity = Identity::new(&config, own_pod.clone());
-    let on_term = on_term(config.shutdown.on_sigterm, identity.clone());
-    let policy = policy(&config);
+    let (air, on_air) = watch::channel(on_air(&config));
+    let (term, wanted) = watch::channel(config.shutdown.on_sigterm);
+    let on_term = on_term(wanted, identity.clone());
+    let policy = {
+        let on_air = on_air.clone();
+        move || on_air.borrow().policy
+    };
     let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, stop.clone()));
+    if let Some(path) = config.core.config_file.clone().filter(|_| config.run_mode == RunMode::Core) {
+        tasks.spawn(file::follow(path, state.clone(), stop.clone()));
+    }
+    let reload: Reload = Box::new(reload::reload(config.clone(), log, air, term));
     let serving = listener.map(|listener| {
-        let settings = http::Settings {
-            policy,
-            refresh: config.health.refresh,
-            token_file: config.api.token_file.clone(),
-            log_probes: config.log.probes,
-        };
-        let routes = http::routes(state.clone(), settings);
+        let routes = http::routes(state.clone(), on_air);
         let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
         let said = grace::check(state.clone(), config.shutdown.clone(), identity);
         let until = stop.clone();
@@ -121,7 +127,7 @@ pub async fn run(config: Config, own_pod: Option<String>) -> Result<(), AppError
     };
 
     let ended = tokio::select! {
-        ended = work(&config, own_pod, mailbox, publisher, &stop, &tasks) => ended,
+        ended = work(&config, own_pod, mailbox, publisher, reload, &stop, &tasks) => ended,
         () = serving => Err(AppError::Part("the HTTP server")),
     };
     stop.cancel();
@@ -137,17 +143,13 @@ async fn work(
     own_pod: Option<String>,
     mailbox: Mailbox,
     publisher: Publisher,
+    reload: Reload,
     stop: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<(), AppError> {
     let admin = Admin::new(target(config));
     let marker = Marker::new(config.shutdown.draining_file.clone());
-    let settings = |interval| agent::Settings {
-        interval,
-        start_delay: config.start_delay,
-        limits: limits(&config.shutdown),
-        evict_idle_after: config.shutdown.evict_idle_after,
-    };
+    let Live { settings, publishing } = live(config);
     match config.run_mode {
         RunMode::Core => {
             if own_pod.is_none() {
@@ -159,20 +161,43 @@ async fn work(
                 labels: config.core.label_selector(),
             };
             let watched = tasks.spawn(pods::follow(pods::client().await?, selection, sender, stop.clone()));
-            let core = Mode::Core(Core::new(config.proxysql.address.port, own_pod, roster));
-            let agent = Agent::new(admin, core, settings(config.core.interval), marker, mailbox, publisher);
+            let core = Mode::Core(Box::new(Core::new(config.proxysql.address.port, own_pod, roster, publishing)));
+            let agent = Agent::new(admin, core, settings, marker, mailbox, publisher, reload);
             tokio::select! {
                 () = agent.run() => Ok(()),
                 _ = watched => Err(AppError::Part("the watch on pods")),
             }
         }
         RunMode::Satellite => {
-            let satellite = Mode::Satellite(Satellite::new(config.core.bootstrap_hostname.clone()));
-            let settings = settings(config.satellite.interval);
-            Agent::new(admin, satellite, settings, marker, mailbox, publisher).run().await;
+            let satellite = Mode::Satellite(Box::new(Satellite::new(config.core.bootstrap_hostname.clone())));
+            Agent::new(admin, satellite, settings, marker, mailbox, publisher, reload).run().await;
             Ok(())
         }
         RunMode::Dump => Ok(dump::run(config, own_pod, &host(), admin, mailbox).await?),
+    }
+}
+
+/// What the agent takes over at a reload, and begins with.
+fn live(config: &Config) -> Live {
+    Live {
+        settings: agent::Settings {
+            interval: if config.run_mode == RunMode::Core { config.core.interval } else { config.satellite.interval },
+            start_delay: config.start_delay,
+            limits: limits(&config.shutdown),
+            evict_idle_after: config.shutdown.evict_idle_after,
+        },
+        publishing: Publishing { allow_empty: config.core.allow_empty, file: config.core.config_file.clone() },
+    }
+}
+
+/// What the HTTP server takes over at a reload, and begins with.
+fn on_air(config: &Config) -> http::Settings {
+    http::Settings {
+        policy: policy(config),
+        refresh: config.health.refresh,
+        token_file: config.api.token_file.clone(),
+        log_probes: config.log.probes,
+        follows: config.run_mode == RunMode::Satellite,
     }
 }
 
@@ -184,8 +209,8 @@ fn host() -> String {
 }
 
 /// What SIGTERM asks for, found out when it comes.
-fn on_term(wanted: OnSigterm, identity: Identity) -> impl Fn() -> BoxFuture<'static, Command> {
-    move || match wanted {
+fn on_term(wanted: watch::Receiver<OnSigterm>, identity: Identity) -> impl Fn() -> BoxFuture<'static, Command> {
+    move || match *wanted.borrow() {
         OnSigterm::Drain => Box::pin(ready(Command::Drain)),
         OnSigterm::Detach => Box::pin(ready(Command::Detach)),
         OnSigterm::Auto => {

@@ -16,6 +16,8 @@ pub enum Invocation {
     Run(Box<Loaded>),
     /// Ask the agent beside this process to drain, wait for that, and end.
     Shutdown(Box<Loaded>),
+    /// Print what publishing would change; as JSON or not.
+    Plan(Box<Loaded>, bool),
     /// Print this configuration to standard output and end.
     ShowConfig(String),
     /// Print this help, or this version, to standard output and end.
@@ -24,6 +26,8 @@ pub enum Invocation {
 
 const SHOW_CONFIG: &str = "show-config";
 const SHUTDOWN: &str = "shutdown";
+const PLAN: &str = "plan";
+const JSON: &str = "json";
 
 /// Width of a terminal that everybody has.
 const COLUMNS: usize = 80;
@@ -42,7 +46,14 @@ pub fn command() -> Command {
         .about(env!("CARGO_PKG_DESCRIPTION"))
         .override_usage(
             "proxysql-agent --run_mode=<core|satellite|dump> [--KEY=VALUE]...\n       \
-             proxysql-agent shutdown [--KEY=VALUE]...",
+             proxysql-agent shutdown [--KEY=VALUE]...\n       \
+             proxysql-agent plan [--json] [--KEY=VALUE]...",
+        )
+        .subcommand(
+            Command::new(PLAN)
+                .about("Print what publishing would change; exit 3 if there is something")
+                .override_usage("proxysql-agent plan [--json] [--KEY=VALUE]...")
+                .arg(switch(Arg::new(JSON).long(JSON).help("Print it as JSON"))),
         )
         .subcommand(
             Command::new(SHUTDOWN)
@@ -122,6 +133,11 @@ pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources
         Ok(loaded) if errors.is_empty() && show => Ok(Invocation::ShowConfig(reference::effective(&loaded))),
         Ok(loaded) if errors.is_empty() && matches.subcommand_name() == Some(SHUTDOWN) => {
             Ok(Invocation::Shutdown(Box::new(loaded)))
+        }
+        Ok(loaded) if errors.is_empty() && matches.subcommand_name() == Some(PLAN) => {
+            let json = matches.subcommand_matches(PLAN).and_then(|plan| plan.get_one::<OsString>(JSON));
+            let json = json.is_some_and(|value| value.to_str().and_then(truth).unwrap_or(true));
+            Ok(Invocation::Plan(Box::new(loaded), json))
         }
         Ok(loaded) if errors.is_empty() => Ok(Invocation::Run(Box::new(loaded))),
         Ok(_) => Err(ConfigErrors(errors)),

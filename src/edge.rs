@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod dump;
+pub mod file;
 pub mod http;
 pub mod marker;
 pub mod pods;

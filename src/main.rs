@@ -12,9 +12,10 @@ const MISTAKEN: u8 = 2;
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os(), std::env::vars_os()) {
         Ok(Invocation::Run(loaded)) => {
-            logging::init(&loaded.config);
-            app::main(*loaded)
+            let log = logging::init(&loaded.config);
+            app::main(*loaded, log)
         }
+        Ok(Invocation::Plan(loaded, json)) => app::plan::main(&loaded, json),
         Ok(Invocation::Shutdown(loaded)) => app::shutdown::main(&loaded),
         Ok(Invocation::ShowConfig(text) | Invocation::Help(text)) => {
             // A reader that closed the pipe has read enough.

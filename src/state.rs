@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::domain::drain::{Progress, Stage};
+use crate::domain::drift::{Class, Subject};
 use crate::domain::health::{Contact, Known, Snapshot};
 
 /// Commands on their way. A full box means that the same is under way already.
@@ -26,6 +27,10 @@ pub enum Command {
     Cancel,
     /// Look at health once.
     Refresh,
+    /// Read the configuration again, apply what can change, and do anew what is done once: publish, or follow.
+    Reload,
+    /// Follow the cores again in whatever this node does not.
+    Resync,
     /// End, leaving `ProxySQL` as it is; on the way down, go on.
     Detach,
 }
@@ -53,6 +58,10 @@ pub struct Status {
     pub drain: Option<Progress>,
     /// How many drains have ended, in whatever way.
     pub drains_ended: u64,
+    /// Where this node and its peers differ for longer than a pull takes.
+    pub diverging: Vec<(Subject, Class)>,
+    /// Why the configuration file is not published, if it is not.
+    pub refused: Option<String>,
 }
 
 impl Status {

@@ -56,7 +56,7 @@ impl<P: Proxysql + Send> Agent<P> {
                         Command::Hurry => (Input::Hurry, false),
                         Command::Cancel => (Input::Cancel, false),
                         // Probes are answered from the stage, and whoever would leave ProxySQL alone comes too late.
-                        Command::Refresh | Command::Detach => continue,
+                        Command::Refresh | Command::Reload | Command::Resync | Command::Detach => continue,
                     },
                     () = sleep_until(over_at) => (Input::Over, false),
                     input = &mut job => (input, true),

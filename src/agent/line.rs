@@ -33,4 +33,17 @@ impl<P: Proxysql + Send> Proxysql for Line<P> {
         });
         outcome
     }
+
+    fn ask_peer(
+        &self,
+        host: &str,
+        port: u16,
+        statements: &[Statement],
+    ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send {
+        self.admin.ask_peer(host, port, statements)
+    }
+
+    fn login(&self) -> (String, Option<String>) {
+        self.admin.login()
+    }
 }

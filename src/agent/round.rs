@@ -23,6 +23,17 @@ pub enum Next {
     At(Instant),
 }
 
+impl Next {
+    /// The earlier of both.
+    #[must_use]
+    pub fn min(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::At(one), Self::At(other)) => Self::At(one.min(other)),
+            (Self::Interval, at) | (at, Self::Interval) => at,
+        }
+    }
+}
+
 /// Why a round did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum RoundError {

@@ -6,9 +6,11 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Proxysql;
+use super::Shown;
+use super::peers::Peers;
+use super::resync::resync;
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
-use crate::domain::isolation::{Isolation, Standing, outranked_list, silence};
-use crate::domain::observation::Observation;
+use crate::domain::isolation::{Isolation, Standing};
 use crate::domain::statement::{Module, Plan, Statement};
 
 /// A satellite that nobody answers looks again after this long, if its interval is longer.
@@ -23,16 +25,9 @@ pub struct Satellite {
     isolation: Isolation,
     /// How the list stood in the last round that said so.
     said: Option<Standing>,
-    outranked: Outranked,
-}
-
-/// A list of the cores that is older than this node's. What the node knows of its peers lags behind a pull, so that only one that lasts
-/// is worth a word.
-#[derive(Debug, Clone, Copy)]
-enum Outranked {
-    No,
-    Since(Instant),
-    Said,
+    peers: Peers,
+    /// What does not follow the cores is to follow them again.
+    anew: bool,
 }
 
 impl Satellite {
@@ -44,8 +39,19 @@ impl Satellite {
             spacing: Spacing::default(),
             isolation: Isolation::default(),
             said: None,
-            outranked: Outranked::No,
+            peers: Peers::new(),
+            anew: false,
         }
+    }
+
+    /// The next round follows the cores in everything.
+    pub(super) fn follow_anew(&mut self) {
+        self.anew = true;
+    }
+
+    /// Where the cores and this node differ.
+    pub(super) fn shows(&self) -> Shown {
+        (self.peers.diverging(), None)
     }
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
@@ -56,31 +62,19 @@ impl Satellite {
         }
         match standing {
             Standing::Connected => {
-                self.watch_rank(&seen);
-                Ok(Next::Interval)
+                let looked = self.peers.look(&seen, None, admin).await?;
+                if !self.anew {
+                    return Ok(looked);
+                }
+                let next = resync(&seen, &mut self.spacing, admin).await?;
+                // What could not be loaded yet is tried again.
+                self.anew = next != Next::Interval;
+                Ok(next.min(looked))
             }
             Standing::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),
             Standing::Restored => Ok(Next::Interval),
             Standing::Isolated => self.restore(admin).await,
         }
-    }
-
-    /// Says so, once, where this node does not follow the cores' list: its own has the newer epoch, and the cores' differs.
-    fn watch_rank(&mut self, seen: &Observation) {
-        let now = Instant::now();
-        self.outranked = match (outranked_list(seen, &seen.runtime), self.outranked) {
-            (None, Outranked::Said) => {
-                info!("following the cores' list of members again");
-                Outranked::No
-            }
-            (None, _) => Outranked::No,
-            (Some(_), Outranked::No) => Outranked::Since(now),
-            (Some(core), Outranked::Since(at)) if now - at >= silence(seen.check_interval) => {
-                warn!(%core, "the list of members here is newer than the cores' and differs: it stays until a core loads its own again");
-                Outranked::Said
-            }
-            (Some(_), unchanged) => unchanged,
-        };
     }
 
     /// Replaces the list by what the configuration file has: addresses that nobody answers at may be somebody else's by now.

@@ -101,6 +101,14 @@ impl Script {
 }
 
 impl Proxysql for Script {
+    async fn ask_peer(&self, host: &str, port: u16, _: &[Statement]) -> Result<Vec<Answer>, AdminError> {
+        Err(AdminError::Unreachable { address: format!("{host}:{port}"), reason: "refused".into(), refused: true })
+    }
+
+    fn login(&self) -> (String, Option<String>) {
+        ("radmin".into(), None)
+    }
+
     async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
         let (down, mute, latency) = {
             let mut world = self.world();
@@ -145,9 +153,9 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let marker = dir.path().join("draining");
         let (state, mailbox, publisher) = state::channel();
-        let satellite = Mode::Satellite(Satellite::new("proxysql-core".into()));
+        let satellite = Mode::Satellite(Box::new(Satellite::new("proxysql-core".into())));
         let file = Marker::new(marker.clone());
-        let agent = Agent::new(script.clone(), satellite, settings, file, mailbox, publisher);
+        let agent = Agent::new(script.clone(), satellite, settings, file, mailbox, publisher, Box::new(|| None));
         let mut tasks = JoinSet::new();
         tasks.spawn(agent.run());
         Self { script, state, agent: tasks, marker, _dir: dir }

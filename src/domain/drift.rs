@@ -1,18 +1,290 @@
 //! Where this node and its peers disagree, and who has to do something about it.
+//!
+//! `ProxySQL` counts differences, but only those that begin at the peer: where this node changed, the count stays at 0, nothing is
+//! logged, and the node never follows again. So checksums and epochs are compared here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use super::member::Member;
+use serde::Serialize;
+
+use super::member::{Member, Members};
 use super::observation::{Checksum, Observation, Peer};
 use super::statement::Module;
+
+/// How a peer, or a module of a peer, stands to this node's. What is not named is in sync.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// The peer's is newer: this node is about to pull it.
+    Pending,
+    /// They differ, and both are fresh from the start, or the peer alone is: nobody pulls that until it is loaded there.
+    BlockedAtVersion1,
+    /// Both were loaded in the same second with different content: nobody pulls either.
+    EqualEpochs,
+    /// This node's is newer: it does not follow the peer, and `ProxySQL` never says so.
+    LocalNewer,
+    /// The load that made the content is in the future: until then, loads of nodes whose clock is right reach nobody.
+    ClockAhead,
+    /// The peer runs another release: `ProxySQL` neither compares nor pulls anything.
+    OtherVersion(String),
+    /// The peer did not answer this node's checks.
+    Unreachable,
+    /// It is not what was published here from the configuration file: loaded by hand, or pulled from a peer.
+    NotAsPublished,
+}
+
+impl Class {
+    /// The name of the class, as metrics and pages show it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::BlockedAtVersion1 => "blocked_at_version_1",
+            Self::EqualEpochs => "equal_epochs",
+            Self::LocalNewer => "local_newer",
+            Self::ClockAhead => "clock_ahead",
+            Self::OtherVersion(_) => "other_version",
+            Self::Unreachable => "unreachable",
+            Self::NotAsPublished => "not_as_published",
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "pending: the peer's is newer and not pulled yet",
+            Self::BlockedAtVersion1 => "blocked at version 1: nobody pulls it until it is loaded",
+            Self::EqualEpochs => "equal epochs: loaded in the same second with different content; nobody pulls either",
+            Self::LocalNewer => "local newer: this node's is newer than the peer's and does not follow it",
+            Self::ClockAhead => "clock ahead: loaded by a clock that is ahead; later loads are ignored until that time",
+            Self::OtherVersion(version) => {
+                return write!(f, "other ProxySQL version: the peer runs {version}; nothing is pulled");
+            }
+            Self::Unreachable => "unreachable: the peer does not answer",
+            Self::NotAsPublished => "not as published: loaded by hand or pulled since the file was published",
+        })
+    }
+}
+
+/// What a divergence is of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Subject {
+    /// The peer's address as listed; `None` for this node itself.
+    pub peer: Option<(String, u16)>,
+    /// The module; `None` for all of the peer's.
+    pub module: Option<Module>,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.module, &self.peer) {
+            (Some(module), Some((host, port))) => write!(f, "{module} of {}", Member::of_pod(host, *port, "")),
+            (Some(module), None) => write!(f, "{module} here"),
+            (None, Some((host, port))) => write!(f, "{}", Member::of_pod(host, *port, "")),
+            (None, None) => f.write_str("this node"),
+        }
+    }
+}
+
+/// Everything that is not in sync.
+pub type Divergences = BTreeMap<Subject, Class>;
+
+/// A peer that was not heard of for so long is worth a word, if not yet an act (see [`super::isolation::silence`]).
+const UNHEARD: Duration = Duration::from_secs(2);
+/// Clocks of nodes differ; an epoch that is further ahead than this is a mistake.
+const CLOCK_TOLERANCE: i64 = 5;
+
+/// Classes of all modules of all peers. `versions` are releases of peers that were asked for theirs, `own_version` is this node's.
+pub fn classify(
+    seen: &Observation,
+    own: Option<&Member>,
+    versions: &BTreeMap<(String, u16), String>,
+    own_version: Option<&str>,
+) -> Divergences {
+    let mut found = Divergences::new();
+    for peer in seen.peers.iter().filter(|peer| own.is_none_or(|own| own.key() != (peer.hostname.as_str(), peer.port)))
+    {
+        let key = (peer.hostname.clone(), peer.port);
+        if !was_heard(peer, seen) {
+            let class = match versions.get(&key) {
+                Some(version) if own_version.is_some_and(|own| own != version) => Class::OtherVersion(version.clone()),
+                _ => Class::Unreachable,
+            };
+            found.insert(Subject { peer: Some(key), module: None }, class);
+            continue;
+        }
+        for (name, theirs) in &peer.modules {
+            let (Some(module), Some(mine)) = (Module::from_checksum_name(name), seen.own.get(name)) else { continue };
+            if let Some(class) = class(mine, theirs, seen.clock) {
+                found.insert(Subject { peer: Some(key.clone()), module: Some(module) }, class);
+            }
+        }
+    }
+    for (module, checksum) in &seen.published {
+        let Some(published) = checksum else { continue };
+        if seen.own(*module).is_some_and(|own| own.checksum != *published) {
+            found.insert(Subject { peer: None, module: Some(*module) }, Class::NotAsPublished);
+        }
+    }
+    found
+}
+
+fn class(own: &Checksum, theirs: &Checksum, clock: i64) -> Option<Class> {
+    let ahead = |checksum: &Checksum| checksum.version > 1 && checksum.epoch > clock + CLOCK_TOLERANCE;
+    if theirs.version == 0 || own.version == 0 {
+        // Not known yet, or a module without versions.
+        return None;
+    }
+    if ahead(own) || ahead(theirs) {
+        return Some(Class::ClockAhead);
+    }
+    if own.checksum == theirs.checksum {
+        return None;
+    }
+    Some(match (own.version, theirs.version) {
+        (_, 1) => Class::BlockedAtVersion1,
+        (1, _) => Class::Pending,
+        _ if theirs.epoch > own.epoch => Class::Pending,
+        _ if theirs.epoch == own.epoch => Class::EqualEpochs,
+        _ => Class::LocalNewer,
+    })
+}
+
+fn was_heard(peer: &Peer, seen: &Observation) -> bool {
+    let threshold = (seen.check_interval * 3).max(UNHEARD);
+    peer.updated_at
+        .is_some_and(|at| Duration::from_secs(seen.clock.saturating_sub(at).max(0).unsigned_abs()) < threshold)
+}
+
+/// What was found in the looks so far, and what of it was said.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    known: BTreeMap<Subject, Known>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    class: Class,
+    since: Duration,
+    said: bool,
+}
+
+/// What to say after a look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// Divergences that last.
+    pub begun: Vec<(Subject, Class)>,
+    /// Divergences that were said and are over.
+    pub over: Vec<(Subject, Class)>,
+    /// There is something that may pass by itself: another look soon tells.
+    pub unsettled: bool,
+}
+
+impl Watch {
+    /// Takes in a look at `now`, a time on a clock of the caller's that only moves forward.
+    ///
+    /// What this node knows of a peer is as old as its last check, and a pull takes three of those: what is seen once is news on
+    /// their way, and only what lasts is worth a word.
+    pub fn look(&mut self, found: &Divergences, check_interval: Duration, now: Duration) -> News {
+        let mut news = News::default();
+        self.known.retain(|subject, known| {
+            let lasts = found.get(subject) == Some(&known.class);
+            if !lasts && known.said {
+                news.over.push((subject.clone(), known.class.clone()));
+            }
+            lasts
+        });
+        for (subject, class) in found {
+            let known =
+                self.known.entry(subject.clone()).or_insert(Known { class: class.clone(), since: now, said: false });
+            if known.said {
+                continue;
+            }
+            if now.saturating_sub(known.since) >= patience(class, check_interval) {
+                known.said = true;
+                news.begun.push((subject.clone(), class.clone()));
+            } else {
+                news.unsettled = true;
+            }
+        }
+        // Another class of the same is a change, not an end.
+        news.over.retain(|(subject, _)| !found.contains_key(subject));
+        news
+    }
+
+    /// What lasts.
+    pub fn lasting(&self) -> impl Iterator<Item = (&Subject, &Class)> {
+        self.known.iter().filter(|(_, known)| known.said).map(|(subject, known)| (subject, &known.class))
+    }
+}
+
+/// How long a divergence must last to be worth a word.
+fn patience(class: &Class, check_interval: Duration) -> Duration {
+    match class {
+        // A node that starts has not reached anybody yet.
+        Class::Unreachable | Class::OtherVersion(_) => Duration::from_millis(1500),
+        Class::NotAsPublished => Duration::ZERO,
+        // Three checks and the pull itself.
+        _ => (check_interval * 5).max(Duration::from_secs(1)),
+    }
+}
+
+/// How long a core waits for the one before it to unlock a module.
+const TURN: Duration = Duration::from_secs(10);
+/// What a peer that was never reached gets to be reached, besides three checks.
+const FIRST_CONTACT: Duration = Duration::from_secs(2);
+
+/// What to do about a module that is at version 1 on this node. Nobody pulls it, and this node takes any other content for it that is
+/// at a higher version, however old.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlock {
+    /// A member has other content at a higher version, which would replace this one.
+    Overrule,
+    /// A member has the same at a higher version: it can be pulled there.
+    Leave,
+    /// All that have it are at version 1, as after a restart of all cores from disk, and it is this node's turn to load it.
+    Load,
+    /// It is another one's turn, or not all members were reached yet.
+    Wait,
+}
+
+/// What to do about a module at version 1. `blocked_for` is how long it has been so, `own` this node's row.
+///
+/// Exactly one has to load what nobody pulls: the first by address of the members that answer; the next takes its turn if that one
+/// does not.
+pub fn unlock(seen: &Observation, own: &Member, members: &Members, module: Module, blocked_for: Duration) -> Unlock {
+    let mine = seen.own(module).map_or("", |own| own.checksum.as_str());
+    let (mut turn, mut unreached, mut same) = (0, false, false);
+    for other in members.iter().filter(|member| member.key() != own.key()) {
+        let peer = seen.peers.iter().find(|peer| other.key() == (peer.hostname.as_str(), peer.port));
+        let theirs =
+            peer.filter(|peer| was_heard(peer, seen)).and_then(|peer| peer.modules.get(module.checksum_name()));
+        match theirs.map_or((0, ""), |theirs| (theirs.version, theirs.checksum.as_str())) {
+            (0, _) => unreached = true,
+            (1, _) => turn += u32::from(rank(other.key()) < rank(own.key())),
+            (_, checksum) if checksum != mine => return Unlock::Overrule,
+            _ => same = true,
+        }
+    }
+    let is_early = unreached && blocked_for < seen.check_interval * 3 + FIRST_CONTACT;
+    match () {
+        () if same => Unlock::Leave,
+        () if is_early || blocked_for < TURN * turn => Unlock::Wait,
+        () => Unlock::Load,
+    }
+}
 
 /// Modules that this node and a peer loaded with different content in the same second. Epochs count whole seconds and only a
 /// newer one is pulled, so without one more load in a later second they stay apart for good.
 ///
 /// `own` is this node's row, or `None` where it is not known. A module is named only on the node that comes first by address
 /// among those that share its epoch: exactly one of them must load it again.
-pub fn to_load_again(seen: &Observation, own: Option<&Member>) -> BTreeSet<Module> {
+///
+/// `yields` tells peers that must not do it, be they first or not: those of an older generation would bring the older content back.
+pub fn to_load_again(seen: &Observation, own: Option<&Member>, yields: impl Fn(&Peer) -> bool) -> BTreeSet<Module> {
     let Some(own) = own else { return BTreeSet::new() };
     seen.own
         .iter()
@@ -25,7 +297,7 @@ pub fn to_load_again(seen: &Observation, own: Option<&Member>) -> BTreeSet<Modul
                 .filter(|peer| (peer.hostname.as_str(), peer.port) != own.key())
                 .filter(|peer| peer.modules.get(name).is_some_and(|theirs| conflicts(checksum, theirs)))
                 .collect();
-            let first = rivals.iter().all(|peer| rank(own.key()) < rank((&peer.hostname, peer.port)));
+            let first = rivals.iter().all(|peer| yields(peer) || rank(own.key()) < rank((&peer.hostname, peer.port)));
             (!rivals.is_empty() && first).then_some(module)
         })
         .collect()
@@ -42,59 +314,5 @@ fn rank((hostname, port): (&str, u16)) -> (bool, Option<IpAddr>, &str, u16) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    fn checksum(version: u64, epoch: i64, checksum: &str) -> Checksum {
-        Checksum { version, epoch, checksum: checksum.into() }
-    }
-
-    fn peer(hostname: &str, users: Checksum) -> Peer {
-        let modules = BTreeMap::from([("mysql_users".to_owned(), users)]);
-        Peer { hostname: hostname.into(), port: 6032, modules, updated_at: Some(1) }
-    }
-
-    fn seen(own: Checksum, peers: Vec<Peer>) -> Observation {
-        Observation { own: BTreeMap::from([("mysql_users".to_owned(), own)]), peers, ..Observation::default() }
-    }
-
-    fn at(hostname: &str) -> Member {
-        Member::of_pod(hostname, 6032, "core")
-    }
-
-    #[test]
-    fn the_first_by_address_loads_again_and_nobody_else() {
-        let split = |own: &str, other: &str| {
-            seen(
-                checksum(2, 100, own),
-                vec![peer("10.0.0.9", checksum(2, 100, "0xA")), peer("10.0.0.10", checksum(3, 100, other))],
-            )
-        };
-        assert_eq!(to_load_again(&split("0xA", "0xB"), Some(&at("10.0.0.9"))), [Module::MysqlUsers].into());
-        assert!(to_load_again(&split("0xB", "0xB"), Some(&at("10.0.0.10"))).is_empty());
-    }
-
-    #[test]
-    fn only_equal_epochs_with_different_content_are_a_conflict() {
-        let own = at("10.0.0.1");
-        for theirs in [
-            checksum(2, 100, "0xA"),
-            checksum(2, 101, "0xB"),
-            checksum(2, 99, "0xB"),
-            checksum(1, 100, "0xB"),
-            checksum(0, 0, ""),
-        ] {
-            let seen = seen(checksum(2, 100, "0xA"), vec![peer("10.0.0.2", theirs.clone())]);
-            assert!(to_load_again(&seen, Some(&own)).is_empty(), "{theirs:?}");
-        }
-    }
-
-    #[test]
-    fn a_node_does_not_conflict_with_its_own_row_nor_act_without_knowing_it() {
-        let seen = seen(checksum(2, 100, "0xA"), vec![peer("10.0.0.1", checksum(2, 100, "0xOLD"))]);
-        assert!(to_load_again(&seen, Some(&at("10.0.0.1"))).is_empty());
-        assert!(to_load_again(&seen, None).is_empty());
-    }
-}
+#[path = "drift_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::member::{Member, Members};
+use super::member::Members;
 use super::observation::{Observation, Peer};
 
 /// A member that was not heard of for this many check intervals does not answer.
@@ -74,27 +74,9 @@ pub fn silence(check_interval: Duration) -> Duration {
     (check_interval * MISSED_CHECKS).max(LEAST_SILENCE)
 }
 
-/// A member that this node cannot follow in its list of members: it has another list, and it is the older one by its epoch, so
-/// `ProxySQL` never pulls it and never says so. `None` where the list converges by itself or nobody answers.
-pub fn outranked_list<'a>(seen: &'a Observation, listed: &'a Members) -> Option<&'a Member> {
-    const LIST: &str = "proxysql_servers";
-    let own = seen.own.get(LIST).filter(|own| own.version > 1)?;
-    let threshold = silence(seen.check_interval);
-    let fresh = |peer: &&Peer| {
-        peer.updated_at
-            .is_some_and(|at| Duration::from_secs(seen.clock.saturating_sub(at).max(0).unsigned_abs()) < threshold)
-    };
-    let outranked = seen.peers.iter().filter(fresh).find(|peer| {
-        peer.modules
-            .get(LIST)
-            .is_some_and(|theirs| theirs.version > 1 && theirs.checksum != own.checksum && theirs.epoch <= own.epoch)
-    })?;
-    listed.iter().find(|m| m.key() == (outranked.hostname.as_str(), outranked.port))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::observation::Checksum;
+    use super::super::member::Member;
     use super::*;
 
     const BOOTSTRAP: &str = "proxysql-core";
@@ -191,20 +173,5 @@ mod tests {
         let fresh = seen(1000, &[(BOOTSTRAP, None)]);
         assert_eq!(isolation.judge(&fresh, BOOTSTRAP, at(0)), Standing::Silent);
         assert_eq!(isolation.judge(&fresh, BOOTSTRAP, at(3600)), Standing::Restored);
-    }
-
-    #[test]
-    fn a_list_that_outranks_the_cores_is_named() {
-        let mut list = seen(1000, &[("a", Some(1000))]);
-        let module = |version, epoch, checksum: &str| Checksum { version, epoch, checksum: checksum.into() };
-        list.own.insert("proxysql_servers".into(), module(3, 990, "0xSEED"));
-        list.peers[0].modules.insert("proxysql_servers".into(), module(2, 980, "0xCORES"));
-        assert_eq!(outranked_list(&list, &list.runtime).map(|m| m.hostname.as_str()), Some("a"));
-        list.peers[0].modules.insert("proxysql_servers".into(), module(2, 991, "0xCORES"));
-        assert_eq!(outranked_list(&list, &list.runtime), None, "a newer list is pulled");
-        list.peers[0].modules.insert("proxysql_servers".into(), module(2, 980, "0xSEED"));
-        assert_eq!(outranked_list(&list, &list.runtime), None, "the same list needs no pull");
-        list.peers[0].modules.insert("proxysql_servers".into(), module(1, 980, "0xCORES"));
-        assert_eq!(outranked_list(&list, &list.runtime), None, "version 1 is not final yet");
     }
 }

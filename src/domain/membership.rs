@@ -10,8 +10,8 @@ pub struct Listed {
     pub memory: Members,
     /// The table in effect.
     pub runtime: Members,
-    /// Loads since `ProxySQL` started. At 1 nobody pulls the list from this node, be it right or wrong.
-    pub version: u64,
+    /// No member has loaded it since it started, so nobody pulls it, be it right or wrong, and it is this node's turn to.
+    pub is_blocked: bool,
 }
 
 /// The least that makes `desired` the list in effect; empty where it is.
@@ -32,7 +32,7 @@ pub fn plan(listed: &Listed, desired: &Members) -> Plan {
     if !missing.is_empty() {
         plan = plan.then(Statement::InsertMembers(missing));
     }
-    if listed.runtime != *desired || listed.version <= 1 {
+    if listed.runtime != *desired || listed.is_blocked {
         plan = plan.then(Statement::LoadToRuntime(Module::ProxysqlServers));
     }
     plan
@@ -68,7 +68,7 @@ mod tests {
                 }
                 Statement::LoadToRuntime(Module::ProxysqlServers) => {
                     listed.runtime = listed.memory.clone();
-                    listed.version += 1;
+                    listed.is_blocked = false;
                 }
                 other => panic!("a membership plan holds {other}"),
             }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_bootstrap_row_goes_in_the_load_that_brings_the_first_member() {
         let seed: Members = [bootstrap()].into();
-        let plan = plan(&Listed { memory: seed.clone(), runtime: seed.clone(), version: 1 }, &members(&["1"]));
+        let plan = plan(&Listed { memory: seed.clone(), runtime: seed.clone(), is_blocked: true }, &members(&["1"]));
         assert_eq!(
             plan.statements(),
             [Statement::DeleteMembers(seed), Statement::InsertMembers(members(&["1"])), LOAD.clone()]
@@ -89,13 +89,13 @@ mod tests {
     #[test]
     fn an_empty_answer_never_empties_the_table() {
         let there = members(&["1", "2"]);
-        assert!(plan(&Listed { memory: there.clone(), runtime: there, version: 2 }, &Members::new()).is_empty());
+        assert!(plan(&Listed { memory: there.clone(), runtime: there, is_blocked: false }, &Members::new()).is_empty());
     }
 
     #[test]
     fn a_row_edited_by_hand_but_never_loaded_is_put_back_without_a_load() {
         let there = members(&["1", "2"]);
-        let edited = Listed { memory: members(&["1", "3"]), runtime: there.clone(), version: 2 };
+        let edited = Listed { memory: members(&["1", "3"]), runtime: there.clone(), is_blocked: false };
         let plan = plan(&edited, &there);
         assert_eq!(
             plan.statements(),
@@ -104,9 +104,9 @@ mod tests {
     }
 
     #[test]
-    fn the_right_list_at_version_1_is_loaded_once_so_that_it_can_be_pulled() {
+    fn the_right_list_that_nobody_pulls_is_loaded_once() {
         let there = members(&["1", "2"]);
-        let restarted = Listed { memory: there.clone(), runtime: there.clone(), version: 1 };
+        let restarted = Listed { memory: there.clone(), runtime: there.clone(), is_blocked: true };
         let first = plan(&restarted, &there);
         assert_eq!(first.statements(), [LOAD]);
         assert!(plan(&apply(&first, restarted), &there).is_empty());
@@ -132,9 +132,9 @@ mod tests {
     proptest! {
         #[test]
         fn applying_a_plan_gives_the_desired_list_and_then_nothing_is_left_to_do(
-            memory in any_members(), runtime in any_members(), desired in any_members(), version in 1..4u64,
+            memory in any_members(), runtime in any_members(), desired in any_members(), is_blocked: bool,
         ) {
-            let listed = Listed { memory, runtime, version };
+            let listed = Listed { memory, runtime, is_blocked };
             let first = plan(&listed, &desired);
             prop_assert_eq!(first.to_string(), plan(&listed, &desired).to_string());
             prop_assert!(first.loads().count() <= 1);

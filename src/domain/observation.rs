@@ -1,6 +1,6 @@
 //! What `ProxySQL` said in one observation, typed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -14,8 +14,9 @@ use super::statement::Module;
 pub struct Observation {
     /// `ProxySQL`'s clock, in seconds since 1970.
     pub clock: i64,
-    /// The modules that were published from the configuration file to this very process.
-    pub published: BTreeSet<Module>,
+    /// The modules that were published from the configuration file to this very process, with the checksum that each had then;
+    /// `None` where the file left the module alone.
+    pub published: BTreeMap<Module, Option<String>>,
     /// `proxysql_servers` as edited.
     pub memory: Members,
     /// `proxysql_servers` as in effect.
@@ -90,7 +91,10 @@ impl Observation {
             let column = |i: usize| row.get(i).map_or("", String::as_str);
             match column(0) {
                 "clock" => seen.clock = number("the clock", column(1))?,
-                "published" => seen.published.extend(Module::from_checksum_name(column(1))),
+                "published" => {
+                    let module = Module::from_checksum_name(column(1));
+                    seen.published.extend(module.map(|module| (module, checksum_of_mark(column(2)))));
+                }
                 "variable" => {
                     if column(1) == "admin-cluster_check_interval_ms" {
                         let ms = number("admin-cluster_check_interval_ms", column(2))?;
@@ -113,6 +117,21 @@ impl Observation {
         Ok(seen)
     }
 
+    /// The modules that can be published here: those that this release has.
+    pub fn publishable(&self) -> impl Iterator<Item = Module> + '_ {
+        Module::PUBLISHED.into_iter().filter(|module| self.own.contains_key(module.checksum_name()))
+    }
+
+    /// Those of them that were not published to this process.
+    pub fn unpublished(&self) -> Vec<Module> {
+        self.publishable().filter(|module| !self.published.contains_key(module)).collect()
+    }
+
+    /// Where a module stands on this node.
+    pub fn own(&self, module: Module) -> Option<&Checksum> {
+        self.own.get(module.checksum_name())
+    }
+
     fn add_peer(&mut self, row: &[String]) -> Result<(), Unreadable> {
         let column = |i: usize| row.get(i).map_or("", String::as_str);
         let (hostname, port) = (column(1), number("a peer's port", column(2))?);
@@ -127,6 +146,12 @@ impl Observation {
         peer.updated_at = peer.updated_at.max((updated_at > 0).then_some(updated_at));
         Ok(())
     }
+}
+
+/// The checksum in the text that made a mark.
+fn checksum_of_mark(text: &str) -> Option<String> {
+    let (_, from) = text.split_once("\"0x")?;
+    Some(format!("0x{}", from.split_once('"')?.0))
 }
 
 fn member(row: &[String]) -> Result<Member, Unreadable> {
@@ -164,7 +189,8 @@ mod tests {
     fn an_answer_is_read_by_kind() {
         let seen = Observation::read(&[
             row(&["clock", "1795212490", "", "", "", "", "", ""]),
-            row(&["published", "mysql_users", "", "", "", "", "", ""]),
+            row(&["published", "mysql_users", "CREATE TABLE p (\"0xA9\" INT)", "", "", "", "", ""]),
+            row(&["published", "mysql_variables", "CREATE TABLE p (\"unknown\" INT)", "", "", "", "", ""]),
             row(&["variable", "admin-cluster_check_interval_ms", "200", "", "", "", "", ""]),
             row(&["memory", "10.0.0.1", "6032", "0", "core-0", "", "", ""]),
             row(&["runtime", "proxysql-core", "6032", "0", "seed", "", "", ""]),
@@ -176,7 +202,11 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(seen.clock, 1_795_212_490);
-        assert_eq!(seen.published, [Module::MysqlUsers].into());
+        assert_eq!(
+            seen.published,
+            [(Module::MysqlUsers, Some("0xA9".to_owned())), (Module::MysqlVariables, None)].into()
+        );
+        assert_eq!(seen.publishable().collect::<Vec<_>>(), [Module::MysqlUsers]);
         assert_eq!(seen.check_interval, Duration::from_millis(200));
         assert_eq!(seen.memory.first(), Some(&Member::of_pod("10.0.0.1", 6032, "core-0")));
         assert_eq!(seen.runtime.first().unwrap().hostname, "proxysql-core");

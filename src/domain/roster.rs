@@ -1,8 +1,9 @@
 //! Sightings of pods folded into who is here now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::generation::{self, Origin, Revisions, Source, Standing};
 use super::member::{Member, Members};
 
 /// All that a watch can say of one pod, as far as a decision needs it.
@@ -16,6 +17,8 @@ pub struct Sighting {
     pub running: bool,
     /// Its deletion was asked for; its containers may run on for the whole grace period.
     pub terminating: bool,
+    /// What it was made from, and when.
+    pub origin: Origin,
 }
 
 impl Sighting {
@@ -32,6 +35,8 @@ pub struct Roster {
     pods: Option<BTreeMap<String, Sighting>>,
     /// A list that is still being read; it replaces `pods` when it ends, so that a list cut half-way removes nobody.
     listing: Option<BTreeMap<String, Sighting>>,
+    /// Of the owners of pods, where there are several.
+    revisions: Revisions,
 }
 
 impl Roster {
@@ -68,6 +73,33 @@ impl Roster {
         self.pods.as_mut().is_some_and(|pods| pods.remove(name).is_some())
     }
 
+    /// The pods; `None` while nobody knows.
+    pub fn pods(&self) -> Option<impl Iterator<Item = &Sighting>> {
+        self.pods.as_ref().map(BTreeMap::values)
+    }
+
+    /// The owners of pods were asked for their revisions. Whether that changed anything.
+    pub fn set_revisions(&mut self, revisions: Revisions) -> bool {
+        let changed = self.revisions != revisions;
+        self.revisions = revisions;
+        changed
+    }
+
+    /// Whether all these were asked for.
+    pub fn knows_revisions(&self, sources: &BTreeSet<Source>) -> bool {
+        sources.iter().all(|source| self.revisions.contains_key(source))
+    }
+
+    /// Where the pod `own` stands among all; `None` while nobody knows.
+    pub fn standing(&self, own: Option<&str>) -> Option<Standing> {
+        Some(generation::judge(self.pods()?, own, &self.revisions))
+    }
+
+    /// The last list had nobody on it. `false` while nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.pods.as_ref().is_some_and(BTreeMap::is_empty)
+    }
+
     /// The rows that every core computes from the same pods, with `port` as everybody's admin port; `None` while nobody knows.
     ///
     /// Two pods at one address (a reused address before the older pod's end was seen) are one row, the one of the pod whose
@@ -89,7 +121,13 @@ mod tests {
     use super::*;
 
     fn pod(name: &str, address: &str) -> Sighting {
-        Sighting { name: name.into(), address: address.parse().ok(), running: true, terminating: false }
+        Sighting {
+            name: name.into(),
+            address: address.parse().ok(),
+            running: true,
+            terminating: false,
+            origin: Origin::default(),
+        }
     }
 
     fn roster(pods: impl IntoIterator<Item = Sighting>) -> Roster {

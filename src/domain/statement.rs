@@ -2,86 +2,28 @@
 //!
 //! The text of a statement is its `Display`. No statement is ever empty or made of `;` alone: `ProxySQL` dies of it.
 
+pub mod comparison;
 mod digests;
 
 use std::fmt;
 use std::time::Duration;
 
+use self::comparison::Column;
 pub use self::digests::{Digests, Filter};
 use super::drain::LISTED;
 use super::member::{Member, Members};
-
-/// One unit of configuration that `ProxySQL` loads, saves and spreads as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Module {
-    /// `admin-` variables, credentials included.
-    AdminVariables,
-    /// `mysql-` variables.
-    MysqlVariables,
-    /// `mysql_servers` and every hostgroup table that rides on it.
-    MysqlServers,
-    /// `mysql_users`.
-    MysqlUsers,
-    /// `mysql_query_rules` and `mysql_query_rules_fast_routing`.
-    MysqlQueryRules,
-    /// `proxysql_servers`: who the cores are.
-    ProxysqlServers,
-}
-
-impl Module {
-    /// What a core publishes from its configuration file, in the order in which it does. The list of members is not among them:
-    /// it follows the pods, not the file.
-    pub const PUBLISHED: [Self; 5] =
-        [Self::AdminVariables, Self::MysqlVariables, Self::MysqlServers, Self::MysqlUsers, Self::MysqlQueryRules];
-
-    /// The words that name the module in `LOAD` and `SAVE`.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::AdminVariables => "ADMIN VARIABLES",
-            Self::MysqlVariables => "MYSQL VARIABLES",
-            Self::MysqlServers => "MYSQL SERVERS",
-            Self::MysqlUsers => "MYSQL USERS",
-            Self::MysqlQueryRules => "MYSQL QUERY RULES",
-            Self::ProxysqlServers => "PROXYSQL SERVERS",
-        }
-    }
-
-    /// The module's name in `runtime_checksums_values` and `stats_proxysql_servers_checksums`.
-    ///
-    /// For servers that is `mysql_servers_v2`, the table as configured; the row `mysql_servers` beside it also moves when the
-    /// monitor shuns a backend.
-    pub const fn checksum_name(self) -> &'static str {
-        match self {
-            Self::AdminVariables => "admin_variables",
-            Self::MysqlVariables => "mysql_variables",
-            Self::MysqlServers => "mysql_servers_v2",
-            Self::MysqlUsers => "mysql_users",
-            Self::MysqlQueryRules => "mysql_query_rules",
-            Self::ProxysqlServers => "proxysql_servers",
-        }
-    }
-
-    /// The module that a name of the checksum tables stands for; `None` for one that this agent does not act on.
-    pub fn from_checksum_name(name: &str) -> Option<Self> {
-        Self::PUBLISHED.into_iter().chain([Self::ProxysqlServers]).find(|module| module.checksum_name() == name)
-    }
-}
-
-impl fmt::Display for Module {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::MysqlServers => "mysql_servers",
-            other => other.checksum_name(),
-        })
-    }
-}
+pub use super::module::{Module, Shape, Table};
 
 /// How the tables begin whose existence in `ProxySQL`'s memory says that a module was published to this process.
 ///
 /// The schema `main` lives exactly as long as the `ProxySQL` process (and ends with `PROXYSQL RESTART`), so no clock has to be
 /// compared to tell a new process from an old one, and a restarted agent finds what its predecessor left. `ProxySQL` itself
-/// ignores such a table. One each, because a table that may not be there cannot be selected from.
+/// ignores such a table. The name of its one column is the checksum that the module had then. One each, because a table that may not
+/// be there cannot be selected from.
 pub const PUBLISHED_PREFIX: &str = "proxysql_agent_published_";
+
+/// The table whose existence says that memory is being worked on: by the agent that publishes, or by a plan in another process.
+const CLAIM: &str = "main.proxysql_agent_claim";
 
 /// One admin command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +59,42 @@ pub enum Statement {
     LoadToRuntime(Module),
     /// Puts memory back to what is in effect.
     SaveToMemory(Module),
-    /// Remembers in `ProxySQL`'s own memory that the module was published to this process.
-    MarkPublished(Module),
+    /// Remembers in `ProxySQL`'s own memory that the module was published to this process, and the checksum that it then had.
+    MarkPublished(Module, Option<String>),
+    /// Takes that back: the module is to be published again, whatever becomes of this agent.
+    ForgetPublished(Module),
+    /// Marks that memory is being worked on, with the time; refused where it is marked already.
+    Claim,
+    /// For how many seconds that has been so.
+    ClaimAge,
+    /// Memory is free again.
+    Release,
+    /// Copies a table in memory aside; refused where there is a copy already.
+    Keep(Table),
+    /// Fills an empty table in memory from its copy.
+    TakeBack(Table),
+    /// Removes the copy.
+    DropKept(Table),
+    /// Empties a table in memory.
+    Empty(Table),
+    /// Fills an empty table in memory with what is in effect.
+    TakeFromRuntime(Table),
+    /// The columns of a module's tables: table, name, place in the key or 0. A table that the release lacks has none.
+    Columns(Module),
+    /// Rows of a table in memory, those of them that count, and those in effect that count.
+    Count(Table),
+    /// The rows of a table that are only in memory or only in effect, without secrets; see [`comparison`].
+    Compare(Table, Vec<Column>),
+    /// All rows of a table in effect that a node pulls, each value as a SQL literal: to be read on another node.
+    ReadInEffect(Table, Vec<Column>),
+    /// Writes such rows into the table in memory.
+    Write(Table, Vec<Column>, Vec<Vec<String>>),
+    /// Where this node's modules stand: name, version, epoch, checksum.
+    Checksums,
+    /// Who may log in to the admin port by what is in memory, and whether this node follows others by what is in effect.
+    Credentials,
+    /// The release, as `ProxySQL` compares it with that of a peer.
+    Version,
     /// What a dump of the query digests asks for.
     Digests(Digests),
 }
@@ -130,7 +106,14 @@ impl Statement {
             Self::Observe | Self::ObserveWithFollowers => "the observation".to_owned(),
             Self::DeleteMembers(_) => "DELETE FROM proxysql_servers".to_owned(),
             Self::InsertMembers(_) => "INSERT INTO proxysql_servers".to_owned(),
-            Self::MarkPublished(_) => "the mark of a publish".to_owned(),
+            Self::MarkPublished(..) => "the mark of a publish".to_owned(),
+            Self::Columns(module) => format!("the columns of {module}"),
+            Self::Count(table) => format!("the count of {}", table.name),
+            Self::Compare(table, _) => format!("the comparison of {}", table.name),
+            Self::ReadInEffect(table, _) => format!("the reading of {}", table.name),
+            Self::Write(table, ..) => format!("INSERT INTO {}", table.name),
+            Self::Checksums => "the checksums".to_owned(),
+            Self::Credentials => "the credentials".to_owned(),
             Self::Digests(statement) => statement.name().to_owned(),
             Self::Health(_) => "the look at health".to_owned(),
             Self::Clients(..) => "the look at clients".to_owned(),
@@ -200,9 +183,37 @@ impl fmt::Display for Statement {
             Self::LoadFromConfig(module) => write!(f, "LOAD {} FROM CONFIG", module.words()),
             Self::LoadToRuntime(module) => write!(f, "LOAD {} TO RUNTIME", module.words()),
             Self::SaveToMemory(module) => write!(f, "SAVE {} TO MEMORY", module.words()),
-            Self::MarkPublished(module) => {
-                write!(f, "CREATE TABLE IF NOT EXISTS main.{PUBLISHED_PREFIX}{} (at INT)", module.checksum_name())
+            Self::MarkPublished(module, checksum) => {
+                let checksum = checksum.as_deref().unwrap_or("unknown").replace('"', "");
+                write!(
+                    f,
+                    "CREATE TABLE IF NOT EXISTS main.{PUBLISHED_PREFIX}{} (\"{checksum}\" INT)",
+                    module.checksum_name()
+                )
             }
+            Self::ForgetPublished(module) => {
+                write!(f, "DROP TABLE IF EXISTS main.{PUBLISHED_PREFIX}{}", module.checksum_name())
+            }
+            Self::Claim => write!(f, "CREATE TABLE {CLAIM} AS SELECT strftime('%s', 'now') AS at"),
+            Self::ClaimAge => write!(f, "SELECT strftime('%s', 'now') - at FROM {CLAIM}"),
+            Self::Release => write!(f, "DROP TABLE IF EXISTS {CLAIM}"),
+            Self::Keep(table) => comparison::keep(f, *table),
+            Self::TakeBack(table) => {
+                write!(f, "INSERT OR REPLACE INTO {} SELECT * FROM {}", table.name, comparison::kept(*table))
+            }
+            Self::DropKept(table) => write!(f, "DROP TABLE {}", comparison::kept(*table)),
+            Self::Empty(table) => comparison::empty(f, *table),
+            Self::TakeFromRuntime(table) => {
+                write!(f, "INSERT OR REPLACE INTO {0} SELECT * FROM runtime_{0}", table.name)
+            }
+            Self::Columns(module) => comparison::columns(f, *module),
+            Self::Count(table) => comparison::count(f, *table),
+            Self::Compare(table, columns) => comparison::compare(f, *table, columns),
+            Self::ReadInEffect(table, columns) => comparison::read_in_effect(f, *table, columns),
+            Self::Write(table, columns, rows) => comparison::write_rows(f, *table, columns, rows),
+            Self::Checksums => f.write_str("SELECT name, version, epoch, checksum FROM runtime_checksums_values"),
+            Self::Credentials => f.write_str(CREDENTIALS),
+            Self::Version => f.write_str("SELECT @@version"),
             Self::Digests(statement) => statement.fmt(f),
         }
     }
@@ -214,13 +225,18 @@ impl fmt::Display for Statement {
 /// The clock is `ProxySQL`'s own, to compare with the times that it recorded. Only columns that every release since 2.0 has.
 const OBSERVE: &str = "\
 SELECT 'clock' AS kind, strftime('%s', 'now') AS a, '' AS b, '' AS c, '' AS d, '' AS e, '' AS f, '' AS g \
-UNION ALL SELECT 'published', substr(name, 26), '', '', '', '', '', '' FROM sqlite_master WHERE type='table' AND name LIKE 'proxysql_agent_published_%' \
+UNION ALL SELECT 'published', substr(name, 26), sql, '', '', '', '', '' FROM sqlite_master WHERE type='table' AND name LIKE 'proxysql_agent_published_%' \
 UNION ALL SELECT 'variable', variable_name, variable_value, '', '', '', '', '' FROM runtime_global_variables \
 WHERE variable_name IN ('admin-cluster_check_interval_ms', 'admin-cluster_proxysql_servers_diffs_before_sync') \
 UNION ALL SELECT 'memory', hostname, port, weight, comment, '', '', '' FROM proxysql_servers \
 UNION ALL SELECT 'runtime', hostname, port, weight, comment, '', '', '' FROM runtime_proxysql_servers \
 UNION ALL SELECT 'own', name, version, epoch, checksum, '', '', '' FROM runtime_checksums_values \
 UNION ALL SELECT 'peer', hostname, port, name, version, epoch, checksum, updated_at FROM stats_proxysql_servers_checksums";
+
+const CREDENTIALS: &str = "\
+SELECT variable_name, variable_value FROM global_variables \
+WHERE variable_name IN ('admin-admin_credentials', 'admin-cluster_username', 'admin-cluster_password') \
+UNION ALL SELECT 'runtime', variable_value FROM runtime_global_variables WHERE variable_name='admin-cluster_username'";
 
 /// Connections of nodes that were heard of in the last minute; the rows of ended ones stay in the table for good.
 const FOLLOWERS: &str = "\
@@ -346,15 +362,7 @@ mod tests {
     fn the_tables_that_mark_a_publish_are_those_that_are_looked_for() {
         let looked_for = format!("substr(name, {}), ", PUBLISHED_PREFIX.len() + 1);
         assert!(OBSERVE.contains(&looked_for) && OBSERVE.contains(&format!("LIKE '{PUBLISHED_PREFIX}%'")));
-        let mark = Statement::MarkPublished(Module::MysqlUsers).to_string();
-        assert!(mark.contains(&format!("main.{PUBLISHED_PREFIX}mysql_users ")), "{mark}");
-    }
-
-    #[test]
-    fn a_module_is_found_by_its_checksum_name() {
-        for module in Module::PUBLISHED {
-            assert_eq!(Module::from_checksum_name(module.checksum_name()), Some(module));
-        }
-        assert_eq!(Module::from_checksum_name("mysql_servers"), None);
+        let mark = Statement::MarkPublished(Module::MysqlUsers, Some("0xAB".into())).to_string();
+        assert!(mark.contains(&format!("main.{PUBLISHED_PREFIX}mysql_users (\"0xAB\"")), "{mark}");
     }
 }

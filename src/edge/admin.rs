@@ -23,6 +23,8 @@ use crate::domain::statement::Statement;
 const MAX_ALLOWED_PACKET: usize = 64 << 20;
 /// As above; seconds. The admin port closes no idle session.
 const WAIT_TIMEOUT: usize = 28_800;
+/// Bound of a connection to another node, and of the one statement on it.
+const PEER_DEADLINE: Duration = Duration::from_secs(1);
 /// More rows than any admin table that a decision reads has; a bound against a server gone mad.
 const MOST_ROWS: usize = 100_000;
 
@@ -158,6 +160,11 @@ impl AdminError {
         matches!(self, Self::Deadline { .. } | Self::Lost { .. })
     }
 
+    /// Whether what was to be made is there already.
+    pub fn says_it_exists(&self) -> bool {
+        matches!(self, Self::Refused { text, .. } if text.contains("already exists"))
+    }
+
     /// Whether the statement named a table that this release of `ProxySQL` does not have. The code is that of any other failure.
     pub fn names_no_such_table(&self) -> bool {
         matches!(self, Self::Refused { text, .. } if text.contains("no such table"))
@@ -180,6 +187,11 @@ impl Admin {
     /// Whether the next statement finds a connection.
     pub fn is_connected(&self) -> bool {
         self.slot.is_some()
+    }
+
+    /// Who logs in, and with which password by now; `None` where its file cannot be read.
+    pub fn login(&self) -> (String, Option<String>) {
+        (self.target.username.clone(), self.target.password.read().ok())
     }
 
     /// Sends a statement, over a new connection if there is none, and reads the whole answer.
@@ -216,6 +228,25 @@ impl Admin {
             Ok(Err(error)) => Err(AdminError::Lost { statement: statement.name(), reason: reason(&error) }),
             Err(_) => Err(AdminError::Deadline { statement: statement.name(), after }),
         }
+    }
+
+    /// Asks another node that takes the same login, over a connection that is gone afterwards.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn ask_peer(&self, host: &str, port: u16, statements: &[Statement]) -> Result<Vec<Answer>, AdminError> {
+        let mut peer = Self::new(Target {
+            host: host.to_owned(),
+            port,
+            connect_timeout: PEER_DEADLINE,
+            statement_timeout: PEER_DEADLINE,
+            ..self.target.clone()
+        });
+        let mut answers = Vec::with_capacity(statements.len());
+        for statement in statements {
+            answers.push(peer.run(statement).await?);
+        }
+        Ok(answers)
     }
 
     /// Connects if there is no connection, and sends nothing.

@@ -17,7 +17,8 @@ use axum::Router;
 use axum::extract::{Extension, RawQuery, State as Held};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
@@ -32,7 +33,7 @@ use crate::state::{Command, PROBE_PATIENCE, State};
 /// How long a request to cancel a drain waits for the listener to be open again.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What the answers go by.
+/// What the answers go by. All of it may change while the process runs.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// What health asks for.
@@ -43,12 +44,14 @@ pub struct Settings {
     pub token_file: Option<PathBuf>,
     /// Whether each answered probe is logged.
     pub log_probes: bool,
+    /// Whether this node is one that follows cores.
+    pub follows: bool,
 }
 
 /// What the handlers share.
 struct Shared {
     state: State,
-    settings: Settings,
+    settings: watch::Receiver<Settings>,
 }
 
 /// Who asks.
@@ -56,7 +59,7 @@ struct Shared {
 struct Peer(SocketAddr);
 
 /// Every path there is.
-pub fn routes(state: State, settings: Settings) -> Router {
+pub fn routes(state: State, settings: watch::Receiver<Settings>) -> Router {
     Router::new()
         .route("/", get(page))
         .route("/healthz/started", probe(Probe::Started))
@@ -65,6 +68,8 @@ pub fn routes(state: State, settings: Settings) -> Router {
         // HEAD must change nothing.
         .route("/shutdown", get(shutdown).post(shutdown).head(wrong_method))
         .route("/drain", get(drain).delete(cancel))
+        .route("/reload", post(reload))
+        .route("/resync", post(resync))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::new(Shared { state, settings }))
@@ -72,7 +77,8 @@ pub fn routes(state: State, settings: Settings) -> Router {
 
 fn probe(probe: Probe) -> MethodRouter<Arc<Shared>> {
     get(async move |Held(shared): Held<Arc<Shared>>| {
-        let Shared { state, settings } = &*shared;
+        let state = &shared.state;
+        let settings = shared.settings.borrow().clone();
         state.refreshed(settings.refresh).await;
         let verdict = judge(&state.status().known(Instant::now()), &settings.policy, probe);
         if settings.log_probes {
@@ -86,7 +92,8 @@ fn probe(probe: Probe) -> MethodRouter<Arc<Shared>> {
 }
 
 async fn page(Held(shared): Held<Arc<Shared>>) -> Response {
-    let Shared { state, settings } = &*shared;
+    let state = &shared.state;
+    let settings = shared.settings.borrow().clone();
     state.refreshed(settings.refresh).await;
     page::render(&state.status(), &settings.policy, Instant::now())
 }
@@ -163,9 +170,38 @@ async fn cancel(
     }
 }
 
+async fn reload(
+    Held(shared): Held<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refusal(&shared, &headers, peer) {
+        return refusal;
+    }
+    info!(%peer, "asked to reload");
+    shared.state.ask(Command::Reload);
+    with(&shared.state, StatusCode::ACCEPTED, "ok", "reload initiated")
+}
+
+async fn resync(
+    Held(shared): Held<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refusal) = refusal(&shared, &headers, peer) {
+        return refusal;
+    }
+    if !shared.settings.borrow().follows {
+        return error(&shared.state, StatusCode::CONFLICT, "a core does not follow; reload makes it publish");
+    }
+    info!(%peer, "asked to resync");
+    shared.state.ask(Command::Resync);
+    with(&shared.state, StatusCode::ACCEPTED, "ok", "resync initiated")
+}
+
 /// The answer to a request that would change something and does not carry what that takes.
 fn refusal(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Option<Response> {
-    let reason = token::check(shared.settings.token_file.as_deref()?, headers).err()?;
+    let reason = token::check(shared.settings.borrow().token_file.as_deref()?, headers).err()?;
     warn!(%peer, %reason, "refused a request that would change something");
     let refusal = error(&shared.state, StatusCode::UNAUTHORIZED, "this takes the token of api.token_file");
     Some(([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response())
@@ -180,6 +216,7 @@ async fn wrong_method(Held(shared): Held<Arc<Shared>>, method: Method, uri: Uri)
     let allowed = match uri.path() {
         "/shutdown" => "GET, POST",
         "/drain" => "GET, HEAD, DELETE",
+        "/reload" | "/resync" => "POST",
         _ => "GET, HEAD",
     };
     let method: String = method.as_str().chars().take(20).collect();

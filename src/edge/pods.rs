@@ -1,6 +1,9 @@
 //! The Kubernetes API: a watch on the cores' pods, folded into a roster.
 
+mod revisions;
+
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
@@ -19,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use tower::limit::RateLimitLayer;
 use tracing::{debug, info, warn};
 
+use crate::domain::generation::Origin;
 use crate::domain::roster::{Roster, Sighting};
 use crate::domain::trouble::Trouble;
 
@@ -107,11 +111,12 @@ pub async fn own(name: &str, namespace: Option<&str>, fallback: &str) -> Result<
 /// Trouble never removes anybody: the last roster stands until a complete list replaces it.
 pub async fn follow(client: Client, selection: Selection, roster: watch::Sender<Roster>, stop: CancellationToken) {
     let config = watcher::Config::default().labels(&selection.labels).timeout(WATCH_SECONDS);
-    let pods = Api::<Pod>::namespaced(client, &selection.namespace);
+    let pods = Api::<Pod>::namespaced(client.clone(), &selection.namespace);
     let start = || watcher(pods.clone(), config.clone());
     let Selection { namespace, labels } = &selection;
     info!(%namespace, selector = %labels, "watching pods");
-    stop.run_until_cancelled(fold(start, &roster)).await;
+    let follow = async { tokio::join!(fold(start, &roster), revisions::follow(client, namespace, &roster)) };
+    stop.run_until_cancelled(follow).await;
 }
 
 /// Feeds the roster from watches that `start` begins: another one each time that the last went mute during a list.
@@ -216,6 +221,7 @@ struct Pod {
     address: Option<IpAddr>,
     running: bool,
     grace_period: Option<Duration>,
+    origin: Origin,
 }
 
 impl kube::Resource for Pod {
@@ -249,6 +255,7 @@ impl From<Pod> for Sighting {
             address: pod.address,
             running: pod.running,
             terminating: pod.metadata.deletion_timestamp.is_some(),
+            origin: pod.origin,
         }
     }
 }
@@ -278,6 +285,21 @@ struct WireMeta {
     uid: Option<String>,
     resource_version: Option<String>,
     deletion_timestamp: Option<Time>,
+    creation_timestamp: Option<Time>,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    owner_references: Vec<WireOwner>,
+}
+
+#[derive(Deserialize)]
+struct WireOwner {
+    #[serde(default)]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    controller: bool,
 }
 
 #[derive(Deserialize, Default)]
@@ -304,7 +326,14 @@ impl From<WirePod> for Pod {
         } else {
             Some(status.pod_ip)
         };
+        let owner = metadata.owner_references.iter().find(|owner| owner.controller);
+        let origin = Origin::new(
+            owner.map(|owner| (owner.kind.as_str(), owner.name.as_str())),
+            |label| metadata.labels.get(label).cloned(),
+            metadata.creation_timestamp.map_or(0, |Time(at)| at.as_second()),
+        );
         Self {
+            origin,
             metadata: ObjectMeta {
                 name: metadata.name,
                 namespace: metadata.namespace,

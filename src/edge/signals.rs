@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
 use signal_hook_tokio::Signals;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,16 +23,17 @@ pub struct Heard(Signals);
 pub fn listen() -> io::Result<Heard> {
     // A file that must not grow any more is an error for who writes it, and not the end.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    Signals::new([SIGTERM, SIGINT, SIGUSR1]).map(Heard)
+    Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]).map(Heard)
 }
 
-/// Turns signals into commands until `stop`: SIGTERM and SIGINT into what `on_term` says, SIGUSR1 into a line with the status.
+/// Turns signals into commands until `stop`: SIGTERM and SIGINT into what `on_term` says, SIGUSR1 into a line with the status,
+/// SIGUSR2 and SIGHUP into a reload.
 ///
 /// A second request to end is taken at its word: it ends the waiting. A third ends the process at once.
 pub async fn follow<F>(
     Heard(mut signals): Heard,
     state: State,
-    policy: Policy,
+    policy: impl Fn() -> Policy,
     on_term: impl Fn() -> F,
     stop: CancellationToken,
 ) where
@@ -42,7 +43,12 @@ pub async fn follow<F>(
     while let Some(Some(signal)) = stop.run_until_cancelled(signals.next()).await {
         let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
         if signal == SIGUSR1 {
-            say_status(&state, &policy);
+            say_status(&state, &policy());
+            continue;
+        }
+        if matches!(signal, SIGUSR2 | SIGHUP) {
+            info!(signal = name, "asked to reload");
+            state.ask(Command::Reload);
             continue;
         }
         // A drain that was cancelled since has answered the request before this one.
@@ -113,6 +119,9 @@ fn say_status(state: &State, policy: &Policy) {
         hostgroups = groups.unwrap_or_default(),
         members = members.unwrap_or_default(),
         age_ms = ready.body.age_ms,
+        diverging =
+            list(status.diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()),
+        refused = status.refused.as_deref().unwrap_or_default(),
         trouble = status.trouble.as_deref().unwrap_or_default(),
         drain = status.drain.as_ref().map(|drain| format!("{drain:?}")).unwrap_or_default(),
         "status"

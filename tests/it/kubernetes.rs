@@ -74,7 +74,7 @@ async fn wrong_answer(trouble: Trouble) {
     asked(&scene, 4).await;
     scene.rounds(10).await;
     assert_eq!(scene.listed().await, Some(before), "{}", trouble.name);
-    assert!(scene.changed_since(log).is_empty(), "{}", trouble.name);
+    assert!(scene.changed_since(log).is_empty(), "{}: {:?}", trouble.name, scene.changed_since(log));
     // The connection that broke off, and what came after it.
     scene.said_once(3);
 

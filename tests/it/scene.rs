@@ -50,6 +50,13 @@ impl Scene {
             scene.comes(name).await;
         }
         scene.converges().await;
+        // Whoever is not there was waited for, and what nobody pulls at version 1 was loaded.
+        let at_rest = async || {
+            let sums = scene.node().checksums().await.unwrap_or_default();
+            !sums.is_empty() && sums.iter().all(|(name, sum)| name == "mysql_servers" || sum.version > 1)
+        };
+        scene.until("everything is published", at_rest).await;
+        scene.rounds(5).await;
         scene
     }
 

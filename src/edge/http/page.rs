@@ -65,6 +65,7 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
         drain(out, progress, status.stage)?;
     }
     probes(out, &verdicts)?;
+    diverging(out, status)?;
     if let Some(snapshot) = known.snapshot {
         proxysql(out, snapshot)?;
     }
@@ -95,6 +96,22 @@ fn drain(out: &mut String, progress: &Progress, stage: Stage) -> fmt::Result {
     for note in &progress.notes {
         write!(out, "<p class=\"busy\">{}</p>", Text(note))?;
     }
+    Ok(())
+}
+
+fn diverging(out: &mut String, status: &Status) -> fmt::Result {
+    if let Some(reason) = &status.refused {
+        write!(out, "<p class=\"bad\"><b>not published</b> {}</p>", Text(reason))?;
+    }
+    if status.diverging.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<h2>Diverging</h2><table><tr><th>what<th>how");
+    for (subject, class) in status.diverging.iter().take(MOST_ROWS) {
+        let (subject, class) = (subject.to_string(), class.to_string());
+        write!(out, "<tr><td>{}<td class=\"bad\">{}", Text(&subject), Text(&class))?;
+    }
+    out.push_str("</table>");
     Ok(())
 }
 

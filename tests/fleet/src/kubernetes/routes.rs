@@ -22,6 +22,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/v1/pods", get(pods_everywhere))
         .route("/api/v1/namespaces/{namespace}/pods", get(pods_of_namespace))
         .route("/api/v1/namespaces/{namespace}/pods/{name}", get(one_pod))
+        .route("/apis/apps/v1/namespaces/{namespace}/replicasets/{name}", get(replica_set))
+        .route("/apis/apps/v1/namespaces/{namespace}/controllerrevisions/{name}", get(controller_revision))
         .route("/version", get(version))
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(shared.clone(), enter))
@@ -84,6 +86,38 @@ async fn one_pod(State(shared): State<Arc<Shared>>, Path((namespace, name)): Pat
         }
         _ => Err(Failure::new(404, format!("pods \"{}\" not found", key.1))),
     }
+}
+
+async fn replica_set(State(shared): State<Arc<Shared>>, Path((namespace, name)): Path<(String, String)>) -> Answer {
+    let revision = revision(&shared, "replicasets", &namespace, &name).await?;
+    let object = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name, "namespace": namespace,
+        "annotations": {"deployment.kubernetes.io/revision": revision.to_string()}}});
+    Ok(json_body(object.to_string().into()))
+}
+
+async fn controller_revision(
+    State(shared): State<Arc<Shared>>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Answer {
+    let revision = revision(&shared, "controllerrevisions", &namespace, &name).await?;
+    let object = json!({"apiVersion": "apps/v1", "kind": "ControllerRevision",
+        "metadata": {"name": name, "namespace": namespace}, "revision": revision});
+    Ok(json_body(object.to_string().into()))
+}
+
+/// The revision that a test gave the object; none may be read until it gave one.
+async fn revision(shared: &Shared, kind: &str, namespace: &str, name: &str) -> Result<i64, Failure> {
+    pass(shared, Scope::Gets).await?;
+    let revisions = shared.owner_revisions.lock().unwrap_or_else(PoisonError::into_inner);
+    if revisions.is_empty() {
+        let message = format!(
+            "{kind}.apps \"{name}\" is forbidden: User \"system:serviceaccount:proxysql:proxysql\" cannot get resource \
+             \"{kind}\" in API group \"apps\" in the namespace \"{namespace}\""
+        );
+        return Err(Failure::new(403, message));
+    }
+    let found = revisions.get(&(namespace.to_owned(), name.to_owned())).copied();
+    found.ok_or_else(|| Failure::new(404, format!("{kind}.apps \"{name}\" not found")))
 }
 
 async fn version() -> Response {

@@ -1,6 +1,6 @@
 //! The pod API on a loopback socket.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -84,6 +84,8 @@ pub(super) struct Shared {
     pub(super) revisions: watch::Sender<u64>,
     pub(super) trouble: watch::Sender<Trouble>,
     pub(super) token: Mutex<Option<String>>,
+    /// Of `ReplicaSet`s and `ControllerRevision`s, by namespace and name.
+    pub(super) owner_revisions: Mutex<BTreeMap<PodKey, i64>>,
     streaming_lists: AtomicBool,
     bookmark_millis: AtomicU64,
     log: Mutex<Log>,
@@ -115,6 +117,7 @@ impl PodApi {
             store: Mutex::new(store),
             trouble: watch::Sender::default(),
             token: Mutex::default(),
+            owner_revisions: Mutex::default(),
             streaming_lists: AtomicBool::new(true),
             bookmark_millis: AtomicU64::new(60_000),
             log: Mutex::default(),
@@ -196,6 +199,14 @@ impl PodApi {
     /// Forgets the history: watches and pages of older revisions get 410.
     pub fn compact(&self) {
         self.shared.change(Store::compact);
+    }
+
+    // What owns pods.
+
+    /// Gives a `ReplicaSet` or `ControllerRevision` its revision. Before the first one is given, none may be read.
+    pub fn set_revision(&self, namespace: &str, name: &str, revision: i64) {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.shared.owner_revisions.lock().unwrap_or_else(PoisonError::into_inner).insert(key, revision);
     }
 
     // How it serves.

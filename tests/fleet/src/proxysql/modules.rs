@@ -259,7 +259,7 @@ impl Store {
                 taken += 1;
             }
         }
-        for table in module.tables() {
+        for table in module.tables().iter().filter(|table| !WORDLESS.contains(table)) {
             let columns = self.read(&format!("SELECT name FROM pragma_table_info('{table}')"))?;
             for settings in file.list(table) {
                 let found: Vec<(&str, &str)> = columns
@@ -276,10 +276,16 @@ impl Store {
                 }
                 let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
                 let marks = vec!["?"; names.len()].join(",");
-                self.main.execute(
+                let inserted = self.main.execute(
                     &format!("INSERT OR REPLACE INTO main.{table} ({}) VALUES ({marks})", names.join(",")),
                     rusqlite::params_from_iter(found.iter().map(|(_, value)| *value)),
-                )?;
+                );
+                // What a constraint forbids is counted, logged and lost.
+                if let Err(error) = inserted
+                    && error.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation)
+                {
+                    return Err(error);
+                }
                 taken += 1;
             }
         }
@@ -315,6 +321,9 @@ impl Store {
         SUM_NAMES.iter().chain(beside).map(row).collect()
     }
 }
+
+/// The file has no words for these.
+const WORDLESS: [&str; 2] = ["mysql_hostgroup_attributes", "mysql_query_rules_fast_routing"];
 
 /// Without these a group in the file is passed over.
 const REQUIRED: [(&str, &str); 9] = [

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -24,6 +24,7 @@ pub(super) struct Post<'a> {
     pub(super) bootstrap: SocketAddr,
     pub(super) kubeconfig: &'a Path,
     pub(super) dir: &'a Path,
+    pub(super) config_file: Option<PathBuf>,
 }
 
 /// A running agent.
@@ -53,6 +54,9 @@ impl AgentProcess {
             .env("AGENT_LOG_FORMAT", "json")
             .env("KUBECONFIG", post.kubeconfig.to_string_lossy())
             .env("POD_NAME", post.name);
+        if let Some(path) = post.config_file.as_ref().filter(|_| post.role == Role::Core) {
+            program = program.env("AGENT_CORE_CONFIG_FILE", path.to_string_lossy());
+        }
         program.environment.extend(settings.environment.clone());
         Ok(Self { process: program.start()?, api: post.api })
     }

@@ -104,6 +104,16 @@ impl Member {
         self.plan.admin()
     }
 
+    /// The file of its ProxySQL.
+    pub fn config_file(&self) -> PathBuf {
+        self.plan.node_spec().dir.join("proxysql.cnf")
+    }
+
+    /// The text of that file, with these settings.
+    pub fn configuration(&self, settings: &Settings) -> String {
+        self.plan.cnf(settings).render(&self.plan.node_spec())
+    }
+
     /// Ends the agent at once.
     pub async fn kill_agent(&mut self) {
         if let Some(mut agent) = self.agent.take() {
@@ -190,7 +200,7 @@ impl Plan {
         PodSpec::new(&settings.namespace, &self.name)
             .label("app", &settings.app)
             .label("component", component)
-            .of_deployment(&format!("{}-{}", settings.app, self.role), "6b7f9c4d5")
+            .of_deployment(&format!("{}-{}", settings.app, self.role), &settings.template)
             .ip(self.ip)
     }
 
@@ -203,6 +213,7 @@ impl Plan {
             bootstrap: self.bootstrap,
             kubeconfig: &self.kubeconfig,
             dir: &self.dir,
+            config_file: settings.config_file.then(|| self.node_spec().dir.join("proxysql.cnf")),
         };
         AgentProcess::start(settings, &post)
     }

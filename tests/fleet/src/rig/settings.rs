@@ -60,6 +60,10 @@ pub struct Settings {
     pub component: String,
     /// What the file of a core holds besides admin settings and the bootstrap row: users, servers, rules.
     pub configuration: String,
+    /// The hash of the template that members are made from.
+    pub template: String,
+    /// Whether a core's agent is told where the file of its ProxySQL is.
+    pub config_file: bool,
     /// More variables for every agent; they win over the rig's.
     pub environment: BTreeMap<String, String>,
     /// Whether the API is the stand-in even where the environment names a real one: for trouble that only it makes.
@@ -80,6 +84,8 @@ impl Settings {
             app: "proxysql".to_owned(),
             component: "core".to_owned(),
             configuration: CONFIGURATION.to_owned(),
+            template: "6b7f9c4d5".to_owned(),
+            config_file: false,
             environment: BTreeMap::new(),
             scripted_api: false,
             scripted_proxysql: false,

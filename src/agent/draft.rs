@@ -1,0 +1,172 @@
+//! A module of the configuration file in `ProxySQL`'s memory, before it takes effect: read, counted, compared, and put back.
+
+use std::collections::BTreeMap;
+
+use super::Proxysql;
+use crate::domain::observation::Checksum;
+use crate::domain::publish::{self, Candidate, Credentials, Difference, Judgement};
+use crate::domain::statement::comparison::Column;
+use crate::domain::statement::{Module, Shape, Statement, Table};
+use crate::edge::admin::AdminError;
+
+/// A module as the file has it, now in memory.
+pub(super) struct Draft {
+    pub(super) tables: BTreeMap<Table, Vec<Column>>,
+    pub(super) candidate: Candidate,
+    /// Entries that `ProxySQL` counted and did not take: invalid ones, and those that another one replaced.
+    pub(super) lost: u64,
+    /// What it would change.
+    pub(super) differences: Vec<Difference>,
+}
+
+/// Why the module must not take effect.
+pub(super) async fn objection<P: Proxysql>(
+    module: Module,
+    draft: &Draft,
+    allow_empty: bool,
+    admin: &mut P,
+) -> Result<Option<String>, AdminError> {
+    if let Judgement::Refuse(reason) = publish::judge(module, &draft.candidate, allow_empty) {
+        return Ok(Some(reason));
+    }
+    if module != Module::AdminVariables {
+        return Ok(None);
+    }
+    let (username, password) = admin.login();
+    Ok(credentials(admin).await?.lockout(&username, password.as_deref()))
+}
+
+/// Takes memory for this process alone, among those of the agent. Whether it is its own now; a claim outlives who made it by a minute.
+pub(super) async fn claim<P: Proxysql>(admin: &mut P) -> Result<bool, AdminError> {
+    const STALE: i64 = 60;
+    match admin.run(&Statement::Claim).await {
+        Ok(_) => return Ok(true),
+        Err(error) if error.says_it_exists() => {}
+        Err(error) => return Err(error),
+    }
+    let age = admin.run(&Statement::ClaimAge).await?.rows.into_iter().flatten().next();
+    if age.and_then(|age| age.parse().ok()).is_some_and(|age: i64| (0..STALE).contains(&age)) {
+        return Ok(false);
+    }
+    admin.run(&Statement::Release).await?;
+    admin.run(&Statement::Claim).await?;
+    Ok(true)
+}
+
+/// Others may have it.
+pub(super) async fn release<P: Proxysql>(admin: &mut P) -> Result<(), AdminError> {
+    admin.run(&Statement::Release).await.map(drop)
+}
+
+/// Makes a module in memory what the file says, and holds it against what is in effect. On an error memory is to be put back.
+pub(super) async fn draft<P: Proxysql>(
+    module: Module,
+    has_section: Option<bool>,
+    admin: &mut P,
+) -> Result<Draft, AdminError> {
+    let tables = columns(module, admin).await?;
+    for table in tables.keys() {
+        admin.run(&Statement::Empty(*table)).await?;
+    }
+    if module.is_variables() {
+        admin.run(&Statement::SaveToMemory(module)).await?;
+    }
+    let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
+    let mut draft = Draft { tables, candidate: Candidate::default(), lost: 0, differences: Vec::new() };
+    let (mut taken, mut first) = (0, (0, 0, 0));
+    for table in draft.tables.keys().filter(|_| !module.is_variables()) {
+        let counts = count(*table, admin).await?;
+        taken += counts.0;
+        if module.tables().first() == Some(table) {
+            first = counts;
+        }
+        if table.shape == Shape::Wordless && counts.0 == 0 {
+            admin.run(&Statement::TakeFromRuntime(*table)).await?;
+        }
+    }
+    if !module.is_variables() {
+        draft.lost = entries.saturating_sub(taken);
+    }
+    draft.candidate = Candidate { entries, has_section, effective: first.1, in_effect: first.2 };
+    draft.differences = compare(&draft.tables, admin).await?;
+    Ok(draft)
+}
+
+/// Makes a module in memory what is in effect.
+pub(super) async fn put_back<P: Proxysql>(module: Module, admin: &mut P) -> Result<(), AdminError> {
+    for table in columns(module, admin).await?.into_keys() {
+        admin.run(&Statement::Empty(table)).await?;
+    }
+    admin.run(&Statement::SaveToMemory(module)).await?;
+    Ok(())
+}
+
+pub(super) async fn mark<P: Proxysql>(
+    module: Module,
+    checksum: Option<String>,
+    admin: &mut P,
+) -> Result<(), AdminError> {
+    admin.run(&Statement::MarkPublished(module, checksum)).await?;
+    Ok(())
+}
+
+/// The tables of a module that this release has.
+pub(super) async fn columns<P: Proxysql>(
+    module: Module,
+    admin: &mut P,
+) -> Result<BTreeMap<Table, Vec<Column>>, AdminError> {
+    let answer = admin.run(&Statement::Columns(module)).await?;
+    let mut tables: BTreeMap<Table, Vec<Column>> = BTreeMap::new();
+    for row in &answer.rows {
+        let [name, column, key] = row.as_slice() else { continue };
+        if let Some(table) = module.tables().iter().find(|table| table.name == name) {
+            tables.entry(*table).or_default().push(Column { name: column.clone(), key: key != "0" });
+        }
+    }
+    Ok(tables)
+}
+
+/// All rows of a table in memory, those that count, and those in effect.
+pub(super) async fn count<P: Proxysql>(table: Table, admin: &mut P) -> Result<(u64, u64, u64), AdminError> {
+    let answer = admin.run(&Statement::Count(table)).await?;
+    let number = |i: usize| answer.rows.first().and_then(|row| row.get(i)?.parse().ok()).unwrap_or_default();
+    Ok((number(0), number(1), number(2)))
+}
+
+pub(super) async fn compare<P: Proxysql>(
+    tables: &BTreeMap<Table, Vec<Column>>,
+    admin: &mut P,
+) -> Result<Vec<Difference>, AdminError> {
+    let mut differences = Vec::new();
+    for (table, columns) in tables {
+        let answer = admin.run(&Statement::Compare(*table, columns.clone())).await?;
+        differences.extend(publish::differences(*table, columns, &answer.rows));
+    }
+    Ok(differences)
+}
+
+/// Where a module stands on this node.
+pub(super) async fn standing<P: Proxysql>(module: Module, admin: &mut P) -> Result<Checksum, AdminError> {
+    let answer = admin.run(&Statement::Checksums).await?;
+    let row = answer.rows.into_iter().find(|row| row.first().is_some_and(|name| name == module.checksum_name()));
+    let column = |i: usize| row.as_ref().and_then(|row| row.get(i)).map_or("", String::as_str);
+    Ok(Checksum {
+        version: column(1).parse().unwrap_or_default(),
+        epoch: column(2).parse().unwrap_or_default(),
+        checksum: column(3).to_owned(),
+    })
+}
+
+pub(super) async fn credentials<P: Proxysql>(admin: &mut P) -> Result<Credentials, AdminError> {
+    let mut credentials = Credentials::default();
+    for row in admin.run(&Statement::Credentials).await?.rows {
+        let Ok([name, value]) = <[String; 2]>::try_from(row) else { continue };
+        match name.as_str() {
+            "admin-admin_credentials" => credentials.admin = value,
+            "admin-cluster_username" => credentials.cluster_username = value,
+            "admin-cluster_password" => credentials.cluster_password = value,
+            _ => credentials.clustered = !value.is_empty(),
+        }
+    }
+    Ok(credentials)
+}

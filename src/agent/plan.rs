@@ -1,0 +1,143 @@
+//! What publishing would change now, found out without changing anything for good: `ProxySQL` reads its file into memory, compares,
+//! and has its memory back as it was, what somebody was editing in it included.
+
+use serde::Serialize;
+
+use super::Proxysql;
+use super::draft::{claim, columns, draft, objection, release};
+use super::publish::Publishing;
+use crate::domain::publish::{self, Candidate, Difference, Judgement};
+use crate::domain::statement::{Module, Statement, Table};
+use crate::edge::admin::AdminError;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// No answer, or a refusal.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// The agent publishes at this moment, or another plan is made.
+    #[error("something else is being published or planned at this moment; try again")]
+    Busy,
+}
+
+/// What publishing would do, by module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Every module that this release has.
+    pub modules: Vec<ModuleReport>,
+}
+
+/// What publishing would do with one module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModuleReport {
+    /// Its name.
+    pub module: Module,
+    /// What would happen.
+    pub outcome: Forecast,
+    /// Why, where it is refused.
+    pub reason: Option<String>,
+    /// Rows that would change. No value in them is a secret.
+    pub differences: Vec<Difference>,
+}
+
+/// What would happen with a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forecast {
+    /// It is in effect as in the file.
+    Unchanged,
+    /// It would be loaded.
+    Changes,
+    /// The file does not speak of it.
+    LeftAlone,
+    /// The file would not be published.
+    Refused,
+}
+
+impl Report {
+    /// Whether anything would be done.
+    pub fn changes(&self) -> bool {
+        self.modules.iter().any(|module| module.outcome == Forecast::Changes)
+    }
+
+    /// Whether a part of the file would be refused.
+    pub fn refuses(&self) -> bool {
+        self.modules.iter().any(|module| module.outcome == Forecast::Refused)
+    }
+}
+
+/// Plans every module.
+pub async fn plan<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result<Report, PlanError> {
+    if !claim(admin).await? {
+        return Err(PlanError::Busy);
+    }
+    let planned = all(publishing, admin).await;
+    release(admin).await?;
+    Ok(planned?)
+}
+
+async fn all<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result<Report, AdminError> {
+    let names = admin.run(&Statement::Checksums).await?.rows;
+    let here = |module: &Module| names.iter().any(|row| row.first().is_some_and(|name| name == module.checksum_name()));
+    let mut modules = Vec::new();
+    for module in Module::PUBLISHED.into_iter().filter(here) {
+        let tables: Vec<Table> = columns(module, admin).await?.into_keys().collect();
+        for table in &tables {
+            keep(*table, admin).await?;
+        }
+        let report = one(module, publishing, admin).await;
+        for table in &tables {
+            put_back(*table, admin).await?;
+        }
+        modules.push(match report {
+            Ok(report) => report,
+            Err(error) if error.is_refusal() => refused(module, error.to_string()),
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(Report { modules })
+}
+
+async fn one<P: Proxysql>(module: Module, publishing: &Publishing, admin: &mut P) -> Result<ModuleReport, AdminError> {
+    let has_section = publishing.has_section(module);
+    let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
+    let nothing = Candidate { entries, has_section, ..Candidate::default() };
+    if matches!(publish::judge(module, &nothing, true), Judgement::LeaveAlone { .. }) {
+        return Ok(ModuleReport { outcome: Forecast::LeftAlone, ..refused(module, String::new()) }.without_reason());
+    }
+    let draft = draft(module, has_section, admin).await?;
+    if let Some(reason) = objection(module, &draft, publishing.allow_empty, admin).await? {
+        return Ok(refused(module, reason));
+    }
+    let outcome = if draft.differences.is_empty() { Forecast::Unchanged } else { Forecast::Changes };
+    Ok(ModuleReport { module, outcome, reason: None, differences: draft.differences })
+}
+
+fn refused(module: Module, reason: String) -> ModuleReport {
+    ModuleReport { module, outcome: Forecast::Refused, reason: Some(reason), differences: Vec::new() }
+}
+
+impl ModuleReport {
+    fn without_reason(self) -> Self {
+        Self { reason: None, ..self }
+    }
+}
+
+/// Copies a table aside. A copy that is there is that of a plan that did not come to its end: memory is not what it was.
+async fn keep<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
+    match admin.run(&Statement::Keep(table)).await {
+        Err(error) if error.says_it_exists() => {
+            put_back(table, admin).await?;
+            admin.run(&Statement::Keep(table)).await.map(drop)
+        }
+        outcome => outcome.map(drop),
+    }
+}
+
+async fn put_back<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
+    for statement in [Statement::Empty(table), Statement::TakeBack(table), Statement::DropKept(table)] {
+        admin.run(&statement).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,323 @@
+//! Publishing: the configuration file becomes what is in effect, module by module, exactly, and only where it differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::Proxysql;
+use super::draft::{Draft, claim, compare, count, draft, mark, objection, put_back, release, standing};
+use super::round::{Next, RoundError, SPACING, Spacing};
+use crate::domain::drift::Unlock;
+use crate::domain::observation::{Checksum, Observation};
+use crate::domain::publish::{self, Candidate, Change, Difference, Judgement};
+use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::trouble::Trouble;
+use crate::edge::admin::AdminError;
+
+/// What publishing goes by.
+#[derive(Debug, Clone, Default)]
+pub struct Publishing {
+    /// Whether a file may empty users or servers while there are some in effect.
+    pub allow_empty: bool,
+    /// `ProxySQL`'s configuration file, if the agent sees it too. `ProxySQL` does not tell a section without entries from none; the
+    /// file does.
+    pub file: Option<PathBuf>,
+}
+
+impl Publishing {
+    /// What to call the file.
+    pub fn name(&self) -> String {
+        self.file.as_ref().map_or_else(|| "ProxySQL's configuration file".to_owned(), |path| path.display().to_string())
+    }
+
+    /// Whether the file has a section for the module; `None` where that cannot be seen.
+    pub fn has_section(&self, module: Module) -> Option<bool> {
+        let sections = publish::sections(&std::fs::read_to_string(self.file.as_ref()?).ok()?)?;
+        Some(module.sections().any(|name| sections.contains(name)))
+    }
+}
+
+/// What publishing remembers between rounds.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    publishing: Publishing,
+    began: Instant,
+    trouble: Trouble,
+    /// Why the file is not published at the moment.
+    refused: Option<String>,
+    /// What was loaded and not looked at since. A pull that had begun before the load ends after it, and what it brings is older: only
+    /// a later look tells that the file is in effect.
+    awaited: BTreeMap<Module, (String, Instant)>,
+    /// What still differed after a load: `ProxySQL` shows it otherwise than it was told, and would after any number of loads.
+    kept: BTreeMap<Module, BTreeSet<Difference>>,
+}
+
+/// How it went with one module.
+#[derive(Debug)]
+enum Outcome {
+    /// In effect, or not spoken of.
+    Done,
+    /// Later: somebody has just loaded it.
+    Later,
+    /// Not put into effect, and why.
+    Refused(String),
+    /// The file cannot be read at all.
+    Broken(String),
+}
+
+impl Publisher {
+    pub(super) fn new(publishing: Publishing) -> Self {
+        Self {
+            publishing,
+            began: Instant::now(),
+            trouble: Trouble::default(),
+            refused: None,
+            awaited: BTreeMap::new(),
+            kept: BTreeMap::new(),
+        }
+    }
+
+    /// Why the file is not published, if it is not.
+    pub(super) fn refused(&self) -> Option<String> {
+        self.refused.clone()
+    }
+
+    /// The file may be another one.
+    pub(super) fn anew(&mut self) {
+        self.awaited.clear();
+    }
+
+    pub(super) fn goes_by(&mut self, publishing: Publishing) {
+        self.publishing = publishing;
+    }
+
+    /// What is wrong with the file is said again, even if it was said before: somebody asked, or the file is another one.
+    pub(super) fn say_anew(&mut self) {
+        self.trouble = Trouble::default();
+    }
+
+    /// Brings modules of the file into effect, so that a fresh core's configuration wins over what it pulled from older peers while
+    /// it booted.
+    ///
+    /// It ends early when `may` says that this core may not publish any more, or that this is to be thought over.
+    /// A module that fails is put back and tried again in the next round; the others are not loaded again for its sake.
+    pub(super) async fn publish<P: Proxysql>(
+        &mut self,
+        modules: &[Module],
+        seen: &Observation,
+        spacing: &mut Spacing,
+        may: impl Fn() -> bool,
+        unlock: impl Fn(Module) -> Unlock,
+        admin: &mut P,
+    ) -> Result<Next, RoundError> {
+        if !claim(admin).await? {
+            return Ok(Next::At(Instant::now() + SPACING));
+        }
+        let published = self.each(modules, seen, spacing, may, unlock, admin).await;
+        // Where the connection is gone, so is who could be kept waiting by it: for a minute.
+        let released = release(admin).await;
+        let next = published?;
+        released?;
+        Ok(next)
+    }
+
+    async fn each<P: Proxysql>(
+        &mut self,
+        modules: &[Module],
+        seen: &Observation,
+        spacing: &mut Spacing,
+        may: impl Fn() -> bool,
+        unlock: impl Fn(Module) -> Unlock,
+        admin: &mut P,
+    ) -> Result<Next, RoundError> {
+        let (mut next, mut refusals) = (Next::Interval, Vec::new());
+        for module in modules {
+            if !may() {
+                return Ok(Next::At(Instant::now()));
+            }
+            let outcome = match self.one(*module, seen.clock, unlock(*module), spacing, admin).await {
+                Ok(outcome) => outcome,
+                Err(error) if error.is_refusal() => {
+                    put_back(*module, admin).await?;
+                    Outcome::Refused(error.to_string())
+                }
+                Err(error) => return Err(error.into()),
+            };
+            match outcome {
+                Outcome::Done => {}
+                Outcome::Later => next = next.min(Next::At(Instant::now() + SPACING)),
+                Outcome::Refused(reason) => refusals.push(format!("{module}: {reason}")),
+                Outcome::Broken(reason) => {
+                    refusals.push(reason);
+                    break;
+                }
+            }
+        }
+        self.refused = (!refusals.is_empty()).then(|| refusals.join("; "));
+        if refusals.is_empty() {
+            if self.trouble.is_over() {
+                info!(file = %self.publishing.name(), "the configuration file can be published again");
+            }
+        } else {
+            let reason = refusals.join("; ");
+            if self.trouble.is(&reason, self.began.elapsed()) {
+                error!(file = %self.publishing.name(), %reason, "refusing to publish; what is in effect stays as it is");
+            }
+        }
+        Ok(next)
+    }
+
+    async fn one<P: Proxysql>(
+        &mut self,
+        module: Module,
+        clock: i64,
+        unlock: Unlock,
+        spacing: &mut Spacing,
+        admin: &mut P,
+    ) -> Result<Outcome, AdminError> {
+        let load = Plan::default().then(Statement::LoadToRuntime(module));
+        let before = standing(module, admin).await?;
+        if self.awaited.get(&module).is_some_and(|(_, at)| at.elapsed() < SPACING) {
+            return Ok(Outcome::Later);
+        }
+        if let Some((loaded, _)) = self.awaited.remove(&module) {
+            if loaded == before.checksum {
+                mark(module, Some(loaded), admin).await?;
+                return Ok(Outcome::Done);
+            }
+            warn!(%module, version = before.version, "replaced since it was published, by a pull or by hand; looking again");
+        }
+        // Also what a peer's pull, a person or an earlier agent loaded. At version 1 nobody pulls, and so no epoch can be tied.
+        let just_loaded = before.version > 1 && clock - before.epoch <= 1;
+        if just_loaded || spacing.wait_for(&load).is_some() {
+            return Ok(Outcome::Later);
+        }
+        // Only adds: where the file says nothing, or cannot be read, memory stays as it is.
+        let entries = match admin.run(&Statement::LoadFromConfig(module)).await {
+            Ok(answer) => answer.affected,
+            Err(error) if error.is_refusal() => return Ok(Outcome::Broken(error.to_string())),
+            Err(error) => return Err(error),
+        };
+        let has_section = self.publishing.has_section(module);
+        let nothing = Candidate { entries, has_section, ..Candidate::default() };
+        if publish::judge(module, &nothing, true) == (Judgement::LeaveAlone { doubtful: false }) {
+            self.leave_alone(module, has_section, admin).await?;
+            return Ok(Outcome::Done);
+        }
+        let draft = draft(module, has_section, admin).await?;
+        if let Some(reason) = objection(module, &draft, self.publishing.allow_empty, admin).await? {
+            put_back(module, admin).await?;
+            return Ok(Outcome::Refused(reason));
+        }
+        if draft.lost > 0 {
+            let (lost, file) = (draft.lost, self.publishing.name());
+            error!(%module, lost, %file, "ProxySQL does not take all entries of the file: some are invalid or there twice");
+        }
+        let known = self.kept.get(&module);
+        let fresh = |d: &&Difference| !publish::waits_for_restart(d) && known.is_none_or(|known| !known.contains(d));
+        if !draft.differences.iter().any(|d| fresh(&d)) {
+            if module.is_variables() {
+                put_back(module, admin).await?;
+            }
+            match unlock {
+                Unlock::Leave => {}
+                _ if before.version != 1 => {}
+                Unlock::Wait => return Ok(Outcome::Later),
+                Unlock::Load | Unlock::Overrule => {
+                    spacing.apply(&load, admin).await?;
+                    let version = before.version + 1;
+                    info!(%module, version, "loaded once, unchanged: at version 1 no node pulls it, and any other content replaces it");
+                    self.awaited.insert(module, (before.checksum, Instant::now()));
+                    return Ok(Outcome::Later);
+                }
+            }
+            info!(%module, "in effect as in ProxySQL's configuration file");
+            mark(module, Some(before.checksum), admin).await?;
+            return Ok(Outcome::Done);
+        }
+        let now = standing(module, admin).await?;
+        if now != before {
+            warn!(%module, from = before.version, to = now.version, "somebody else loaded it meanwhile; looking again");
+            put_back(module, admin).await?;
+            return Ok(Outcome::Later);
+        }
+        spacing.apply(&load, admin).await?;
+        self.verify(module, &draft, &before, admin).await
+    }
+
+    /// The file has no entries of the module.
+    async fn leave_alone<P: Proxysql>(
+        &self,
+        module: Module,
+        has_section: Option<bool>,
+        admin: &mut P,
+    ) -> Result<(), AdminError> {
+        let in_effect = match module.tables().first() {
+            Some(table) if module.is_vital() => count(*table, admin).await?.2,
+            _ => 0,
+        };
+        let file = self.publishing.name();
+        if has_section.is_none() && in_effect > 0 {
+            warn!(%module, in_effect, %file, "no entries in the file; left alone, for only core.config_file would tell an empty section from none");
+        } else {
+            info!(%module, %file, "not in the file; left alone");
+        }
+        mark(module, None, admin).await
+    }
+
+    /// Reads back what is in effect after a load.
+    async fn verify<P: Proxysql>(
+        &mut self,
+        module: Module,
+        draft: &Draft,
+        before: &Checksum,
+        admin: &mut P,
+    ) -> Result<Outcome, AdminError> {
+        let after = standing(module, admin).await?;
+        // PostgreSQL's variables have no version in some releases.
+        if after.version > before.version + 1 {
+            warn!(%module, from = before.version, to = after.version, "somebody else loaded it in the same moment; looking again");
+            return Ok(Outcome::Later);
+        }
+        if module.is_variables() {
+            // Values that were not taken have sprung back in memory.
+            admin.run(&Statement::LoadFromConfig(module)).await?;
+        }
+        let rest = compare(&draft.tables, admin).await?;
+        if module.is_variables() {
+            put_back(module, admin).await?;
+        }
+        let (waiting, kept): (Vec<_>, Vec<_>) = rest.into_iter().partition(publish::waits_for_restart);
+        if !waiting.is_empty() {
+            warn!(%module, rows = %listed(&waiting), "ProxySQL takes these from the file only when it starts");
+        }
+        if !kept.is_empty() {
+            warn!(%module, rows = %listed(&kept), "ProxySQL does not have these in effect as the file has them");
+        }
+        self.kept.insert(module, kept.into_iter().collect());
+        let number = |wanted: fn(&Change) -> bool| draft.differences.iter().filter(|d| wanted(&d.change)).count();
+        info!(
+            %module,
+            added = number(|change| matches!(change, Change::Added)),
+            removed = number(|change| matches!(change, Change::Removed)),
+            changed = number(|change| matches!(change, Change::Changed(_))),
+            rows = %listed(&draft.differences),
+            version = after.version,
+            "published from ProxySQL's configuration file"
+        );
+        self.awaited.insert(module, (after.checksum, Instant::now()));
+        Ok(Outcome::Later)
+    }
+}
+
+/// Rows, without values, as many as a line of a log bears.
+fn listed(differences: &[Difference]) -> String {
+    const MOST: usize = 20;
+    let mut text = differences.iter().take(MOST).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    if let Some(more) = differences.len().checked_sub(MOST).filter(|more| *more > 0) {
+        text = format!("{text} and {more} more");
+    }
+    text
+}

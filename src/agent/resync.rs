@@ -1,0 +1,108 @@
+//! Following the cores again: what is newer on this node than on any core is replaced by what a core has in effect.
+//!
+//! `ProxySQL` never pulls what is older than its own, and an epoch cannot be set back. So the agent does once what a pull would do:
+//! afterwards the content is the core's, and the next load of a core is the newer one and is pulled.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Proxysql;
+use super::draft::{columns, put_back, standing};
+use super::round::{Next, RoundError, SPACING, Spacing};
+use crate::domain::drift::{self, Class};
+use crate::domain::observation::{Observation, Peer};
+use crate::domain::statement::comparison::Column;
+use crate::domain::statement::{Module, Plan, Statement, Table};
+use crate::edge::admin::{AdminError, Answer};
+
+/// Rows in one statement.
+const BATCH: usize = 100;
+
+/// The modules that this node does not follow, each with the core to take it from: the one with the newest.
+pub(super) fn strayed(seen: &Observation) -> Vec<(Module, &Peer)> {
+    let found = drift::classify(seen, None, &BTreeMap::new(), None);
+    let stray = |class: &Class| matches!(class, Class::LocalNewer | Class::EqualEpochs | Class::ClockAhead);
+    let modules: BTreeSet<Module> =
+        found.iter().filter(|(_, class)| stray(class)).filter_map(|(subject, _)| subject.module).collect();
+    let newest = |module: Module| {
+        let loaded = |peer: &&Peer| peer.modules.get(module.checksum_name()).is_some_and(|theirs| theirs.version > 1);
+        let silent = |peer: &&Peer| {
+            found.keys().any(|s| s.module.is_none() && s.peer == Some((peer.hostname.clone(), peer.port)))
+        };
+        let peers = seen.peers.iter().filter(loaded).filter(|peer| !silent(peer));
+        peers.max_by_key(|peer| peer.modules.get(module.checksum_name()).map(|theirs| theirs.epoch))
+    };
+    modules.into_iter().filter_map(|module| Some((module, newest(module)?))).collect()
+}
+
+/// Takes over what has strayed; what cannot be loaded yet is left for the round at the time that is returned.
+pub(super) async fn resync<P: Proxysql>(
+    seen: &Observation,
+    spacing: &mut Spacing,
+    admin: &mut P,
+) -> Result<Next, RoundError> {
+    let strayed = strayed(seen);
+    if strayed.is_empty() {
+        info!("following the cores in everything already");
+    }
+    let mut next = Next::Interval;
+    for (module, peer) in strayed {
+        let load = Plan::default().then(Statement::LoadToRuntime(module));
+        // A second that no load was in yet, here or on the core.
+        let just_loaded = seen.own(module).is_some_and(|own| seen.clock - own.epoch <= 1);
+        if just_loaded || spacing.wait_for(&load).is_some() {
+            next = next.min(Next::At(Instant::now() + SPACING));
+            continue;
+        }
+        let tables = columns(module, admin).await?;
+        let reads: Vec<Statement> =
+            tables.iter().map(|(table, columns)| Statement::ReadInEffect(*table, columns.clone())).collect();
+        let answers = match admin.ask_peer(&peer.hostname, peer.port, &reads).await {
+            Ok(answers) => answers,
+            Err(reason) => {
+                warn!(%module, core = %peer.hostname, %reason, "cannot read what the core has");
+                continue;
+            }
+        };
+        match write(module, tables, answers, admin).await {
+            Ok(()) => {}
+            Err(AdminError::Refused { statement, code, .. }) => {
+                // Not the text: it may repeat a part of what was written.
+                put_back(module, admin).await?;
+                warn!(%module, core = %peer.hostname, %statement, code, "ProxySQL refuses what the core has");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        spacing.apply(&load, admin).await?;
+        let own = standing(module, admin).await?;
+        let same = peer.modules.get(module.checksum_name()).is_some_and(|theirs| theirs.checksum == own.checksum);
+        if same {
+            info!(%module, core = %peer.hostname, "took over what the core has; following it again");
+        } else {
+            warn!(%module, core = %peer.hostname, "took over what the core has in effect, which is not what was loaded there");
+        }
+    }
+    Ok(next)
+}
+
+/// Makes a module in memory what was read on a core.
+async fn write<P: Proxysql>(
+    module: Module,
+    tables: BTreeMap<Table, Vec<Column>>,
+    answers: Vec<Answer>,
+    admin: &mut P,
+) -> Result<(), AdminError> {
+    for ((table, columns), answer) in tables.into_iter().zip(answers) {
+        // Of variables, those that stay on their node were not read.
+        if !module.is_variables() {
+            admin.run(&Statement::Empty(table)).await?;
+        }
+        for rows in answer.rows.chunks(BATCH) {
+            admin.run(&Statement::Write(table, columns.clone(), rows.to_vec())).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! The sub-command `plan`: what publishing the file would change now.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use tokio::runtime::Builder;
+
+use super::{live, target};
+use crate::agent::{Forecast, ModuleReport, Report, plan};
+use crate::config::Loaded;
+use crate::domain::publish::{Change, Difference};
+use crate::edge::admin::Admin;
+
+/// Publishing would change something.
+const SOMETHING: u8 = 3;
+
+/// Prints the plan; 0 if there is nothing to do, 3 if there is something, 1 if the file would be refused or nobody answers.
+pub fn main(loaded: &Loaded, json: bool) -> ExitCode {
+    let publishing = live(&loaded.config).publishing;
+    let mut admin = Admin::new(target(&loaded.config));
+    let planned = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(plan(&publishing, &mut admin)).map_err(|error| error.to_string()));
+    let report = match planned {
+        Ok(report) => report,
+        Err(reason) => {
+            let _ = writeln!(io::stderr(), "no plan: {reason}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let text = if json { serde_json::to_string_pretty(&report).unwrap_or_default() } else { text(&report) };
+    // Whoever does not read what is written has asked for the exit code only.
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
+    match (report.refuses(), report.changes()) {
+        (true, _) => ExitCode::FAILURE,
+        (false, true) => ExitCode::from(SOMETHING),
+        (false, false) => ExitCode::SUCCESS,
+    }
+}
+
+fn text(report: &Report) -> String {
+    let mut text = String::new();
+    for ModuleReport { module, outcome, reason, differences } in &report.modules {
+        // Writing to a string does not fail.
+        let _ = match (outcome, reason) {
+            (Forecast::Unchanged, _) => writeln!(text, "{module}: nothing to do"),
+            (Forecast::LeftAlone, _) => writeln!(text, "{module}: not in the file; left alone"),
+            (Forecast::Changes, _) => writeln!(text, "{module}: {} to change", differences.len()),
+            (Forecast::Refused, reason) => {
+                writeln!(text, "{module}: refused: {}", reason.as_deref().unwrap_or_default())
+            }
+        };
+        for difference in differences {
+            let _ = writeln!(text, "  {}", line(difference));
+        }
+    }
+    text
+}
+
+fn line(difference: &Difference) -> String {
+    let mut line = format!("{difference} ({})", difference.table);
+    if let Change::Changed(cells) = &difference.change {
+        for cell in cells {
+            let shown =
+                |value: &Option<String>| value.as_ref().map_or("[redacted]".to_owned(), |value| format!("{value:?}"));
+            let _ = write!(line, " {}{} -> {}", name(&cell.column), shown(&cell.from), shown(&cell.to));
+        }
+    }
+    line
+}
+
+fn name(column: &str) -> String {
+    if column.is_empty() { String::new() } else { format!("{column}: ") }
+}

@@ -1,0 +1,186 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+fn checksum(version: u64, epoch: i64, checksum: &str) -> Checksum {
+    Checksum { version, epoch, checksum: checksum.into() }
+}
+
+fn peer(hostname: &str, users: Checksum) -> Peer {
+    let modules = BTreeMap::from([("mysql_users".to_owned(), users)]);
+    Peer { hostname: hostname.into(), port: 6032, modules, updated_at: Some(1) }
+}
+
+fn seen(own: Checksum, peers: Vec<Peer>) -> Observation {
+    Observation { own: BTreeMap::from([("mysql_users".to_owned(), own)]), peers, ..Observation::default() }
+}
+
+fn at(hostname: &str) -> Member {
+    Member::of_pod(hostname, 6032, "core")
+}
+
+#[test]
+fn the_first_by_address_loads_again_and_nobody_else() {
+    let split = |own: &str, other: &str| {
+        seen(
+            checksum(2, 100, own),
+            vec![peer("10.0.0.9", checksum(2, 100, "0xA")), peer("10.0.0.10", checksum(3, 100, other))],
+        )
+    };
+    assert_eq!(to_load_again(&split("0xA", "0xB"), Some(&at("10.0.0.9")), |_| false), [Module::MysqlUsers].into());
+    assert!(to_load_again(&split("0xB", "0xB"), Some(&at("10.0.0.10")), |_| false).is_empty());
+}
+
+#[test]
+fn a_peer_of_an_older_generation_yields_even_if_it_is_the_first() {
+    let split = seen(checksum(2, 100, "0xB"), vec![peer("10.0.0.9", checksum(2, 100, "0xA"))]);
+    assert!(to_load_again(&split, Some(&at("10.0.0.10")), |_| false).is_empty());
+    assert_eq!(to_load_again(&split, Some(&at("10.0.0.10")), |_| true), [Module::MysqlUsers].into());
+}
+
+#[test]
+fn only_equal_epochs_with_different_content_are_a_conflict() {
+    let own = at("10.0.0.1");
+    for theirs in [
+        checksum(2, 100, "0xA"),
+        checksum(2, 101, "0xB"),
+        checksum(2, 99, "0xB"),
+        checksum(1, 100, "0xB"),
+        checksum(0, 0, ""),
+    ] {
+        let seen = seen(checksum(2, 100, "0xA"), vec![peer("10.0.0.2", theirs.clone())]);
+        assert!(to_load_again(&seen, Some(&own), |_| false).is_empty(), "{theirs:?}");
+    }
+}
+
+#[test]
+fn a_node_does_not_conflict_with_its_own_row_nor_act_without_knowing_it() {
+    let seen = seen(checksum(2, 100, "0xA"), vec![peer("10.0.0.1", checksum(2, 100, "0xOLD"))]);
+    assert!(to_load_again(&seen, Some(&at("10.0.0.1")), |_| false).is_empty());
+    assert!(to_load_again(&seen, None, |_| false).is_empty());
+}
+
+fn with(own: Checksum, theirs: Checksum, clock: i64) -> Observation {
+    let peer = Peer { updated_at: Some(clock), ..peer("10.0.0.2", theirs) };
+    Observation { clock, check_interval: Duration::from_millis(200), ..seen(own, vec![peer]) }
+}
+
+fn class_of(seen: &Observation) -> Option<Class> {
+    let found = classify(seen, Some(&at("10.0.0.1")), &BTreeMap::new(), None);
+    assert!(found.len() <= 1, "{found:?}");
+    found.into_values().next()
+}
+
+#[test]
+fn every_pair_has_its_class() {
+    for (own, theirs, expected) in [
+        (checksum(2, 100, "0xA"), checksum(7, 90, "0xA"), None),
+        (checksum(1, 100, "0xA"), checksum(1, 90, "0xA"), None),
+        (checksum(2, 100, "0xA"), checksum(0, 0, ""), None),
+        (checksum(0, 0, ""), checksum(2, 100, "0xA"), None),
+        (checksum(2, 100, "0xA"), checksum(2, 101, "0xB"), Some(Class::Pending)),
+        (checksum(1, 100, "0xA"), checksum(2, 50, "0xB"), Some(Class::Pending)),
+        (checksum(2, 100, "0xA"), checksum(1, 101, "0xB"), Some(Class::BlockedAtVersion1)),
+        (checksum(1, 100, "0xA"), checksum(1, 100, "0xB"), Some(Class::BlockedAtVersion1)),
+        (checksum(2, 100, "0xA"), checksum(2, 100, "0xB"), Some(Class::EqualEpochs)),
+        (checksum(2, 100, "0xA"), checksum(2, 99, "0xB"), Some(Class::LocalNewer)),
+        (checksum(2, 1100, "0xA"), checksum(2, 1100, "0xA"), Some(Class::ClockAhead)),
+        (checksum(2, 1004, "0xA"), checksum(2, 1004, "0xA"), None),
+        (checksum(2, 100, "0xA"), checksum(2, 1100, "0xB"), Some(Class::ClockAhead)),
+    ] {
+        assert_eq!(class_of(&with(own.clone(), theirs.clone(), 999)), expected, "{own:?} {theirs:?}");
+    }
+}
+
+#[test]
+fn a_silent_peer_is_unreachable_or_of_another_release() {
+    let mut seen = with(checksum(2, 100, "0xA"), checksum(2, 100, "0xB"), 1000);
+    seen.peers[0].updated_at = Some(998);
+    assert_eq!(class_of(&seen), Some(Class::Unreachable));
+    seen.peers[0].updated_at = None;
+    let found = |version: &str| {
+        let versions = BTreeMap::from([(("10.0.0.2".to_owned(), 6032), version.to_owned())]);
+        classify(&seen, Some(&at("10.0.0.1")), &versions, Some("2.7.1")).into_values().next().unwrap()
+    };
+    assert_eq!(found("2.7.9"), Class::OtherVersion("2.7.9".into()));
+    assert_eq!(found("2.7.1"), Class::Unreachable);
+}
+
+#[test]
+fn what_was_published_and_is_not_in_effect_any_more_is_named() {
+    let mut seen = with(checksum(2, 100, "0xA"), checksum(2, 100, "0xA"), 1000);
+    seen.published.insert(Module::MysqlUsers, None);
+    assert_eq!(class_of(&seen), None);
+    seen.published.insert(Module::MysqlUsers, Some("0xA".into()));
+    assert_eq!(class_of(&seen), None);
+    seen.published.insert(Module::MysqlUsers, Some("0xF".into()));
+    assert_eq!(class_of(&seen), Some(Class::NotAsPublished));
+}
+
+#[test]
+fn what_lasts_is_said_once_and_its_end_too() {
+    let subject = Subject { peer: Some(("10.0.0.2".into(), 6032)), module: Some(Module::MysqlUsers) };
+    let found = |class: Class| Divergences::from([(subject.clone(), class)]);
+    let (check, at) = (Duration::from_millis(200), Duration::from_millis);
+    let mut watch = Watch::default();
+    assert_eq!(watch.look(&found(Class::LocalNewer), check, at(0)), News { unsettled: true, ..News::default() });
+    // Passed by itself: never said, so its end is not either.
+    assert_eq!(watch.look(&Divergences::new(), check, at(500)), News::default());
+    watch.look(&found(Class::LocalNewer), check, at(1000));
+    let news = watch.look(&found(Class::LocalNewer), check, at(2000));
+    assert_eq!(news.begun, [(subject.clone(), Class::LocalNewer)]);
+    assert_eq!(watch.look(&found(Class::LocalNewer), check, at(9000)), News::default());
+    // Another class is told by itself, without an end in between.
+    assert_eq!(watch.look(&found(Class::EqualEpochs), check, at(9500)).over, []);
+    assert_eq!(watch.look(&found(Class::EqualEpochs), check, at(10500)).begun.len(), 1);
+    assert_eq!(watch.lasting().count(), 1);
+    assert_eq!(watch.look(&Divergences::new(), check, at(11000)).over, [(subject.clone(), Class::EqualEpochs)]);
+    assert_eq!(watch.look(&found(Class::NotAsPublished), check, at(11000)).begun.len(), 1, "at once");
+}
+
+#[test]
+fn exactly_one_of_the_members_that_answer_unlocks() {
+    let members: Members = ["10.0.0.2", "10.0.0.9", "10.0.0.10"].map(at).into();
+    let unlocking = |reached: [Option<u64>; 3], after: u64| -> Vec<String> {
+        let peers: Vec<Peer> = members
+            .iter()
+            .map(|m| {
+                let place = ["10.0.0.2", "10.0.0.9", "10.0.0.10"].iter().position(|h| *h == m.hostname).unwrap();
+                let version = reached[place];
+                let theirs = checksum(version.unwrap_or(0), 100, "0xA");
+                Peer { updated_at: version.map(|_| 1000), ..peer(&m.hostname, theirs) }
+            })
+            .collect();
+        let who = members.iter().filter(|own| {
+            let place = ["10.0.0.2", "10.0.0.9", "10.0.0.10"].iter().position(|h| *h == own.hostname).unwrap();
+            let Some(version) = reached[place] else { return false };
+            let seen = Observation {
+                clock: 1000,
+                check_interval: Duration::from_millis(200),
+                ..seen(checksum(version, 100, "0xA"), peers.clone())
+            };
+            unlock(&seen, own, &members, Module::MysqlUsers, Duration::from_secs(after)) == Unlock::Load
+        });
+        who.map(|member| member.hostname.clone()).collect()
+    };
+    assert_eq!(unlocking([Some(1), Some(1), Some(1)], 0), ["10.0.0.2"]);
+    assert_eq!(unlocking([Some(1), Some(2), Some(1)], 0), Vec::<String>::new(), "somebody has");
+    assert_eq!(unlocking([None, Some(1), Some(1)], 0), Vec::<String>::new(), "the first may yet answer");
+    assert_eq!(unlocking([None, Some(1), Some(1)], 3), ["10.0.0.9"], "in the order of addresses, not of texts");
+    // The first does not for a long time: the others take their turns.
+    assert_eq!(unlocking([Some(1), Some(1), Some(1)], 10).len(), 2);
+}
+
+#[test]
+fn content_at_version_1_yields_to_nothing_that_differs_and_to_all_that_is_equal() {
+    let members: Members = ["10.0.0.2", "10.0.0.9"].map(at).into();
+    let decided = |theirs: Checksum| {
+        let peer = Peer { updated_at: Some(1000), ..peer("10.0.0.2", theirs) };
+        let seen = Observation { clock: 1000, ..seen(checksum(1, 100, "0xNEW"), vec![peer]) };
+        unlock(&seen, &at("10.0.0.9"), &members, Module::MysqlUsers, Duration::ZERO)
+    };
+    assert_eq!(decided(checksum(2, 50, "0xOLD")), Unlock::Overrule);
+    assert_eq!(decided(checksum(2, 150, "0xNEW")), Unlock::Leave);
+    assert_eq!(decided(checksum(1, 150, "0xOLD")), Unlock::Wait);
+    assert_eq!(decided(checksum(0, 0, "")), Unlock::Wait);
+}

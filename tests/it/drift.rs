@@ -1,0 +1,200 @@
+//! Divergence is named, whichever way it comes: by class, module and peer, once.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proxysql_fleet::node::Node;
+use proxysql_fleet::process::Signal;
+use proxysql_fleet::rig::{Rig, Role, Saying};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{converged, eventually, fleet, on_real_proxysql, settings};
+
+fn named(rig: &Rig, name: &str, class: &str, module: Option<&str>) -> Vec<Saying> {
+    let field = |saying: &Saying, key: &str| {
+        saying.fields.iter().find(|(found, _)| *found == key).map(|(_, value)| value.clone()).unwrap_or_default()
+    };
+    let agent = rig.member(name).unwrap().agent.as_ref().unwrap();
+    let said = agent.said_since(0).into_iter();
+    let is_it = |line: &Saying| {
+        line.message.starts_with("diverging")
+            && field(line, "class") == class
+            && module.is_none_or(|module| field(line, "module") == module)
+    };
+    said.filter(is_it).collect()
+}
+
+async fn names(rig: &Rig, name: &str, class: &str, module: Option<&str>) {
+    let began = Instant::now();
+    eventually(&format!("{name} names {class} of {module:?}"), async || !named(rig, name, class, module).is_empty())
+        .await;
+    eprintln!("{name} named {class} after {:.1} s", began.elapsed().as_secs_f32());
+}
+
+async fn run(node: &Node, statements: &[&str]) {
+    for sql in statements {
+        node.query(sql).await.unwrap();
+    }
+}
+
+async fn add_user(node: &Node, name: &str) {
+    let insert = format!("INSERT OR REPLACE INTO mysql_users (username, password) VALUES ('{name}', 'rogue-secret')");
+    run(node, &[&insert, "LOAD MYSQL USERS TO RUNTIME"]).await;
+}
+
+async fn has_user(node: &Node, name: &str) -> bool {
+    let sql = format!("SELECT COUNT(*) FROM runtime_mysql_users WHERE username='{name}'");
+    node.query(&sql).await.unwrap()[0][0].as_deref() != Some("0")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_does_not_answer_is_unreachable() {
+    let mut rig = fleet(settings(), 2, 1).await;
+    rig.kill("core-2").await.unwrap();
+    names(&rig, "core-1", "unreachable", None).await;
+    names(&rig, "satellite-1", "unreachable", None).await;
+    assert_eq!(named(&rig, "satellite-1", "unreachable", None).len(), 1, "once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rogue_user_on_a_satellite_is_local_newer_and_gone_after_a_resync() {
+    let mut rig = fleet(settings(), 2, 1).await;
+    let node = &rig.member("satellite-1").unwrap().node;
+    // A later second than the cores' loads.
+    sleep(Duration::from_millis(1100)).await;
+    add_user(node, "rogue").await;
+    names(&rig, "satellite-1", "local_newer", Some("mysql_users")).await;
+    assert!(has_user(node, "rogue").await, "named, not taken away");
+    let page = rig.member("satellite-1").unwrap().agent.as_ref().unwrap().get("/").await.unwrap().text().await.unwrap();
+    assert!(page.contains("Diverging") && page.contains("mysql_users of"), "{page}");
+    let said = rig.member("satellite-1").unwrap().agent.as_ref().unwrap().said_since(0);
+    assert!(!said.iter().any(|line| line.to_string().contains("rogue")), "neither names nor passwords");
+    // A resync takes it away, and from then on the node follows.
+    rig.member_mut("satellite-1").unwrap().agent.as_mut().unwrap().process.signal(Signal::USR2);
+    let node = &rig.member("satellite-1").unwrap().node;
+    eventually("the rogue user is gone", async || !has_user(node, "rogue").await).await;
+    converged(&rig).await;
+    sleep(Duration::from_millis(1100)).await;
+    add_user(&rig.member("core-1").unwrap().node, "wanted").await;
+    eventually("the satellite follows again", async || has_user(node, "wanted").await).await;
+    let said = rig.member("satellite-1").unwrap().agent.as_ref().unwrap().said_since(0);
+    assert!(!said.iter().any(|line| line.to_string().contains("secret")), "no passwords");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_pulled_is_pending() {
+    let rig = fleet(settings(), 1, 1).await;
+    let satellite = &rig.member("satellite-1").unwrap().node;
+    let never = ["SET admin-cluster_mysql_users_diffs_before_sync=0", "LOAD ADMIN VARIABLES TO RUNTIME"];
+    run(satellite, &never).await;
+    sleep(Duration::from_millis(1100)).await;
+    add_user(&rig.member("core-1").unwrap().node, "later").await;
+    names(&rig, "satellite-1", "pending", Some("mysql_users")).await;
+    names(&rig, "satellite-1", "local_newer", Some("admin_variables")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_core_at_version_1_with_other_content_is_blocked() {
+    let mut rig = fleet(settings(), 1, 1).await;
+    rig.member_mut("core-1").unwrap().kill_agent().await;
+    add_user(&rig.member("satellite-1").unwrap().node, "rogue").await;
+    rig.member_mut("core-1").unwrap().restart_node(false).await.unwrap();
+    names(&rig, "satellite-1", "blocked_at_version_1", Some("mysql_users")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_of_another_release_is_named_with_it() {
+    if on_real_proxysql("a_peer_of_another_release_is_named_with_it") {
+        return;
+    }
+    let mut rig = fleet(settings(), 2, 0).await;
+    let second = rig.member_mut("core-2").unwrap();
+    second.node.embedded().unwrap().behave(|behaviour| behaviour.version = "2.7.9".to_owned());
+    second.restart_node(false).await.unwrap();
+    names(&rig, "core-1", "other_version", None).await;
+    assert!(named(&rig, "core-1", "other_version", None)[0].to_string().contains("2.7.9"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_ahead_is_named() {
+    if on_real_proxysql("a_clock_that_is_ahead_is_named") {
+        return;
+    }
+    let rig = fleet(settings(), 2, 0).await;
+    let second = &rig.member("core-2").unwrap().node;
+    second.embedded().unwrap().set_clock_offset(120);
+    add_user(second, "future").await;
+    names(&rig, "core-1", "clock_ahead", Some("mysql_users")).await;
+}
+
+/// Two cores load other content in the same second: exactly one more load makes them one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_epochs_are_repaired_by_one_more_load() {
+    let rig = fleet(settings(), 2, 1).await;
+    let (first, second) = (&rig.member("core-1").unwrap().node, &rig.member("core-2").unwrap().node);
+    let mut tries = 0;
+    loop {
+        // Early in a second, so that both loads are in it.
+        let into = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_millis();
+        sleep(Duration::from_millis(u64::from(1000 - into) + 5)).await;
+        tries += 1;
+        let (one, two) = (format!("one{tries}"), format!("two{tries}"));
+        tokio::join!(add_user(first, &one), add_user(second, &two));
+        let epoch = async |node: &Node| node.checksums().await.unwrap()["mysql_users"].epoch;
+        if epoch(first).await == epoch(second).await {
+            break;
+        }
+        assert!(tries < 20, "never in the same second");
+        converged(&rig).await;
+    }
+    let versions = async || {
+        let version = async |node: &Node| node.checksums().await.unwrap()["mysql_users"].version;
+        (version(first).await, version(second).await)
+    };
+    let before = versions().await;
+    converged(&rig).await;
+    let after = versions().await;
+    // One loads again, the other pulls that.
+    assert_eq!((after.0 - before.0, after.1 - before.1), (1, 1), "{before:?} {after:?}");
+}
+
+/// All cores restart from disk at version 1 with the same content: each module is loaded on exactly one of them, once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_of_all_cores_one_unlocks() {
+    let mut rig = fleet(settings(), 3, 1).await;
+    // A satellite that came may have the list loaded once more.
+    sleep(Duration::from_secs(3)).await;
+    let cores = rig.names(Role::Core);
+    for core in &cores {
+        let node = &rig.member(core).unwrap().node;
+        for module in [
+            "MYSQL USERS",
+            "MYSQL SERVERS",
+            "MYSQL QUERY RULES",
+            "MYSQL VARIABLES",
+            "ADMIN VARIABLES",
+            "PROXYSQL SERVERS",
+        ] {
+            run(node, &[&format!("SAVE {module} TO DISK")]).await;
+        }
+    }
+    for core in &cores {
+        rig.member_mut(core).unwrap().kill_node().await;
+    }
+    for core in &cores {
+        rig.member_mut(core).unwrap().restart_node(false).await.unwrap();
+    }
+    for module in ["admin_variables", "mysql_variables", "mysql_servers_v2", "mysql_users", "mysql_query_rules"] {
+        let versions = async || {
+            let mut versions = Vec::new();
+            for core in &cores {
+                versions.push(rig.member(core).unwrap().node.checksums().await.unwrap()[module].version);
+            }
+            versions.sort_unstable();
+            versions
+        };
+        eventually(&format!("one core has loaded {module}"), async || versions().await == [1, 1, 2]).await;
+        sleep(Duration::from_millis(2500)).await;
+        assert_eq!(versions().await, [1, 1, 2], "{module}: once, and on one");
+    }
+    converged(&rig).await;
+}

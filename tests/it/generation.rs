@@ -1,0 +1,195 @@
+//! In a rollout only the newest generation publishes: the fleet ends as the newest template says, and never goes back on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use proxysql_fleet::node::Node;
+use proxysql_fleet::rig::{Rig, Role, Settings};
+
+use crate::support::{eventually, fleet, settings};
+
+const NAMESPACE: &str = "proxysql";
+const OLD: &str = "5c9d8f7b6";
+const NEW: &str = "7f6b5c4d3";
+
+fn of(settings: &Settings, template: &str) -> Settings {
+    let users = if template == OLD { "old" } else { "new" };
+    Settings {
+        template: template.to_owned(),
+        configuration: settings.configuration.replace("username=\"report\"", &format!("username=\"{users}\"")),
+        ..settings.clone()
+    }
+}
+
+/// The owner's revisions, as a Deployment's controller counts them.
+fn revisions(rig: &Rig, old: i64, new: i64) -> bool {
+    let Some(api) = rig.kubernetes().embedded() else { return false };
+    for (template, revision) in [(OLD, old), (NEW, new)] {
+        api.set_revision(NAMESPACE, &format!("proxysql-core-{template}"), revision);
+    }
+    true
+}
+
+async fn has(node: &Node, user: &str) -> bool {
+    let rows = node.query("SELECT DISTINCT username FROM runtime_mysql_users").await.unwrap_or_default();
+    rows.iter().any(|row| row[0].as_deref() == Some(user))
+}
+
+async fn all_have(rig: &Rig, user: &str, not: &str) {
+    for member in rig.members().iter().filter(|member| member.alive) {
+        eventually(&format!("{} has {user} and not {not}", member.name), async || {
+            has(&member.node, user).await && !has(&member.node, not).await
+        })
+        .await;
+    }
+    rig.converged(crate::support::PATIENCE).await.unwrap_or_else(|report| panic!("{report}"));
+}
+
+/// A sequence that is the same for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// Watches a satellite: once it turned, it must not turn back.
+#[expect(clippy::disallowed_methods, reason = "the test holds the handle, and ends the task")]
+fn watch(node: std::net::SocketAddr) -> (Arc<AtomicBool>, tokio::task::JoinHandle<()>) {
+    let reverted = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&reverted);
+    let task = tokio::spawn(async move {
+        let mut turned = false;
+        loop {
+            if let Ok(mut client) = proxysql_fleet::client::Client::connect(node, "observer", "observer").await {
+                while let Ok(rows) = client.rows("SELECT DISTINCT username FROM runtime_mysql_users").await {
+                    let new = rows.iter().any(|row| row[0].as_deref() == Some("new"));
+                    let old = rows.iter().any(|row| row[0].as_deref() == Some("old"));
+                    turned |= new && !old;
+                    if turned && old {
+                        told.store(true, Ordering::SeqCst);
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    (reverted, task)
+}
+
+/// Three cores from OLD to NEW, one by one, in an order and with incidents that the seed decides.
+async fn roll(seed: u64, recreate_old: bool) {
+    let base = settings();
+    let mut dice = Dice(seed);
+    let mut rig = fleet(of(&base, OLD), 3, 1).await;
+    if !revisions(&rig, 1, 2) {
+        return;
+    }
+    all_have(&rig, "old", "new").await;
+    let (reverted, watching) = watch(rig.member("satellite-1").unwrap().node.spec().admin());
+    let mut old = rig.names(Role::Core);
+    let mut recreated = false;
+    while !old.is_empty() {
+        let at = usize::try_from(dice.roll(old.len() as u64)).unwrap();
+        let leaving = old.remove(at);
+        let surge = dice.roll(2) == 0;
+        if !surge {
+            rig.remove(&leaving).await.unwrap();
+        }
+        *rig.settings() = of(&base, NEW);
+        rig.add_core().await.unwrap();
+        if surge {
+            rig.remove(&leaving).await.unwrap();
+        }
+        for _ in 0..dice.roll(3) {
+            let cores = rig.names(Role::Core);
+            let name = &cores[usize::try_from(dice.roll(cores.len() as u64)).unwrap()];
+            rig.restart_agent(name).await.unwrap();
+        }
+        if recreate_old && !recreated && !old.is_empty() {
+            // It comes back from the older template, as the youngest of all.
+            recreated = true;
+            let gone = old.remove(0);
+            rig.remove(&gone).await.unwrap();
+            *rig.settings() = of(&base, OLD);
+            old.push(rig.add_core().await.unwrap());
+        }
+    }
+    all_have(&rig, "new", "old").await;
+    assert!(!reverted.load(Ordering::SeqCst), "seed {seed}: the satellite went back to OLD");
+    watching.abort();
+}
+
+/// How many orders; the long run has fifty.
+fn seeds() -> u64 {
+    std::env::var("ROLLOUT_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rollout_ends_new_and_never_goes_back() {
+    for seed in 0..seeds() {
+        roll(seed, false).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_core_that_comes_back_in_the_middle_reverts_nothing() {
+    for seed in 100..100 + seeds() {
+        roll(seed, true).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_roll_back_ends_old() {
+    let base = settings();
+    let mut rig = fleet(of(&base, NEW), 2, 1).await;
+    if !revisions(&rig, 1, 2) {
+        return;
+    }
+    all_have(&rig, "new", "old").await;
+    // The template is an old one, its revision the highest.
+    revisions(&rig, 3, 2);
+    for core in rig.names(Role::Core) {
+        *rig.settings() = of(&base, OLD);
+        rig.add_core().await.unwrap();
+        rig.remove(&core).await.unwrap();
+    }
+    all_have(&rig, "old", "new").await;
+}
+
+/// Where revisions may not be read, the template of the youngest pod decides.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_revisions_the_youngest_template_publishes_and_the_older_waits() {
+    let base = settings();
+    let mut rig = fleet(of(&base, OLD), 2, 1).await;
+    *rig.settings() = of(&base, NEW);
+    let newest = rig.add_core().await.unwrap();
+    all_have(&rig, "new", "old").await;
+    // An old one whose ProxySQL begins anew has its old file, and does not publish it.
+    rig.member_mut("core-1").unwrap().restart_node(true).await.unwrap();
+    let agent = || rig.member("core-1").unwrap().agent.as_ref().unwrap().said_since(0);
+    eventually("the older one says that it waits", async || {
+        agent()
+            .iter()
+            .any(|line| line.to_string().contains("a newer generation does") && line.to_string().contains(&newest))
+    })
+    .await;
+    all_have(&rig, "new", "old").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_without_a_pod_of_its_own_publishes_and_warns() {
+    let settings = settings().env("POD_NAME", "nobody");
+    let rig = fleet(settings, 1, 0).await;
+    let node = &rig.members()[0].node;
+    eventually("the file is published", async || {
+        node.checksums().await.unwrap().iter().all(|(name, sum)| name == "mysql_servers" || sum.version > 1)
+    })
+    .await;
+    let said = rig.members()[0].agent.as_ref().unwrap().said_since(0);
+    assert!(said.iter().any(|line| line.level == "WARN" && line.to_string().contains("not among the core pods")));
+}

@@ -1,0 +1,98 @@
+//! `proxysql-agent plan` says what publishing would change, shows no secret, and changes nothing.
+
+use std::fs;
+use std::process::Output;
+
+use proxysql_fleet::rig::{Member, Settings};
+
+use crate::support::{eventually, fleet, settings};
+
+async fn plan(member: &Member, arguments: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_proxysql-agent"));
+    command
+        .args(["plan", "--run_mode=core"])
+        .args(arguments)
+        .env_clear()
+        .env("AGENT_PROXYSQL_ADDRESS", member.admin().to_string())
+        .env("AGENT_PROXYSQL_PASSWORD", "radmin")
+        .env("AGENT_CORE_CONFIG_FILE", member.config_file());
+    command.output().await.unwrap()
+}
+
+fn text(output: &Output) -> String {
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_names_every_change_and_makes_none() {
+    let rig = fleet(Settings { config_file: false, ..settings() }, 1, 0).await;
+    let member = &rig.members()[0];
+    eventually("everything is published", async || {
+        member.node.checksums().await.unwrap().iter().all(|(name, sum)| name == "mysql_servers" || sum.version > 1)
+    })
+    .await;
+    let unchanged = plan(member, &[]).await;
+    assert_eq!((unchanged.status.code(), text(&unchanged).matches("nothing to do").count()), (Some(0), 5));
+
+    // Somebody is editing: that is nobody's business, and is there afterwards.
+    member.node.query("UPDATE mysql_users SET comment='being edited' WHERE username='app'").await.unwrap();
+    let before = everything(member).await;
+    let path = member.config_file();
+    let good = fs::read_to_string(&path).unwrap();
+    let edited = good
+        .replace("username=\"report\"", "username=\"reports\"")
+        .replace("password=\"app-secret\"", "password=\"another-secret\"")
+        .replace("port=33063", "port=33069")
+        .replace("destination_hostgroup=20", "destination_hostgroup=30")
+        .replace("server_version=\"8.0.27\"", "server_version=\"8.0.39\"\n  monitor_password=\"hidden-secret\"")
+        .replace("threads=2", "threads=4");
+    fs::write(&path, edited).unwrap();
+    let changes = plan(member, &[]).await;
+    let said = text(&changes);
+    assert_eq!(changes.status.code(), Some(3), "{said}");
+    for line in [
+        "+reports (mysql_users)",
+        "-report (mysql_users)",
+        "~app (mysql_users) password: [redacted] -> [redacted]",
+        "+20/127.0.0.1/33069 (mysql_servers)",
+        "-20/127.0.0.1/33063 (mysql_servers)",
+        "~20 (mysql_query_rules) destination_hostgroup: \"20\" -> \"30\"",
+        "~mysql-server_version (global_variables) \"8.0.27\" -> \"8.0.39\"",
+        "~mysql-monitor_password (global_variables) [redacted] -> [redacted]",
+        "~mysql-threads (global_variables) \"2\" -> \"4\"",
+        "admin_variables: nothing to do",
+    ] {
+        assert!(said.contains(line), "no {line:?} in\n{said}");
+    }
+    let json = plan(member, &["--json"]).await;
+    let value: serde_json::Value = serde_json::from_str(&text(&json)).unwrap();
+    assert_eq!((json.status.code(), value["modules"].as_array().unwrap().len()), (Some(3), 5));
+    for output in [said, text(&json)] {
+        for secret in ["app-secret", "another-secret", "hidden-secret", "report-secret", "radmin:"] {
+            assert!(!output.contains(secret), "{secret} in\n{output}");
+        }
+    }
+    assert_eq!(everything(member).await, before);
+
+    fs::write(&path, "mysql_users = ( {").unwrap();
+    let refused = plan(member, &[]).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused).contains("refused"), "{}", text(&refused));
+    fs::write(&path, good.replace(";radmin:radmin", "")).unwrap();
+    let refused = plan(member, &[]).await;
+    assert!(text(&refused).contains("does not let the agent's own user radmin in"), "{}", text(&refused));
+    assert_eq!(everything(member).await, before);
+}
+
+/// Memory and what is in effect, with the versions.
+async fn everything(member: &Member) -> Vec<Vec<Vec<Option<String>>>> {
+    let mut all = Vec::new();
+    for table in ["mysql_users", "mysql_servers", "mysql_query_rules", "global_variables"] {
+        for layer in ["main.", "runtime_"] {
+            all.push(member.node.query(&format!("SELECT * FROM {layer}{table} ORDER BY 1, 2")).await.unwrap());
+        }
+    }
+    all.push(member.node.query("SELECT name, version FROM runtime_checksums_values").await.unwrap());
+    all
+}
