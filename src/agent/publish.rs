@@ -137,7 +137,7 @@ impl Publisher {
             if !may() {
                 return Ok(Next::At(Instant::now()));
             }
-            let outcome = match self.one(*module, seen.clock, unlock(*module), spacing, admin).await {
+            let outcome = match self.one(*module, seen, unlock(*module), spacing, admin).await {
                 Ok(outcome) => outcome,
                 Err(error) if error.is_refusal() => {
                     put_back(*module, admin).await?;
@@ -172,7 +172,7 @@ impl Publisher {
     async fn one<P: Proxysql>(
         &mut self,
         module: Module,
-        clock: i64,
+        seen: &Observation,
         unlock: Unlock,
         spacing: &mut Spacing,
         admin: &mut P,
@@ -190,7 +190,9 @@ impl Publisher {
             warn!(%module, version = before.version, "replaced since it was published, by a pull or by hand; looking again");
         }
         // Also what a peer's pull, a person or an earlier agent loaded. At version 1 nobody pulls, and so no epoch can be tied.
-        let just_loaded = before.version > 1 && clock - before.epoch <= 1;
+        let just = |sum: &Checksum| sum.version > 1 && seen.clock - sum.epoch <= 1;
+        let theirs = seen.peers.iter().filter_map(|peer| peer.modules.get(module.checksum_name()));
+        let just_loaded = just(&before) || theirs.filter(|theirs| theirs.checksum != before.checksum).any(just);
         if just_loaded || spacing.wait_for(&load).is_some() {
             return Ok(Outcome::Later);
         }

@@ -20,10 +20,9 @@ use crate::edge::admin::{AdminError, Answer};
 /// Rows in one statement.
 const BATCH: usize = 100;
 
-/// The modules that this node does not follow, each with the core to take it from: the one with the newest.
-pub(super) fn strayed(seen: &Observation) -> Vec<(Module, &Peer)> {
+/// The modules of these classes, each with the core to take it from: the one with the newest.
+pub(super) fn strayed(seen: &Observation, stray: impl Fn(&Class) -> bool) -> Vec<(Module, &Peer)> {
     let found = drift::classify(seen, None, &BTreeMap::new(), None);
-    let stray = |class: &Class| matches!(class, Class::LocalNewer | Class::EqualEpochs | Class::ClockAhead);
     let modules: BTreeSet<Module> =
         found.iter().filter(|(_, class)| stray(class)).filter_map(|(subject, _)| subject.module).collect();
     let newest = |module: Module| {
@@ -37,13 +36,18 @@ pub(super) fn strayed(seen: &Observation) -> Vec<(Module, &Peer)> {
     modules.into_iter().filter_map(|module| Some((module, newest(module)?))).collect()
 }
 
+/// Classes of what `ProxySQL` does not pull.
+pub(super) fn is_stray(class: &Class) -> bool {
+    matches!(class, Class::LocalNewer | Class::EqualEpochs | Class::ClockAhead)
+}
+
 /// Takes over what has strayed; what cannot be loaded yet is left for the round at the time that is returned.
 pub(super) async fn resync<P: Proxysql>(
+    strayed: Vec<(Module, &Peer)>,
     seen: &Observation,
     spacing: &mut Spacing,
     admin: &mut P,
 ) -> Result<Next, RoundError> {
-    let strayed = strayed(seen);
     if strayed.is_empty() {
         info!("following the cores in everything already");
     }

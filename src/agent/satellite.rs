@@ -1,5 +1,6 @@
 //! One round of a satellite: `ProxySQL` follows the cores by itself; the agent acts only when no core of its list answers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,13 +9,18 @@ use tracing::{info, warn};
 use super::Proxysql;
 use super::Shown;
 use super::peers::Peers;
-use super::resync::resync;
+use super::resync::{is_stray, resync, strayed};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
+use crate::domain::drift::Class;
 use crate::domain::isolation::{Isolation, Standing};
+use crate::domain::observation::Observation;
 use crate::domain::statement::{Module, Plan, Statement};
 
 /// A satellite that nobody answers looks again after this long, if its interval is longer.
 const IMPATIENCE: Duration = Duration::from_secs(2);
+
+/// What the cores get to end a tie among themselves, which ends it here, too.
+const LASTING_TIE: Duration = Duration::from_secs(5);
 
 /// What a satellite's agent remembers between rounds; `ProxySQL` holds the rest.
 #[derive(Debug)]
@@ -28,6 +34,8 @@ pub struct Satellite {
     peers: Peers,
     /// What does not follow the cores is to follow them again.
     anew: bool,
+    /// What is tied with a core's, and since when.
+    tied: BTreeMap<Module, Instant>,
 }
 
 impl Satellite {
@@ -41,6 +49,7 @@ impl Satellite {
             said: None,
             peers: Peers::new(),
             anew: false,
+            tied: BTreeMap::new(),
         }
     }
 
@@ -64,9 +73,9 @@ impl Satellite {
             Standing::Connected => {
                 let looked = self.peers.look(&seen, None, admin).await?;
                 if !self.anew {
-                    return Ok(looked);
+                    return Ok(looked.min(self.untie(&seen, admin).await?));
                 }
-                let next = resync(&seen, &mut self.spacing, admin).await?;
+                let next = resync(strayed(&seen, is_stray), &seen, &mut self.spacing, admin).await?;
                 // What could not be loaded yet is tried again.
                 self.anew = next != Next::Interval;
                 Ok(next.min(looked))
@@ -75,6 +84,22 @@ impl Satellite {
             Standing::Restored => Ok(Next::Interval),
             Standing::Isolated => self.restore(admin).await,
         }
+    }
+
+    /// Takes over from the cores what this node has of the same second with other content. It followed a core that lost against the
+    /// others, and went before they agreed: no core sees that, and `ProxySQL` pulls neither.
+    async fn untie<P: Proxysql>(&mut self, seen: &Observation, admin: &mut P) -> Result<Next, RoundError> {
+        let tied = strayed(seen, |class| *class == Class::EqualEpochs);
+        self.tied.retain(|module, _| tied.iter().any(|(tied, _)| tied == module));
+        for (module, _) in &tied {
+            self.tied.entry(*module).or_insert_with(Instant::now);
+        }
+        let lasting = |module: &Module| self.tied.get(module).is_some_and(|since| since.elapsed() >= LASTING_TIE);
+        let lasting: Vec<_> = tied.into_iter().filter(|(module, _)| lasting(module)).collect();
+        if lasting.is_empty() {
+            return Ok(if self.tied.is_empty() { Next::Interval } else { Next::At(Instant::now() + SPACING) });
+        }
+        resync(lasting, seen, &mut self.spacing, admin).await
     }
 
     /// Replaces the list by what the configuration file has: addresses that nobody answers at may be somebody else's by now.

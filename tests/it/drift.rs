@@ -198,3 +198,27 @@ async fn after_a_restart_of_all_cores_one_unlocks() {
     }
     converged(&rig).await;
 }
+
+/// A satellite that has other content of the same second than its core: nobody pulls, and no core sees it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_satellite_that_is_tied_follows_again() {
+    let rig = fleet(settings(), 1, 1).await;
+    let (core, satellite) = (&rig.member("core-1").unwrap().node, &rig.member("satellite-1").unwrap().node);
+    for tries in 1.. {
+        let into = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_millis();
+        sleep(Duration::from_millis(u64::from(1000 - into) + 5)).await;
+        let (wanted, rogue) = (format!("wanted{tries}"), format!("rogue{tries}"));
+        tokio::join!(add_user(core, &wanted), add_user(satellite, &rogue));
+        let epoch = async |node: &Node| node.checksums().await.unwrap()["mysql_users"].epoch;
+        if epoch(core).await == epoch(satellite).await {
+            eventually("the core's content is here", async || {
+                has_user(satellite, &wanted).await && !has_user(satellite, &rogue).await
+            })
+            .await;
+            break;
+        }
+        assert!(tries < 20, "never in the same second");
+    }
+    names(&rig, "satellite-1", "equal_epochs", Some("mysql_users")).await;
+    converged(&rig).await;
+}

@@ -50,19 +50,21 @@ impl Scene {
             scene.comes(name).await;
         }
         scene.converges().await;
-        // Whoever is not there was waited for, and what nobody pulls at version 1 was loaded.
-        let at_rest = async || {
-            let sums = scene.node().checksums().await.unwrap_or_default();
-            !sums.is_empty() && sums.iter().all(|(name, sum)| name == "mysql_servers" || sum.version > 1)
+        // Whoever is not there was waited for, and every module was found to be in effect.
+        let marks = "SELECT SUM(CASE WHEN name LIKE '%published%' THEN 1 ELSE 9 END) FROM sqlite_master WHERE name LIKE 'proxysql_agent_%'";
+        let published = async || {
+            let count = scene.node().query(marks).await.unwrap_or_default();
+            count.first().and_then(|row| row[0].as_deref()) == Some("5")
         };
-        scene.until("everything is published", at_rest).await;
-        scene.rounds(5).await;
+        scene.until("every module is published", published).await;
         scene
     }
 
     pub(crate) async fn comes(&mut self, name: &str) {
         let ip = self.rig.address().unwrap();
         let pod = PodSpec::new(NAMESPACE, name).label("app", "proxysql").label("component", "core").ip(ip);
+        // Of the same template as the one that there is: a younger one would be the one to publish.
+        let pod = pod.of_deployment("proxysql-core", "6b7f9c4d5");
         self.rig.kubernetes().put(pod).await.unwrap();
         self.others.insert(name.to_owned(), ip);
     }
