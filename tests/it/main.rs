@@ -13,6 +13,7 @@ mod health;
 mod http;
 mod kubernetes;
 mod life;
+mod manifests;
 mod membership;
 mod page;
 mod plan;
