@@ -19,6 +19,7 @@ mod page;
 mod plan;
 mod publish;
 mod publish_exact;
+mod readme;
 mod release;
 mod satellite;
 mod scene;
