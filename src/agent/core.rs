@@ -25,7 +25,8 @@ use crate::domain::unlock::{Turns, Unlock};
 
 /// How long a core waits for its first list of pods before it publishes without knowing who else there is.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a core that is to publish waits for those of older generations to know of it.
+/// How long a core that is to publish waits for those of older generations to know of it, and for itself to hear of a member that
+/// somebody else has listed.
 const HEARING: Duration = Duration::from_secs(10);
 /// Between two looks at whether they do.
 const LISTEN_AGAIN: Duration = Duration::from_millis(500);
@@ -50,6 +51,8 @@ pub struct Core {
     blocked: Blocked,
     /// Since when it waits for others to know of it, or to know itself what others know.
     unheard: Option<Instant>,
+    /// Members that somebody else has listed and this core does not know, and when they were last seen.
+    strangers: BTreeMap<Member, Instant>,
     /// The list of members as it was last found right.
     listed: Members,
     /// Ties that the last round saw. One that is seen twice is no peer's news on their way.
@@ -76,6 +79,7 @@ impl Core {
             peers: Peers::new(),
             blocked: Blocked::default(),
             unheard: None,
+            strangers: BTreeMap::new(),
             listed: Members::new(),
             tied: BTreeSet::new(),
             holding: false,
@@ -123,6 +127,7 @@ impl Core {
         let standing = self.standing();
         let turns = self.turns(&standing);
         self.blocked.note(&seen, turns.own.as_ref());
+        self.note_strangers(&seen, &turns);
         let due = seen.unpublished();
         let mut again = Next::Interval;
         if !due.is_empty() && self.publishes(&standing) {
@@ -149,20 +154,31 @@ impl Core {
     }
 
     /// Whether everybody knows who is here. A core of an older generation that does not know of this one yet may publish its file
-    /// after this one did, and one that is older itself may not know yet that it is. Not for long: who does not answer does not
-    /// publish either.
+    /// after this one did. Not for long: who does not answer does not publish either.
+    ///
+    /// Nor does one publish that is itself behind: somebody else has listed a core that this one does not know.
     fn is_heard(&mut self, seen: &Observation, standing: &Standing, turns: &Turns) -> bool {
         let older = if let Standing::Newest { older } = standing { older } else { &BTreeSet::new() };
-        let is_known = |member: &Member| turns.members.contains(member) || self.listed.contains(member);
-        let somebody_knows_more = !self.listed.is_empty() && !seen.runtime.iter().all(is_known);
-        if !somebody_knows_more && generation::is_known_to(seen, turns.own.as_ref(), &turns.members, older) {
+        let is_heard = generation::is_known_to(seen, turns.own.as_ref(), &turns.members, older);
+        if is_heard && self.strangers.is_empty() {
             self.unheard = None;
             return true;
         }
         if self.unheard.is_none() {
-            debug!(somebody_knows_more, ?older, "not publishing the file yet: others do not list the same members");
+            let strangers = self.strangers.keys().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            info!(%strangers, "not publishing the file yet: other cores do not list the same members");
         }
-        self.unheard.get_or_insert_with(Instant::now).elapsed() >= HEARING
+        self.unheard.get_or_insert_with(Instant::now).elapsed() >= HEARING && self.strangers.is_empty()
+    }
+
+    /// Takes note of members that somebody else has listed.
+    fn note_strangers(&mut self, seen: &Observation, turns: &Turns) {
+        if !self.listed.is_empty() {
+            let is_known = |member: &Member| turns.members.contains(member) || self.listed.contains(member);
+            let strangers = seen.runtime.iter().filter(|member| !is_known(member)).cloned();
+            self.strangers.extend(strangers.map(|member| (member, Instant::now())));
+        }
+        self.strangers.retain(|member, at| !turns.members.contains(member) && at.elapsed() < HEARING);
     }
 
     /// Makes the pods the list of members, and settles what the members disagree on.

@@ -10,7 +10,7 @@ use proxysql_fleet::node::Node;
 use proxysql_fleet::rig::{Rig, Role, Settings};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{PATIENCE, eventually, fleet, settings};
+use crate::support::{PATIENCE, eventually, fleet, is_published, settings, settled};
 
 const NAMESPACE: &str = "proxysql";
 const OLD: &str = "5c9d8f7b6";
@@ -170,6 +170,62 @@ async fn an_old_core_that_comes_back_in_the_middle_reverts_nothing() {
         eprintln!("seed {seed}");
         roll(100 + seed, true).await;
     }
+}
+
+/// The agent of an old core stands still from before the rollout until after it, and has a module to publish when it wakes up: it has
+/// to hear the news before it does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_core_that_slept_through_the_rollout_reverts_nothing() {
+    for cores in [1, 2] {
+        let base = settings();
+        let mut rig = fleet(of(&base, OLD), cores, 1).await;
+        revisions(&rig, 1, 2).await;
+        settled(&rig).await;
+        rig.member_mut("core-1").unwrap().agent.as_mut().unwrap().process.freeze(true);
+        let asleep = &rig.member("core-1").unwrap().node;
+        asleep.query("DROP TABLE main.proxysql_agent_published_mysql_users").await.unwrap();
+        *rig.settings() = of(&base, NEW);
+        let newest = rig.add_core().await.unwrap();
+        let newest = &rig.member(&newest).unwrap().node;
+        eventually("the new core has published", async || is_published(newest).await).await;
+        let (seen, watching) = watch(newest.spec().admin());
+        eventually("it is watched", async || seen.load(Ordering::SeqCst) == TURNED).await;
+        rig.member_mut("core-1").unwrap().agent.as_mut().unwrap().process.freeze(false);
+        let agent = || rig.member("core-1").unwrap().agent.as_ref().unwrap().said_since(0);
+        let hears = async || agent().iter().any(|line| line.to_string().contains("a newer generation does"));
+        eventually("the old one says that it waits", hears).await;
+        all_have(&rig, "new", "old").await;
+        watching.abort();
+        drop(watching.await);
+        assert_eq!(seen.load(Ordering::SeqCst), TURNED, "the new core went back to OLD\n{}", story(&rig));
+    }
+}
+
+/// The agent of an old core does not hear of pods any more, and has a module to publish. Its node lists the new core, because another
+/// core's agent did: there is something that it does not know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_core_that_hears_nothing_of_the_rollout_reverts_nothing() {
+    let base = Settings { scripted_api: true, ..settings() };
+    let mut rig = fleet(of(&base, OLD), 2, 1).await;
+    revisions(&rig, 1, 2).await;
+    settled(&rig).await;
+    rig.kubernetes().embedded().unwrap().strand_watches();
+    *rig.settings() = of(&base, OLD);
+    rig.restart_agent("core-2").await.unwrap();
+    *rig.settings() = of(&base, NEW);
+    rig.add_core().await.unwrap();
+    let satellite = &rig.member("satellite-1").unwrap().node;
+    let (seen, watching) = watch(satellite.spec().admin());
+    eventually("the satellite has turned", async || seen.load(Ordering::SeqCst) == TURNED).await;
+    let deaf = &rig.member("core-1").unwrap().node;
+    eventually("the deaf one has the new content, too", async || has(deaf, "new").await).await;
+    for _ in 0..10 {
+        deaf.query("DROP TABLE IF EXISTS main.proxysql_agent_published_mysql_users").await.unwrap();
+        sleep(Duration::from_millis(700)).await;
+    }
+    watching.abort();
+    drop(watching.await);
+    assert_eq!(seen.load(Ordering::SeqCst), TURNED, "the satellite went back to OLD\n{}", story(&rig));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
