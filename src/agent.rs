@@ -13,6 +13,7 @@ mod round;
 mod satellite;
 #[cfg(test)]
 mod tests;
+mod unlock;
 
 use std::time::Duration;
 

@@ -19,3 +19,4 @@ pub mod publish;
 pub mod roster;
 pub mod statement;
 pub mod trouble;
+pub mod unlock;

@@ -18,6 +18,8 @@ mod page;
 mod plan;
 mod publish;
 mod publish_exact;
+mod publish_pgsql;
+mod reload;
 mod satellite;
 mod scene;
 mod session;
