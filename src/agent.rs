@@ -28,8 +28,10 @@ pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::drain::{Limits, Stage};
-use crate::domain::drift::{Class, Subject};
+use crate::domain::observation::Observation;
+use crate::domain::situation::Situation;
 use crate::domain::statement::Statement;
+use crate::domain::tally::Count;
 use crate::domain::trouble::Trouble;
 use crate::edge::admin::{Admin, AdminError, Answer};
 use crate::edge::marker::Marker;
@@ -58,6 +60,17 @@ pub trait Proxysql {
 
     /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
     fn login(&self) -> (String, Option<String>);
+
+    /// How often it has logged in.
+    fn connections(&self) -> u64 {
+        0
+    }
+
+    /// Something happened once more, for who keeps count.
+    fn count(&self, _what: Count) {}
+
+    /// This was observed, for who shows it.
+    fn saw(&self, _seen: &Observation) {}
 }
 
 impl Proxysql for Admin {
@@ -76,6 +89,10 @@ impl Proxysql for Admin {
 
     fn login(&self) -> (String, Option<String>) {
         Self::login(self)
+    }
+
+    fn connections(&self) -> u64 {
+        Self::connections(self)
     }
 }
 
@@ -111,7 +128,7 @@ impl Mode {
         }
     }
 
-    fn shows(&self) -> Shown {
+    fn shows(&self) -> Situation {
         match self {
             Self::Core(core) => core.shows(),
             Self::Satellite(satellite) => satellite.shows(),
@@ -173,7 +190,7 @@ enum Turn {
     Off,
 }
 
-impl<P: Proxysql + Send> Agent<P> {
+impl<P: Proxysql + Send + Sync> Agent<P> {
     /// An agent that does a round of `mode` every interval, and earlier when there is news.
     pub fn new(
         admin: P,
@@ -210,6 +227,8 @@ impl<P: Proxysql + Send> Agent<P> {
         let mut asked = None;
         loop {
             if let Some(command) = asked.take() {
+                let count = if command == Command::Reload { Count::Reload } else { Count::Resync };
+                publisher.note(|status| status.tally.count(count));
                 if command == Command::Reload
                     && let Some(live) = reload()
                 {
@@ -249,7 +268,9 @@ impl<P: Proxysql + Send> Agent<P> {
             let job = async {
                 if round_is_due {
                     publisher.note(|status| status.asleep = false);
-                    pace.ended(mode.round(line).await);
+                    let outcome = mode.round(line).await;
+                    publisher.note(|status| status.tally.count(Count::Round(outcome.is_ok())));
+                    pace.ended(outcome);
                     show(mode.shows(), publisher);
                 } else {
                     drop(health.look(line, publisher).await);
@@ -292,16 +313,11 @@ impl<P: Proxysql + Send> Agent<P> {
     }
 }
 
-/// What the status shows of a round: where nodes differ, and why the file is not published.
-type Shown = (Vec<(Subject, Class)>, Option<String>);
-
-fn show((diverging, refused): Shown, publisher: &Publisher) {
-    let is_news = {
-        let status = publisher.status();
-        status.diverging != diverging || status.refused != refused
-    };
+/// Shows how a round left things.
+fn show(situation: Situation, publisher: &Publisher) {
+    let is_news = publisher.status().situation != situation;
     if is_news {
-        publisher.publish(|status| (status.diverging, status.refused) = (diverging, refused));
+        publisher.publish(|status| status.situation = situation);
     }
 }
 

@@ -17,5 +17,7 @@ pub mod module;
 pub mod observation;
 pub mod publish;
 pub mod roster;
+pub mod situation;
 pub mod statement;
+pub mod tally;
 pub mod trouble;

@@ -13,6 +13,7 @@ use crate::domain::drift::Unlock;
 use crate::domain::observation::{Checksum, Observation};
 use crate::domain::publish::{self, Candidate, Change, Difference, Judgement};
 use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::tally::{Count, Guard};
 use crate::domain::trouble::Trouble;
 use crate::edge::admin::AdminError;
 
@@ -140,6 +141,7 @@ impl Publisher {
             let outcome = match self.one(*module, seen, unlock(*module), spacing, admin).await {
                 Ok(outcome) => outcome,
                 Err(error) if error.is_refusal() => {
+                    admin.count(Count::Refusal(Guard::Rejected));
                     put_back(*module, admin).await?;
                     Outcome::Refused(error.to_string())
                 }
@@ -150,6 +152,7 @@ impl Publisher {
                 Outcome::Later => next = next.min(Next::At(Instant::now() + SPACING)),
                 Outcome::Refused(reason) => refusals.push(format!("{module}: {reason}")),
                 Outcome::Broken(reason) => {
+                    admin.count(Count::Refusal(Guard::BrokenFile));
                     refusals.push(reason);
                     break;
                 }
