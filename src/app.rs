@@ -28,7 +28,7 @@ use crate::domain::roster::Roster;
 use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::marker::Marker;
-use crate::edge::{file, http, pods, signals};
+use crate::edge::{file, http, metrics, pods, signals};
 use crate::logging::Handle;
 use crate::state::{self, Command, Mailbox, Publisher};
 
@@ -106,13 +106,14 @@ pub async fn run(config: Config, own_pod: Option<String>, log: Handle) -> Result
         let on_air = on_air.clone();
         move || on_air.borrow().policy
     };
+    let metrics = metrics::renderer(state.clone(), config.run_mode.as_str(), policy.clone());
     let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, stop.clone()));
     if let Some(path) = config.core.config_file.clone().filter(|_| config.run_mode == RunMode::Core) {
         tasks.spawn(file::follow(path, state.clone(), stop.clone()));
     }
     let reload: Reload = Box::new(reload::reload(config.clone(), log, air, term));
     let serving = listener.map(|listener| {
-        let routes = http::routes(state.clone(), on_air);
+        let routes = http::routes(state.clone(), on_air, Box::new(metrics));
         let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
         let said = grace::check(state.clone(), config.shutdown.clone(), identity);
         let until = stop.clone();

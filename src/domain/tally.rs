@@ -29,16 +29,8 @@ pub enum Class {
 
 impl Class {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 8] = [
-        Self::Observe,
-        Self::Health,
-        Self::Draft,
-        Self::Load,
-        Self::Mark,
-        Self::Drain,
-        Self::Command,
-        Self::Peer,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Observe, Self::Health, Self::Draft, Self::Load, Self::Mark, Self::Drain, Self::Command, Self::Peer];
 
     /// The value of the label `class`.
     pub const fn as_str(self) -> &'static str {
@@ -109,14 +101,8 @@ pub enum Guard {
 
 impl Guard {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 6] = [
-        Self::BrokenFile,
-        Self::WouldEmpty,
-        Self::Lockout,
-        Self::Rejected,
-        Self::OlderGeneration,
-        Self::EmptyList,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::BrokenFile, Self::WouldEmpty, Self::Lockout, Self::Rejected, Self::OlderGeneration, Self::EmptyList];
 
     /// The value of the label `guard`.
     pub const fn as_str(self) -> &'static str {

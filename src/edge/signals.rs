@@ -119,8 +119,9 @@ fn say_status(state: &State, policy: &Policy) {
         hostgroups = groups.unwrap_or_default(),
         members = members.unwrap_or_default(),
         age_ms = ready.body.age_ms,
-        diverging =
-            list(status.situation.diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()),
+        diverging = list(
+            status.situation.diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()
+        ),
         refused = status.situation.refused.as_deref().unwrap_or_default(),
         trouble = status.trouble.as_deref().unwrap_or_default(),
         drain = status.drain.as_ref().map(|drain| format!("{drain:?}")).unwrap_or_default(),
