@@ -5,6 +5,7 @@ mod draft;
 mod drain;
 mod health;
 mod line;
+mod pace;
 mod peers;
 mod plan;
 mod publish;
@@ -16,13 +17,13 @@ mod tests;
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 pub use self::core::Core;
 use self::health::Health;
 use self::line::Line;
+use self::pace::Pace;
 pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
 pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
@@ -32,15 +33,10 @@ use crate::domain::observation::Observation;
 use crate::domain::situation::Situation;
 use crate::domain::statement::Statement;
 use crate::domain::tally::Count;
-use crate::domain::trouble::Trouble;
 use crate::edge::admin::{Admin, AdminError, Answer};
 use crate::edge::marker::Marker;
 use crate::state::{Command, Mailbox, Publisher};
 
-/// Pause after the first failed round; doubled, with jitter, up to the next.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-/// The longest pause between two tries.
-const LAST_RETRY: Duration = Duration::from_secs(2);
 /// How long a round that is under way may go on once the agent was told to end, so that nothing stays half applied.
 const LAST_ROUND: Duration = Duration::from_secs(1);
 
@@ -335,79 +331,4 @@ fn awake_and_well(pace: &Pace) -> bool {
 fn is_unknown(publisher: &Publisher) -> bool {
     let status = publisher.status();
     status.answered_at.is_some() && status.seen.is_none() && status.failed_at.is_none()
-}
-
-/// When the next round is due.
-struct Pace {
-    interval: Duration,
-    due: Instant,
-    awake_at: Instant,
-    began: Instant,
-    pauses: ExponentialBackoff,
-    trouble: Trouble,
-    failing: bool,
-    contacted: bool,
-}
-
-impl Pace {
-    fn new(interval: Duration, start_delay: Duration) -> Self {
-        let now = Instant::now();
-        Self {
-            interval,
-            due: now + start_delay,
-            awake_at: now + start_delay,
-            began: now,
-            pauses: pauses(),
-            trouble: Trouble::default(),
-            failing: false,
-            contacted: false,
-        }
-    }
-
-    /// Whether `ProxySQL` may be asked yet.
-    fn is_awake(&self) -> bool {
-        self.awake_at <= Instant::now()
-    }
-
-    /// News wait for the pause after a failure: a flood of them would otherwise be a flood of connections.
-    fn in_trouble(&self) -> bool {
-        self.failing
-    }
-
-    fn ended(&mut self, outcome: Result<Next, RoundError>) {
-        let now = Instant::now();
-        match outcome {
-            Ok(next) => {
-                if self.trouble.is_over() || !self.contacted {
-                    info!("ProxySQL answers");
-                }
-                self.contacted = true;
-                self.failing = false;
-                self.pauses = pauses();
-                self.due = match next {
-                    Next::Interval => now + self.interval,
-                    Next::At(at) => at.min(now + self.interval),
-                };
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                if self.trouble.is(&reason, now - self.began) {
-                    warn!(%reason, "round failed; trying again");
-                } else {
-                    debug!(%reason, "round failed again");
-                }
-                self.failing = true;
-                self.due = now + self.pauses.next().unwrap_or(LAST_RETRY);
-            }
-        }
-    }
-}
-
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(FIRST_RETRY)
-        .with_max_delay(LAST_RETRY)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
