@@ -1,9 +1,11 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
+pub mod check;
 mod grace;
 pub mod plan;
 mod reload;
 pub mod shutdown;
+pub mod status;
 
 use std::env;
 use std::fs;

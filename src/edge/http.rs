@@ -25,7 +25,7 @@ use tracing::{debug, info, warn};
 
 use self::answer::{error, json, reply, with};
 pub use self::bind::{BindError, bind};
-pub use self::client::{Ended, ask_shutdown};
+pub use self::client::{Answered, ask_shutdown, ask_status};
 pub use self::server::{Bounds, serve};
 use self::status::Document;
 pub use self::status::{Setting, Told};
