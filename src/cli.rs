@@ -271,10 +271,12 @@ fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, bool) {
         let problem = format!("{} has no value, expected {}", key.name, key.kind.expected());
         return (ConfigError::new(Origin::Flag(name.to_owned()), problem), false);
     }
-    if name.strip_prefix("--") == Some(ADDRESS) && args[..at].iter().any(|arg| arg == STATUS) {
+    let of_status = args[..at].iter().any(|arg| arg == STATUS);
+    if of_status && name.strip_prefix("--") == Some(ADDRESS) {
         return (ConfigError::new(Origin::Flag(name.to_owned()), "address has no value, expected host:port"), false);
     }
-    let names = KEYS.iter().map(|key| key.name).chain([SHOW_CONFIG, "help", "version"]);
+    let own = of_status.then_some([ADDRESS, JSON, WATCH]).into_iter().flatten();
+    let names = KEYS.iter().map(|key| key.name).chain([SHOW_CONFIG, "help", "version"]).chain(own);
     let near = keys::nearest(name.trim_start_matches('-'), names);
     let hint = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
     let is_word = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || "._-".contains(c));

@@ -63,7 +63,8 @@ pub(super) fn render(document: &Value) -> String {
     ];
     if let Some(standing) = at("/publishing/generation/standing").as_str() {
         let modules = list(at("/publishing/modules"));
-        let published = |wanted: bool| modules.iter().filter(move |module| module["published"].as_bool() == Some(wanted));
+        let published =
+            |wanted: bool| modules.iter().filter(move |module| module["published"].as_bool() == Some(wanted));
         let (done, open) = (published(true).count(), published(false).count());
         facts.push(("file", format!("{standing}, {done} of {} modules in line with it", done + open)));
     }

@@ -9,6 +9,7 @@ use super::Settings;
 use crate::domain::drain::{Progress, Stage};
 use crate::domain::generation::Standing;
 use crate::domain::health::{Contact, Probe, Snapshot, judge};
+use crate::domain::isolation::Standing as Following;
 use crate::domain::member::{Member, Members};
 use crate::domain::module::Module;
 use crate::domain::observation::{Observation, Peer};
@@ -98,11 +99,11 @@ struct Backends<'a> {
     total: u64,
     online: u64,
     shunned: u64,
-    hostgroups: Vec<Hostgroup<'a>>,
+    hostgroups: Vec<Group<'a>>,
 }
 
 #[derive(Serialize)]
-struct Hostgroup<'a> {
+struct Group<'a> {
     hostgroup: &'a str,
     status: &'a str,
     servers: u64,
@@ -230,7 +231,7 @@ impl<'a> Document<'a> {
                 lists: discovery.lists,
                 restarts: discovery.restarts,
             }),
-            following: situation.following.map(|following| following.as_str()),
+            following: situation.following.map(Following::as_str),
             drain: known.drain,
             configuration: &told.configuration,
         }
@@ -241,11 +242,8 @@ fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn hostgroups(seen: &Snapshot) -> Vec<Hostgroup<'_>> {
-    seen.backends
-        .iter()
-        .map(|((hostgroup, status), servers)| Hostgroup { hostgroup, status, servers: *servers })
-        .collect()
+fn hostgroups(seen: &Snapshot) -> Vec<Group<'_>> {
+    seen.backends.iter().map(|((hostgroup, status), servers)| Group { hostgroup, status, servers: *servers }).collect()
 }
 
 /// Every peer in the order of the list, this node last if it diverges from what was published.

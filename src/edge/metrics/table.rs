@@ -115,7 +115,7 @@ pub const METRICS: &[Metric] = &[
     }),
     gauge(
         "admin_statement_duration",
-        "Time to the whole answer of a statement on the admin port, by what it is for.",
+        "Time to the whole answer of a statement on the admin port, by what it is for: observe, health, draft, load, mark, drain, command, peer.",
         |view, out| {
             for class in Class::ALL {
                 out.latency(&[class.as_str()], view.status.tally.latency(class));
@@ -125,7 +125,7 @@ pub const METRICS: &[Metric] = &[
     .by(&["class"])
     .seconds()
     .histogram(),
-    counter("admin_statement_errors", "Statements without an answer, or with a refusal for one.", |view, out| {
+    counter("admin_statement_errors", "Statements that failed, by how: password, unreachable, login, timeout, refused, lost.", |view, out| {
         for class in Class::ALL {
             for failure in Failure::ALL {
                 out.count(&[class.as_str(), failure.as_str()], view.status.tally.errors(class, failure));
@@ -146,7 +146,7 @@ pub const METRICS: &[Metric] = &[
             out.count(&[], desired.len() as u64);
         }
     }),
-    gauge("members_present", "Those of them that are in effect.", |view, out| {
+    gauge("members_present", "Desired members that are in effect.", |view, out| {
         if let (Some(desired), Some((seen, _))) = (&view.status.situation.desired, &view.status.observed) {
             out.count(&[], desired.intersection(&seen.runtime).count() as u64);
         }
@@ -216,7 +216,7 @@ pub const METRICS: &[Metric] = &[
         }
     })
     .by(&["module"]),
-    counter("refusals", "What a guard kept from happening, once for each time that it was tried.", |view, out| {
+    counter("refusals", "What a guard prevented: broken_file, would_empty, lockout and rejected each time that the file is tried, older_generation and empty_list once.", |view, out| {
         for guard in Guard::ALL {
             out.count(&[guard.as_str()], view.status.tally.refusals(guard));
         }
@@ -245,7 +245,7 @@ pub const METRICS: &[Metric] = &[
     .by(&["module"]),
     gauge(
         "divergences",
-        "Modules of peers, and peers, that differ for longer than a pull takes, by class.",
+        "Modules of peers, and peers, that differ for longer than a pull takes, by class: pending, blocked_at_version_1, equal_epochs, local_newer, clock_ahead, other_version, unreachable, not_as_published.",
         |view, out| {
             for class in Divergence::NAMES {
                 let diverging = &view.status.situation.diverging;
@@ -256,7 +256,7 @@ pub const METRICS: &[Metric] = &[
     .by(&["class"]),
     gauge(
         "diverging",
-        "1 for each of them; peer is self for this node, module is all for the whole peer.",
+        "1 for each divergence; peer is self for this node, module is all for the whole peer.",
         |view, out| {
             for (subject, class) in view.status.situation.diverging.iter().take(MOST_SERIES) {
                 let peer = subject
@@ -329,7 +329,7 @@ pub const METRICS: &[Metric] = &[
     })
     .by(&["step"])
     .seconds(),
-    counter("drains", "Drains that have ended, by how.", |view, out| {
+    counter("drains", "Drains that have ended, by how: empty, drain_timeout, shutdown_timeout, hurried, gone, never_reached, cancelled.", |view, out| {
         for ending in Ending::ALL {
             out.count(&[ending.as_str()], view.status.tally.drains(ending));
         }
