@@ -17,6 +17,8 @@ pub mod module;
 pub mod observation;
 pub mod publish;
 pub mod roster;
+pub mod situation;
 pub mod statement;
+pub mod tally;
 pub mod trouble;
 pub mod unlock;

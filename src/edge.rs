@@ -5,5 +5,6 @@ pub mod dump;
 pub mod file;
 pub mod http;
 pub mod marker;
+pub mod metrics;
 pub mod pods;
 pub mod signals;

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "the figures of a run")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod alerts;
 mod architecture;
 mod config;
 mod drain;
@@ -14,6 +15,7 @@ mod http;
 mod kubernetes;
 mod life;
 mod membership;
+mod metrics;
 mod page;
 mod plan;
 mod publish;
@@ -24,5 +26,6 @@ mod satellite;
 mod scene;
 mod session;
 mod signals;
+mod status;
 mod support;
 mod traffic;
