@@ -66,12 +66,13 @@ fn says_who(own: OwnAddress) -> impl FnMut(&BTreeSet<SocketAddr>) -> Option<Sock
     move |members| {
         let found = own.among(members, local::is_local);
         if !members.is_empty() && said.replace(found) != Some(found) {
-            match found {
-                Some(address) => info!(%address, members = members.len(), "this core is among the members"),
-                None => warn!(
+            if let Some(address) = found {
+                info!(%address, members = members.len(), "this core is among the members");
+            } else {
+                warn!(
                     members = members.len(),
                     "this core is not among the members, or does not know its address; core.own_address can name it"
-                ),
+                );
             }
         }
         found

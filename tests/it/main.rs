@@ -5,6 +5,7 @@
 
 mod architecture;
 mod config;
+mod discovery;
 mod drain;
 mod drift;
 mod dump;
