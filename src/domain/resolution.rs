@@ -118,12 +118,12 @@ pub fn keep(look: &Look, interval: Duration) -> Duration {
 
 /// Whether a record with this address may lead to a core. Some resolvers answer `0.0.0.0` for what they block.
 pub fn is_usable(address: IpAddr) -> bool {
-    let link_local = match address {
-        // Means nothing without an interface, which a row cannot name.
-        IpAddr::V6(v6) => v6.is_unicast_link_local(),
+    let useless = match address {
+        // A link-local one means nothing without an interface, which a row cannot name; a mapped one belongs into an A record.
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.to_ipv4_mapped().is_some(),
         IpAddr::V4(v4) => v4.is_broadcast(),
     };
-    !(address.is_unspecified() || address.is_multicast() || link_local)
+    !(address.is_unspecified() || address.is_multicast() || useless)
 }
 
 /// Names to ask for, in this order, where somebody wrote `name`: as the C library does it with `search` and `ndots` of
@@ -152,8 +152,12 @@ pub fn candidates(name: &str, search: &[String], ndots: u32) -> Vec<String> {
 ///
 /// An address that an answer names is there at once. It goes when [`PATIENCE`] answers in a row left it out: answers for its kind of
 /// record, in looks that found somebody. Nothing else removes anybody, so a set that is not empty never gets empty.
+///
+/// Nobody is known before one look went well in everything: the list of members may be older than this process, and half an answer
+/// would take the other half out of it.
 #[derive(Debug, Clone, Default)]
 pub struct Followed {
+    is_known: bool,
     here: BTreeMap<IpAddr, Presence>,
     /// Who has gone, the latest last, and the patience it had.
     gone: VecDeque<(IpAddr, u8)>,
@@ -179,12 +183,17 @@ impl fmt::Display for TooMany {
 }
 
 impl Followed {
+    /// Whether there was a look that went well in everything.
+    pub fn is_known(&self) -> bool {
+        self.is_known
+    }
+
     /// Folds a look. Whether that changed who is here.
     ///
     /// # Errors
     /// A look with too many addresses is not believed, and neither is one that would make too many of those that are here.
     pub fn fold(&mut self, look: &Look) -> Result<bool, TooMany> {
-        if judge(look) != Verdict::Found {
+        if judge(look) != Verdict::Found || !(self.is_known || trouble(look).is_none()) {
             return Ok(false);
         }
         let named: BTreeSet<IpAddr> = look.values().flat_map(addresses).copied().collect();
@@ -192,6 +201,7 @@ impl Followed {
         if most > MOST_ADDRESSES {
             return Err(TooMany);
         }
+        self.is_known = true;
         let mut changed = false;
         for (family, answer) in look {
             match answer {
@@ -203,7 +213,7 @@ impl Followed {
         Ok(changed)
     }
 
-    /// Who is here.
+    /// Who is here; nobody while that is not known.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.here.keys().copied()
     }

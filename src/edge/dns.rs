@@ -94,21 +94,31 @@ async fn watch(
             addresses.tally.kept = followed.kept();
             addresses.found(members, own)
         });
-        let pause = if let Some(reason) = wrong {
-            if trouble.is(&reason, began.elapsed()) {
-                warn!(name = %name.name, %reason, "cannot resolve the cores; the members stay as they are");
-            } else {
-                debug!(name = %name.name, %reason, "still cannot resolve the cores");
-            }
-            pauses.next().unwrap_or(LAST_RETRY)
-        } else {
-            if trouble.is_over() {
-                info!(name = %name.name, "the cores are resolved again");
-            }
+        match wrong {
+            Some(reason) => say(&mut trouble, &name.name, &reason, began.elapsed(), followed.is_known()),
+            None if trouble.is_over() => info!(name = %name.name, "the cores are resolved again"),
+            None => {}
+        }
+        // Who is missing in one answer after another goes: half an answer must not come more often than a whole one.
+        let pause = if resolution::judge(&look) == Verdict::Found {
             pauses = backoff.build();
             resolution::keep(&look, name.interval)
+        } else {
+            pauses.next().unwrap_or(LAST_RETRY)
         };
         sleep(pause).await;
+    }
+}
+
+fn say(trouble: &mut Trouble, name: &str, reason: &str, now: Duration, is_known: bool) {
+    if !trouble.is(reason, now) {
+        debug!(%name, %reason, "still cannot resolve the cores");
+    } else if is_known {
+        warn!(%name, %reason, "cannot resolve the cores; the members stay as they are");
+    } else {
+        // Where one kind of record always fails, this is for good.
+        let message = "cannot resolve the cores; the members stay as they are until every record of core.dns_records was answered";
+        warn!(%name, %reason, "{message}");
     }
 }
 

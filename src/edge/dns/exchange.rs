@@ -115,7 +115,7 @@ where
         if *record.owner() != owner {
             continue;
         }
-        let found = address(record.data()).to_canonical();
+        let found = address(record.data());
         keep = keep.min(record.ttl().as_secs());
         if is_usable(found) {
             addresses.insert(found);
