@@ -71,6 +71,8 @@ impl Dnsmasq {
 async fn a_real_server_is_followed_through_its_troubles() {
     let Some(mut dnsmasq) = Dnsmasq::start().await else { return };
     let mut rig = Rig::start(by_name(dnsmasq.address)).await.unwrap();
+    // From the start, so that no trouble was said before it is made.
+    dnsmasq.set(&[rig.address().unwrap()].into());
     rig.add(2, 1).await.unwrap();
     dnsmasq.set(&cores(&rig));
     converged(&rig).await;

@@ -54,9 +54,11 @@ impl Scene {
     async fn start(name: &'static str) -> Self {
         let dns = dns().await;
         let mut rig = Rig::start(scripted(by_name(dns.address()))).await.unwrap();
+        // From the start, so that no trouble was said before it is made.
+        let mut here = BTreeSet::from([rig.address().unwrap(), "fd00::1".parse().unwrap()]);
+        dns.set(NAME, here.clone());
         rig.add_core().await.unwrap();
-        let mut here = cores(&rig);
-        here.extend([rig.address().unwrap(), "fd00::1".parse().unwrap()]);
+        here.extend(cores(&rig));
         dns.set(NAME, here.clone());
         let scene = Self { name, rig, dns, here };
         scene.lists().await;
