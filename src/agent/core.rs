@@ -123,6 +123,9 @@ impl Core {
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
         self.pods = self.roster.borrow_and_update().clone();
+        if let Some(addresses) = self.pods.addresses() {
+            self.own_pod = addresses.own();
+        }
         let mut seen = self.observe(admin).await?;
         if self.anew {
             // Kept in ProxySQL, so that it is not lost with this agent.

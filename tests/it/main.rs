@@ -5,7 +5,9 @@
 
 mod alerts;
 mod architecture;
+mod compose;
 mod config;
+mod discovery;
 mod drain;
 mod drift;
 mod dump;
