@@ -160,6 +160,36 @@ impl ApiServer {
         self.remove(namespace, name, 0).await
     }
 
+    /// Gives a `ReplicaSet` its revision, as the controller of its deployment does; it is made if it is not there.
+    pub async fn set_revision(&self, namespace: &str, name: &str, revision: i64) -> io::Result<()> {
+        let labels = json!({"app": name});
+        let annotations = json!({"deployment.kubernetes.io/revision": revision.to_string()});
+        let pod = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "proxysql", "image": "proxysql"}]}});
+        let object = json!({
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": {"name": name, "annotations": annotations},
+            "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": pod},
+        });
+        let sets = format!("/apis/apps/v1/namespaces/{namespace}/replicasets");
+        let answer = match self.send(Method::POST, &sets, &object).await {
+            Err(kube::Error::Api(answer)) if answer.code == 404 => {
+                self.make_namespace(namespace).await?;
+                self.send(Method::POST, &sets, &object).await
+            }
+            answer => answer,
+        };
+        match answer {
+            Err(kube::Error::Api(answer)) if answer.code == 409 => {
+                let patch = json!({"metadata": {"annotations": annotations}});
+                self.send(Method::PATCH, &format!("{sets}/{name}"), &patch).await
+            }
+            answer => answer,
+        }
+        .map(drop)
+        .map_err(io::Error::other)
+    }
+
     /// Makes a namespace, unless somebody else is quicker.
     async fn make_namespace(&self, name: &str) -> io::Result<()> {
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
