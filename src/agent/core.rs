@@ -8,10 +8,9 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::Proxysql;
-use super::Shown;
 use super::peers::Peers;
 use super::publish::{Publisher, Publishing};
-use super::round::{Next, RoundError, SPACING, Spacing, read};
+use super::round::{Next, RoundError, SPACING, Spacing, observe, read};
 use super::unlock::{Blocked, load_again, unlock};
 use crate::domain::drift;
 use crate::domain::followers::{Followers, Wanted};
@@ -20,7 +19,9 @@ use crate::domain::member::{Member, Members};
 use crate::domain::membership::{self, Listed};
 use crate::domain::observation::{Observation, Peer};
 use crate::domain::roster::Roster;
+use crate::domain::situation::Situation;
 use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::tally::{Count, Guard};
 use crate::domain::unlock::{Turns, Unlock};
 
 /// How long a core waits for its first list of pods before it publishes without knowing who else there is.
@@ -101,9 +102,17 @@ impl Core {
         self.publisher.say_anew();
     }
 
-    /// What the status shows: where the members differ, and why the file is not published.
-    pub(super) fn shows(&self) -> Shown {
-        (self.peers.diverging(), self.publisher.refused())
+    /// What the status shows: how the last round left things.
+    pub(super) fn shows(&self) -> Situation {
+        Situation {
+            diverging: self.peers.diverging(),
+            refused: self.publisher.refused(),
+            desired: self.pods.members(self.port).filter(|members| !members.is_empty()),
+            held: self.holding,
+            generation: Some(self.standing()),
+            following: None,
+            discovery: Some(self.roster.borrow().discovery()),
+        }
     }
 
     /// Ends when the pods have changed.
@@ -116,6 +125,9 @@ impl Core {
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
         self.pods = self.roster.borrow_and_update().clone();
+        if let Some(addresses) = self.pods.addresses() {
+            self.own_pod = addresses.own();
+        }
         let mut seen = self.observe(admin).await?;
         if self.anew {
             // Kept in ProxySQL, so that it is not lost with this agent.
@@ -132,6 +144,9 @@ impl Core {
         self.note_strangers(&seen, &turns);
         let due = seen.unpublished();
         let mut again = Next::Interval;
+        if matches!(standing, Standing::Older { .. }) && !due.is_empty() && self.said.as_ref() != Some(&standing) {
+            admin.count(Count::Refusal(Guard::OlderGeneration));
+        }
         if !due.is_empty() && self.publishes(&standing) {
             if self.is_heard(&seen, &turns) {
                 let unchanged = || !self.roster.has_changed().unwrap_or(false);
@@ -197,7 +212,13 @@ impl Core {
         turns: &Turns,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
-        let Some(desired) = self.desired() else { return Ok(Next::Interval) };
+        let was_holding = self.holding;
+        let Some(desired) = self.desired() else {
+            if self.holding && !was_holding {
+                admin.count(Count::Refusal(Guard::EmptyList));
+            }
+            return Ok(Next::Interval);
+        };
 
         let decisions = self.decisions(seen, standing, turns);
         let is_to_load = |module: &Module| decisions.get(module) == Some(&Unlock::Load);
@@ -278,12 +299,12 @@ impl Core {
     async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
         if self.sees_followers {
             match admin.run(&Statement::ObserveWithFollowers).await {
-                Ok(answer) => return read(&answer),
+                Ok(answer) => return read(&answer, admin),
                 Err(error) if error.names_no_such_table() => self.sees_followers = false,
                 Err(error) => return Err(error.into()),
             }
         }
-        read(&admin.run(&Statement::Observe).await?)
+        observe(admin).await
     }
 
     /// The members that the pods make; `None` while they are not known or there are none.

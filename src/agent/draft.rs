@@ -7,6 +7,7 @@ use crate::domain::observation::Checksum;
 use crate::domain::publish::{self, Candidate, Credentials, Difference, Judgement};
 use crate::domain::statement::comparison::Column;
 use crate::domain::statement::{Module, Shape, Statement, Table, Worker};
+use crate::domain::tally::{Count, Guard};
 use crate::edge::admin::{AdminError, Answer};
 
 /// A module as the file has it, now in memory.
@@ -27,13 +28,18 @@ pub(super) async fn objection<P: Proxysql>(
     admin: &mut P,
 ) -> Result<Option<String>, AdminError> {
     if let Judgement::Refuse(reason) = publish::judge(module, &draft.candidate, allow_empty) {
+        admin.count(Count::Refusal(Guard::WouldEmpty));
         return Ok(Some(reason));
     }
     if module != Module::AdminVariables {
         return Ok(None);
     }
     let (username, password) = admin.login();
-    Ok(credentials(admin).await?.lockout(&username, password.as_deref()))
+    let lockout = credentials(admin).await?.lockout(&username, password.as_deref());
+    if lockout.is_some() {
+        admin.count(Count::Refusal(Guard::Lockout));
+    }
+    Ok(lockout)
 }
 
 /// For how long a claim of somebody else holds, in seconds: he may have ended without giving it back.

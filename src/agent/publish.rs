@@ -13,6 +13,7 @@ use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::observation::{Checksum, Observation};
 use crate::domain::publish::{self, Candidate, Change, Difference, Judgement};
 use crate::domain::statement::{Module, Plan, Statement, Worker};
+use crate::domain::tally::{Count, Guard};
 use crate::domain::trouble::Trouble;
 use crate::domain::unlock::{Turns, Unlock};
 use crate::edge::admin::AdminError;
@@ -144,6 +145,7 @@ impl Publisher {
             let outcome = match self.one(*module, seen, &unlocks, spacing, admin).await {
                 Ok(outcome) => outcome,
                 Err(RoundError::Admin(error)) if error.is_refusal() => {
+                    admin.count(Count::Refusal(Guard::Rejected));
                     put_back(*module, admin).await?;
                     Outcome::Refused(error.to_string())
                 }
@@ -154,6 +156,7 @@ impl Publisher {
                 Outcome::Later => next = next.min(Next::At(Instant::now() + SPACING)),
                 Outcome::Refused(reason) => refusals.push(format!("{module}: {reason}")),
                 Outcome::Broken(reason) => {
+                    admin.count(Count::Refusal(Guard::BrokenFile));
                     refusals.push(reason);
                     break;
                 }

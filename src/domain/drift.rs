@@ -37,6 +37,18 @@ pub enum Class {
 }
 
 impl Class {
+    /// What [`Class::name`] can be.
+    pub const NAMES: [&str; 8] = [
+        "pending",
+        "blocked_at_version_1",
+        "equal_epochs",
+        "local_newer",
+        "clock_ahead",
+        "other_version",
+        "unreachable",
+        "not_as_published",
+    ];
+
     /// The name of the class, as metrics and pages show it.
     pub fn name(&self) -> &'static str {
         match self {

@@ -91,6 +91,21 @@ pub enum Standing {
     Unknown,
 }
 
+impl Standing {
+    /// What [`Standing::as_str`] can be.
+    pub const WORDS: [&str; 4] = ["newest", "older", "undecided", "unknown"];
+
+    /// The word that metrics and the status have.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Newest { .. } => "newest",
+            Self::Older { .. } => "older",
+            Self::Undecided => "undecided",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The sources whose revisions decide: none where all pods are of the same.
 pub fn to_ask<'a>(pods: impl IntoIterator<Item = &'a Sighting>) -> BTreeSet<Source> {
     deciding(pods.into_iter().filter(|pod| lives(pod)))

@@ -2,6 +2,7 @@
 //!
 //! The text of a statement is its `Display`. No statement is ever empty or made of `;` alone: `ProxySQL` dies of it.
 
+mod class;
 pub mod comparison;
 mod digests;
 
@@ -270,9 +271,9 @@ const HEALTH: &str = "\
 SELECT 'users' AS kind, COUNT(*) AS a, COALESCE(SUM(frontend_connections), 0) AS b, '' AS c FROM stats_mysql_users \
 UNION ALL SELECT 'backends', hostgroup_id, status, COUNT(*) FROM runtime_mysql_servers GROUP BY hostgroup_id, status \
 UNION ALL SELECT 'global', variable_name, variable_value, '' FROM stats_mysql_global \
-WHERE variable_name IN ('mysql_listener_paused', 'Questions') \
+WHERE variable_name IN ('mysql_listener_paused', 'Questions', 'ProxySQL_Uptime') \
 UNION ALL SELECT 'variable', variable_name, variable_value, '' FROM runtime_global_variables \
-WHERE variable_name IN ('mysql-threads', 'pgsql-threads', 'mysql-session_idle_show_processlist') \
+WHERE variable_name IN ('admin-version', 'mysql-threads', 'pgsql-threads', 'mysql-session_idle_show_processlist') \
 UNION ALL SELECT 'member', hostname, port, comment FROM runtime_proxysql_servers \
 UNION ALL SELECT 'pgsql', COUNT(*), '', '' FROM sqlite_master WHERE type='table' AND name='pgsql_servers'";
 

@@ -119,3 +119,34 @@ pub(crate) fn on_real_proxysql(scenario: &str) -> bool {
     }
     real
 }
+
+/// Rewrites the documents that are held to the code where it is set.
+const UPDATE: &str = "UPDATE_REFERENCE";
+
+/// A file of this repository.
+pub(crate) fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Compares a document with what it must be, or writes it.
+pub(crate) fn held(name: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        return std::fs::write(&path, expected).expect("a document");
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == expected,
+        "{name} differs from the definition in the code. To rewrite it:\n  {UPDATE}=1 cargo nextest run --test it"
+    );
+}
+
+/// The same for what stands between the two marks of a part.
+pub(crate) fn held_part(name: &str, part: &str, expected: &str) {
+    let (begin, end) = (format!("<!-- {part}:begin -->"), format!("<!-- {part}:end -->"));
+    let text = document(name);
+    let rest = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) = rest.unwrap_or_else(|| panic!("{name} has no {begin} and {end}"));
+    held(name, &format!("{before}{begin}\n{expected}{end}{after}"));
+}
