@@ -51,8 +51,10 @@ struct Ran {
 }
 
 async fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Ran {
+    // Where no file lies about that it would take for its own.
+    let dir = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_proxysql-agent"));
-    command.args(arguments).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
+    command.args(arguments).current_dir(&dir).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
     let output = timeout(PATIENCE, command.output()).await.expect("it ends").unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
