@@ -23,6 +23,7 @@ mod publish_exact;
 mod satellite;
 mod scene;
 mod session;
+mod shell;
 mod signals;
 mod status;
 mod support;
