@@ -224,7 +224,7 @@ _proxysql__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        proxysql__subcmd__agent__subcmd__check)
+        proxysql__agent__subcmd__check)
             opts="-h --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -414,7 +414,7 @@ _proxysql__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        proxysql__subcmd__agent__subcmd__plan)
+        proxysql__agent__subcmd__plan)
             opts="-h --json --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -608,7 +608,7 @@ _proxysql__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        proxysql__subcmd__agent__subcmd__shutdown)
+        proxysql__agent__subcmd__shutdown)
             opts="-h --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -798,7 +798,7 @@ _proxysql__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        proxysql__subcmd__agent__subcmd__status)
+        proxysql__agent__subcmd__status)
             opts="-h --address --json --watch --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

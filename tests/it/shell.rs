@@ -15,7 +15,8 @@ fn completions_are_those_of_the_command_line() {
     for (shell, suffix) in [(Shell::Bash, "bash"), (Shell::Zsh, "zsh"), (Shell::Fish, "fish")] {
         let mut text = Vec::new();
         clap_complete::generate(shell, &mut cli::command(), NAME, &mut text);
-        let text = String::from_utf8(text).unwrap();
+        // clap_complete 4.6 takes the dash in a name for the end of it in one place, and for a letter in another.
+        let text = String::from_utf8(text).unwrap().replace("proxysql__subcmd__agent", "proxysql__agent");
         held(&format!("build/completions/{NAME}.{suffix}"), &(text.trim_end().to_owned() + "\n"));
     }
 }
