@@ -14,6 +14,7 @@ mod round;
 mod satellite;
 #[cfg(test)]
 mod tests;
+mod unlock;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
 pub mod check;
+mod discovery;
 mod grace;
 pub mod plan;
 mod reload;
@@ -27,7 +28,6 @@ use crate::agent::{self, Agent, Core, Live, Mode, Publishing, Reload, Satellite}
 use crate::config::{Config, Loaded, OnSigterm, Provenance, RunMode, Shutdown, reference};
 use crate::domain::drain::Limits;
 use crate::domain::health::Policy;
-use crate::domain::roster::Roster;
 use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::marker::Marker;
@@ -157,20 +157,12 @@ async fn work(
     let Live { settings, publishing } = live(config);
     match config.run_mode {
         RunMode::Core => {
-            if own_pod.is_none() {
-                warn!("neither POD_NAME nor HOSTNAME is set; this agent cannot find its own pod");
-            }
-            let (sender, roster) = watch::channel(Roster::default());
-            let selection = pods::Selection {
-                namespace: config.core.podselector.namespace.clone(),
-                labels: config.core.label_selector(),
-            };
-            let watched = tasks.spawn(pods::follow(pods::client().await?, selection, sender, stop.clone()));
+            let (roster, followed) = discovery::follow(config, own_pod.as_deref(), stop, tasks).await?;
             let core = Mode::Core(Box::new(Core::new(config.proxysql.address.port, own_pod, roster, publishing)));
             let agent = Agent::new(admin, core, settings, marker, mailbox, publisher, reload);
             tokio::select! {
                 () = agent.run() => Ok(()),
-                _ = watched => Err(AppError::Part("the watch on pods")),
+                _ = followed => Err(AppError::Part("what follows the cores")),
             }
         }
         RunMode::Satellite => {

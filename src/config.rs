@@ -25,7 +25,8 @@ pub use error::{ConfigError, ConfigErrors, Origin};
 pub use kind::Kind;
 pub use load::{Loaded, Provenance, Sources, load};
 pub use value::{
-    Address, Compression, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig, RunMode, Secret,
+    Address, Compression, Discovery, DnsRecords, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig,
+    RunMode, Secret, StaticMembers,
 };
 
 /// Everything the process was told. Field names are the keys.
@@ -96,10 +97,25 @@ pub struct Core {
     /// Time between level-triggered passes. Never zero.
     #[serde(with = "value::seconds")]
     pub interval: Duration,
+    /// How a core finds the others. Its keys are set if and only if it is theirs.
+    pub discovery: Discovery,
     /// Where the cores' pods are, and the values of their labels `app` and `component`.
     pub podselector: Podselector,
     /// A label selector in place of `podselector.app` and `.component`; see [`Core::label_selector`].
     pub selector: Option<String>,
+    /// The name that leads to the cores, as somebody wrote it; set where `discovery` is `Dns`.
+    pub dns_name: Option<String>,
+    /// Which of its records to ask for.
+    pub dns_records: DnsRecords,
+    /// Time between two looks at it, at most. Never zero.
+    #[serde(with = "value::seconds")]
+    pub dns_interval: Duration,
+    /// The server to ask, in the place of those of `resolv.conf`.
+    pub dns_server: Option<SocketAddr>,
+    /// The cores; set where `discovery` is `Static`.
+    pub static_members: Option<StaticMembers>,
+    /// This core's address among the others.
+    pub own_address: Option<IpAddr>,
     /// Hostname of the row that a node boots with.
     pub bootstrap_hostname: String,
     /// Whether a file may empty users or servers while runtime holds rows.

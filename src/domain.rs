@@ -1,7 +1,8 @@
-//! Pure decisions: what ProxySQL said, what Kubernetes said, and what follows from it.
+//! Pure decisions: what ProxySQL said, what Kubernetes or the DNS said, and what follows from it.
 //!
 //! Nothing in here waits, reads a clock, logs or touches a neighbour; all of it is tested without I/O.
 
+pub mod addresses;
 pub mod budget;
 pub mod digest;
 pub mod drain;
@@ -16,8 +17,10 @@ pub mod membership;
 pub mod module;
 pub mod observation;
 pub mod publish;
+pub mod resolution;
 pub mod roster;
 pub mod situation;
 pub mod statement;
 pub mod tally;
 pub mod trouble;
+pub mod unlock;

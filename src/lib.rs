@@ -1,9 +1,9 @@
 //! proxysql-agent keeps a ProxySQL cluster healthy on Kubernetes while pods come and go.
 //!
 //! ```text
-//!                       Kubernetes API          kubelet, preStop      signals
+//!                   Kubernetes API, DNS         kubelet, preStop      signals
 //!                             │                        │                 │
-//!                        edge::pods               edge::http       edge::signals
+//!                   edge::pods, edge::dns         edge::http       edge::signals
 //!                             │ roster                 │                 │
 //!                             ▼                        ▼                 ▼
 //!   main ── app ──────►  ┌─────────┐   commands   ┌─────────────────────────┐

@@ -71,13 +71,16 @@ impl Satellite {
         }
         match standing {
             Standing::Connected => {
-                let looked = self.peers.look(&seen, None, admin).await?;
-                if !self.anew {
-                    return Ok(looked.min(self.untie(&seen, admin).await?));
-                }
-                let next = resync(strayed(&seen, is_stray), &seen, &mut self.spacing, admin).await?;
-                // What could not be loaded yet is tried again.
-                self.anew = next != Next::Interval;
+                let looked = self.peers.look(&seen, None);
+                let next = if self.anew {
+                    let next = resync(strayed(&seen, is_stray), &seen, &mut self.spacing, admin).await?;
+                    // What could not be loaded yet is tried again.
+                    self.anew = next != Next::Interval;
+                    next
+                } else {
+                    self.untie(&seen, admin).await?
+                };
+                self.peers.ask_for_version(admin).await?;
                 Ok(next.min(looked))
             }
             Standing::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),

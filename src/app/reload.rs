@@ -26,7 +26,7 @@ pub(super) fn reload(
             Ok(Invocation::Run(loaded)) => loaded,
             Ok(_) => return None,
             Err(errors) => {
-                let reason = errors.to_string().replace('\n', "; ");
+                let reason = errors.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 error!(%reason, "cannot reload the configuration; it stays as it is");
                 return None;
             }

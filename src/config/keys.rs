@@ -1,7 +1,9 @@
 //! The one definition of every key. Flags, variables, the keys of the file, `config.yaml` and the README's reference come from here.
 
 use super::kind::Kind;
-use super::value::{Compression, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig, RunMode};
+use super::value::{
+    Compression, Discovery, DnsRecords, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig, RunMode,
+};
 
 /// One key of the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -113,6 +115,13 @@ pub const KEYS: &[Key] = &[
     )
     .go()
     .live(),
+    key(
+        "core.discovery",
+        Kind::Word(Discovery::WORDS, &[]),
+        "kubernetes",
+        "How a core finds the others: kubernetes watches pods; dns follows the addresses of core.dns_name; static takes \
+         core.static_members.",
+    ),
     key("core.podselector.namespace", Kind::Namespace, "proxysql", "Namespace of the cores' pods.").go(),
     key("core.podselector.app", Kind::LabelValue, "proxysql", "Value of their label app.").go(),
     key("core.podselector.component", Kind::LabelValue, "core", "Value of their label component.").go(),
@@ -121,6 +130,43 @@ pub const KEYS: &[Key] = &[
         Kind::Selector,
         "",
         "A Kubernetes label selector, such as role=core,tier in (db); replaces core.podselector.app and .component.",
+    ),
+    key(
+        "core.dns_name",
+        Kind::DnsName,
+        "",
+        "The name whose A and AAAA records are the cores; resolv.conf's search list applies unless it ends with a dot.",
+    ),
+    key(
+        "core.dns_records",
+        Kind::Word(DnsRecords::WORDS, &[]),
+        "both",
+        "Records to ask for. A core with both kinds would be two members: choose one.",
+    ),
+    key(
+        "core.dns_interval",
+        WITH_UNIT,
+        "5",
+        "Time between two looks at core.dns_name; a shorter TTL shortens it, to no less than 1 s.",
+    ),
+    key(
+        "core.dns_server",
+        Kind::OptionalSocket,
+        "",
+        "The server to ask; empty asks those of /etc/resolv.conf, which is read at each look.",
+    ),
+    key(
+        "core.static_members",
+        Kind::StaticMembers,
+        "",
+        "The cores' addresses, with commas between them; without a port it is that of proxysql.address. No names: a node that \
+         pulls through a name that leads to itself hangs.",
+    ),
+    key(
+        "core.own_address",
+        Kind::OptionalIp,
+        "",
+        "This core's address among those of dns or static. Empty finds it: the host of proxysql.address, or one that is local.",
     ),
     key(
         "core.bootstrap_hostname",

@@ -1,11 +1,11 @@
 //! What values a key takes: from text, whatever layer it came from, to a typed value.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use figment::value::{Empty, Value};
 
-use super::value::{Address, duration_text};
+use super::value::{Address, StaticMembers, duration_text};
 use super::{Secret, selector};
 
 /// What values a key takes.
@@ -34,6 +34,14 @@ pub enum Kind {
     Address,
     /// An IPv4 or IPv6 address.
     Ip,
+    /// An address, or nothing.
+    OptionalIp,
+    /// An address with a port, or nothing.
+    OptionalSocket,
+    /// A name of the DNS, or nothing.
+    DnsName,
+    /// Addresses with or without ports, or nothing.
+    StaticMembers,
     /// A name or an address without a port.
     Host,
     /// A path.
@@ -57,8 +65,10 @@ const FALSE: &[&str] = &["0", "f", "F", "FALSE", "false", "False"];
 /// Longer bounds than a year are typing errors, and would overflow clocks.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
-/// Longest value of a label and longest name of a namespace.
+/// Longest value of a label, longest name of a namespace, longest part of a name.
 const LABEL: usize = 63;
+/// Longest name of the DNS, without the dot at its end.
+const LONGEST_NAME: usize = 253;
 
 impl Kind {
     /// The typed value of a text; else what was expected.
@@ -85,13 +95,24 @@ impl Kind {
                 Ok(address) => Some(Value::from(address.to_string())),
                 Err(expected) => return Err(expected.to_owned()),
             },
-            Self::Ip => text
+            Self::OptionalIp | Self::OptionalSocket | Self::DnsName | Self::StaticMembers if text.is_empty() => {
+                Some(empty())
+            }
+            Self::Ip | Self::OptionalIp => text
                 .strip_prefix('[')
                 .and_then(|rest| rest.strip_suffix(']'))
                 .unwrap_or(text)
                 .parse::<IpAddr>()
                 .ok()
                 .map(|address| Value::from(address.to_string())),
+            Self::OptionalSocket => {
+                text.parse::<SocketAddr>().ok().filter(|at| at.port() > 0).map(|at| Value::from(at.to_string()))
+            }
+            Self::DnsName => fits(is_dns_name(text)),
+            Self::StaticMembers => match text.parse::<StaticMembers>() {
+                Ok(members) => Some(Value::from(members.to_string())),
+                Err(problem) => return Err(format!("{}: {problem}", self.expected())),
+            },
             Self::Host => fits(!text.is_empty() && text.chars().all(of_a_host)),
             Self::OptionalPath | Self::DirectoryOrTemp if text.is_empty() => Some(empty()),
             Self::OptionalPath | Self::DirectoryOrTemp | Self::Secret => fits(!text.contains('\0')),
@@ -130,6 +151,12 @@ impl Kind {
             Self::Secret => "a text".to_owned(),
             Self::Address => "host:port or [v6]:port".to_owned(),
             Self::Ip => "an IPv4 or IPv6 address, such as 0.0.0.0, :: or 127.0.0.1".to_owned(),
+            Self::OptionalIp => "an IPv4 or IPv6 address, or nothing".to_owned(),
+            Self::OptionalSocket => "address:port, such as 127.0.0.1:53 or [::1]:53, or nothing".to_owned(),
+            Self::DnsName => "a name of the DNS, such as proxysql-core or cores.example.com., or nothing".to_owned(),
+            Self::StaticMembers => {
+                "addresses with or without a port, such as 10.0.0.1,10.0.0.2:6032,[fd00::1]:6032".to_owned()
+            }
             Self::Host => "a host name or an IP address, without a port".to_owned(),
             Self::Path => "a path".to_owned(),
             Self::OptionalPath | Self::DirectoryOrTemp => "a path, or nothing".to_owned(),
@@ -152,10 +179,12 @@ impl Kind {
             Self::Word(..) => "word",
             Self::Text | Self::Secret | Self::LabelValue => "text",
             Self::Address => "host:port",
-            Self::Ip => "address",
+            Self::Ip | Self::OptionalIp => "address",
+            Self::OptionalSocket => "address:port",
+            Self::StaticMembers => "addresses",
             Self::Host => "host",
             Self::Path | Self::OptionalPath | Self::DirectoryOrTemp => "path",
-            Self::Namespace => "name",
+            Self::Namespace | Self::DnsName => "name",
             Self::Selector => "selector",
         }
     }
@@ -182,6 +211,15 @@ fn in_text(duration: Duration) -> Value {
 
 fn of_a_host(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':')
+}
+
+/// A name as the DNS has it, and no address. Underscores are no letters of a host name, but of names that lead to some.
+fn is_dns_name(text: &str) -> bool {
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let of_a_label = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    name.len() <= LONGEST_NAME
+        && name.split('.').all(|label| (1..=LABEL).contains(&label.len()) && label.chars().all(of_a_label))
+        && name.parse::<IpAddr>().is_err()
 }
 
 fn is_namespace(text: &str) -> bool {

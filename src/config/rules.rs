@@ -6,7 +6,7 @@ use super::error::{ConfigError, Origin};
 use super::keys;
 use super::layers::{self, Findings, Layer};
 use super::load::Provenance;
-use super::value::RunMode;
+use super::value::{Discovery, RunMode};
 use super::{Config, DumpTarget, Sources};
 
 /// A run mode must be given. Where it is not, one is made up, so that the other mistakes are found as well.
@@ -46,11 +46,10 @@ pub(super) fn between_keys(config: &Config, provenance: &Provenance, temp_dir: &
     let both = !config.proxysql.password.is_empty() && config.proxysql.password_file.is_some();
     rules.exclude(both, "proxysql.password_file", "proxysql.password");
     for name in ["core.podselector.app", "core.podselector.component"] {
-        // A value that is the default, spelt out, is no wish: the reference file spells out all of them.
-        let wished =
-            keys::find(name).and_then(|key| key.default) != Some(layers::text(rules.values.find_ref(name)).as_str());
+        let wished = rules.is_wished(name);
         rules.exclude(config.core.selector.is_some() && wished, "core.selector", name);
     }
+    rules.discovery(config.core.discovery);
     rules.exclude(config.dump.output.is_some() && config.dump.directory != temp_dir, "dump.output", "dump.directory");
 
     if shutdown.shutdown_timeout > shutdown.drain_timeout {
@@ -107,6 +106,48 @@ impl Rules<'_> {
             )
         };
         self.report(!both, name, other, problem);
+    }
+
+    /// The keys of one way to find the cores mean nothing to the others, and whoever sets them believes otherwise.
+    fn discovery(&mut self, chosen: Discovery) {
+        use Discovery::{Dns, Kubernetes, Static};
+        const DISCOVERY: &str = "core.discovery";
+        let of: [(&'static str, &[Discovery]); 10] = [
+            ("core.podselector.namespace", &[Kubernetes]),
+            ("core.podselector.app", &[Kubernetes]),
+            ("core.podselector.component", &[Kubernetes]),
+            ("core.selector", &[Kubernetes]),
+            ("core.dns_name", &[Dns]),
+            ("core.dns_records", &[Dns]),
+            ("core.dns_interval", &[Dns]),
+            ("core.dns_server", &[Dns]),
+            ("core.static_members", &[Static]),
+            ("core.own_address", &[Dns, Static]),
+        ];
+        for (name, owners) in of {
+            let fits = owners.contains(&chosen) || !self.is_wished(name);
+            let problem = |rules: &Self| {
+                let owners = owners.iter().map(|owner| owner.as_str()).collect::<Vec<_>>().join(" or ");
+                format!(
+                    "{name} is {}, which means something only where {DISCOVERY} is {owners}; it is {chosen} ({})",
+                    layers::shown(name, &rules.values),
+                    rules.provenance.of(DISCOVERY)
+                )
+            };
+            self.report(fits, name, DISCOVERY, problem);
+        }
+        let needed = match chosen {
+            Kubernetes => return,
+            Dns => "core.dns_name",
+            Static => "core.static_members",
+        };
+        let problem = |_: &Self| format!("{needed} is empty, expected a value where {DISCOVERY} is {chosen}");
+        self.report(self.is_wished(needed), needed, DISCOVERY, problem);
+    }
+
+    /// Whether somebody wants another value than the default. The default spelt out is no wish: the reference file spells out all.
+    fn is_wished(&self, name: &str) -> bool {
+        keys::find(name).and_then(|key| key.default) != Some(layers::text(self.values.find_ref(name)).as_str())
     }
 
     fn report(&mut self, holds: bool, name: &'static str, other: &'static str, problem: impl Fn(&Self) -> String) {

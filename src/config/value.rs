@@ -1,11 +1,13 @@
 //! The types of single values: words with a fixed choice, addresses, secrets, durations.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::domain::resolution::is_usable;
 
 /// Defines an enum whose variants are words of the configuration, read in any case.
 macro_rules! words {
@@ -93,6 +95,30 @@ words! {
         Detach = "detach",
         /// Drain if this pod is being deleted, else detach.
         Auto = "auto",
+    }
+}
+
+words! {
+    /// How a core finds the others (`core.discovery`).
+    Discovery {
+        /// By a watch on pods.
+        Kubernetes = "kubernetes",
+        /// By the addresses that a name leads to.
+        Dns = "dns",
+        /// By a list.
+        Static = "static",
+    }
+}
+
+words! {
+    /// Which records of a name are asked for (`core.dns_records`).
+    DnsRecords {
+        /// IPv4 and IPv6.
+        Both = "both",
+        /// IPv4.
+        A = "A",
+        /// IPv6.
+        Aaaa = "AAAA",
     }
 }
 
@@ -231,6 +257,79 @@ impl FromStr for Address {
             Ok(port) if port > 0 && !text.ends_with(&format!("+{port}")) => Ok(Self { host: host.to_owned(), port }),
             _ => Err("a port from 1 to 65535 after the colon"),
         }
+    }
+}
+
+/// Addresses of cores, `10.0.0.1, 10.0.0.2:7032, [fd00::1]:6032`; at least one, and no key twice. Without a port it is the admin
+/// port's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StaticMembers(Vec<(IpAddr, Option<u16>)>);
+
+impl StaticMembers {
+    /// More are no cluster of cores.
+    const MOST: usize = 256;
+
+    /// The members, `port` being the port of those that have none of their own.
+    pub fn with_port(&self, port: u16) -> impl Iterator<Item = SocketAddr> {
+        self.0.iter().map(move |(ip, own)| SocketAddr::new(*ip, own.unwrap_or(port)))
+    }
+}
+
+impl FromStr for StaticMembers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut members = Vec::new();
+        for part in text.split([',', ' ']).filter(|part| !part.is_empty()) {
+            let with_port = || part.parse::<SocketAddr>().ok().map(|at| (at.ip(), Some(at.port())));
+            let alone =
+                part.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(part).parse::<IpAddr>();
+            let Some((ip, port)) = alone.ok().map(|ip| (ip, None)).or_else(with_port) else {
+                // ProxySQL takes names, but a node that pulls through a name that leads back to itself hangs for good.
+                return Err(format!("{part:?} is no address; names are for core.dns_name"));
+            };
+            let ip = ip.to_canonical();
+            if !is_usable(ip) || port == Some(0) {
+                return Err(format!("{part:?} cannot be connected to"));
+            }
+            if members.contains(&(ip, port)) {
+                return Err(format!("{part:?} stands there twice"));
+            }
+            members.push((ip, port));
+        }
+        match members.len() {
+            0 => Err("nobody is named".to_owned()),
+            1..=Self::MOST => Ok(Self(members)),
+            _ => Err(format!("at most {}", Self::MOST)),
+        }
+    }
+}
+
+impl fmt::Display for StaticMembers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, (ip, port)) in self.0.iter().enumerate() {
+            let comma = if place == 0 { "" } else { "," };
+            match port {
+                Some(port) => write!(f, "{comma}{}", SocketAddr::new(*ip, *port))?,
+                None => write!(f, "{comma}{ip}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<StaticMembers> for String {
+    fn from(members: StaticMembers) -> Self {
+        members.to_string()
+    }
+}
+
+impl TryFrom<String> for StaticMembers {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
     }
 }
 

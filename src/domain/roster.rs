@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::addresses::Addresses;
 use super::generation::{self, Origin, Revisions, Source, Standing};
 use super::member::{Member, Members};
 
@@ -49,9 +50,26 @@ pub struct Roster {
     /// Of the owners of pods, where there are several.
     revisions: Revisions,
     discovery: Discovery,
+    /// In the place of pods, where there are none.
+    addresses: Option<Addresses>,
 }
 
 impl Roster {
+    /// Of cores that are known by address alone.
+    pub fn of_addresses() -> Self {
+        Self { addresses: Some(Addresses::default()), ..Self::default() }
+    }
+
+    /// The cores, where they are known by address alone.
+    pub fn addresses(&self) -> Option<&Addresses> {
+        self.addresses.as_ref()
+    }
+
+    /// The same, to tell them what was found.
+    pub fn addresses_mut(&mut self) -> &mut Addresses {
+        self.addresses.get_or_insert_default()
+    }
+
     /// A list begins.
     pub fn begin_list(&mut self) {
         self.listing = Some(BTreeMap::new());
@@ -120,8 +138,12 @@ impl Roster {
         sources.iter().all(|source| self.revisions.contains_key(source))
     }
 
-    /// Where the pod `own` stands among all; `None` while nobody knows.
+    /// Where the pod `own` stands among all; `None` while nobody knows. Without pods there are no generations, and every core
+    /// publishes its file.
     pub fn standing(&self, own: Option<&str>) -> Option<Standing> {
+        if self.addresses.is_some() {
+            return Some(Standing::Newest { older: BTreeSet::new() });
+        }
         Some(generation::judge(self.pods()?, own, &self.revisions))
     }
 
@@ -131,10 +153,14 @@ impl Roster {
     }
 
     /// The rows that every core computes from the same pods, with `port` as everybody's admin port; `None` while nobody knows.
+    /// Addresses have ports of their own.
     ///
     /// Two pods at one address (a reused address before the older pod's end was seen) are one row, the one of the pod whose
     /// name comes last, on every core.
     pub fn members(&self, port: u16) -> Option<Members> {
+        if let Some(addresses) = &self.addresses {
+            return addresses.rows();
+        }
         let by_address: BTreeMap<IpAddr, &str> = self
             .pods
             .as_ref()?
@@ -224,6 +250,16 @@ mod tests {
         assert!(!roster.end_list());
         assert!(roster.seen(pod("core-0", "10.0.0.2")));
         assert!(roster.gone("core-0"));
+    }
+
+    #[test]
+    fn cores_without_pods_publish_all_and_are_listed_by_address() {
+        let mut roster = Roster::of_addresses();
+        let newest = Some(Standing::Newest { older: BTreeSet::new() });
+        assert_eq!((roster.members(6032), roster.standing(None)), (None, newest));
+        assert!(!roster.is_empty());
+        roster.addresses_mut().found(["10.0.0.1:7032".parse().unwrap()].into(), None);
+        assert_eq!(names(&roster), ["10.0.0.1:7032"]);
     }
 
     #[test]

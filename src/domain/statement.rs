@@ -26,6 +26,25 @@ pub const PUBLISHED_PREFIX: &str = "proxysql_agent_published_";
 /// The table whose existence says that memory is being worked on: by the agent that publishes, or by a plan in another process.
 const CLAIM: &str = "main.proxysql_agent_claim";
 
+/// Who works on memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worker {
+    /// The agent beside this `ProxySQL`. There is one, so that what an agent claimed was claimed by this one, or by one that is gone.
+    Agent,
+    /// A plan, in a process of its own.
+    Plan,
+}
+
+impl Worker {
+    /// As the claim names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Plan => "plan",
+        }
+    }
+}
+
 /// One admin command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
@@ -64,9 +83,9 @@ pub enum Statement {
     MarkPublished(Module, Option<String>),
     /// Takes that back: the module is to be published again, whatever becomes of this agent.
     ForgetPublished(Module),
-    /// Marks that memory is being worked on, with the time; refused where it is marked already.
-    Claim,
-    /// For how many seconds that has been so.
+    /// Marks that memory is being worked on, by whom and since when; refused where it is marked already.
+    Claim(Worker),
+    /// For how many seconds that has been so, and by whom.
     ClaimAge,
     /// Memory is free again.
     Release,
@@ -195,8 +214,10 @@ impl fmt::Display for Statement {
             Self::ForgetPublished(module) => {
                 write!(f, "DROP TABLE IF EXISTS main.{PUBLISHED_PREFIX}{}", module.checksum_name())
             }
-            Self::Claim => write!(f, "CREATE TABLE {CLAIM} AS SELECT strftime('%s', 'now') AS at"),
-            Self::ClaimAge => write!(f, "SELECT strftime('%s', 'now') - at FROM {CLAIM}"),
+            Self::Claim(worker) => {
+                write!(f, "CREATE TABLE {CLAIM} AS SELECT strftime('%s', 'now') AS at, '{}' AS worker", worker.as_str())
+            }
+            Self::ClaimAge => write!(f, "SELECT strftime('%s', 'now') - at, worker FROM {CLAIM}"),
             Self::Release => write!(f, "DROP TABLE IF EXISTS {CLAIM}"),
             Self::Keep(table) => comparison::keep(f, *table),
             Self::TakeBack(table) => {

@@ -25,6 +25,8 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("mysql_async", "edge::admin"),
     ("kube", "edge::pods"),
     ("k8s_openapi", "edge::pods"),
+    ("dns_wire", "edge::dns"),
+    ("resolv_conf", "edge::dns"),
     ("axum", "edge::http"),
     ("hyper", "edge::http"),
     ("hyper_util", "edge::http"),

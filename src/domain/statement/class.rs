@@ -10,7 +10,7 @@ impl Statement {
             Self::Observe | Self::ObserveWithFollowers | Self::Checksums | Self::Version => Class::Observe,
             Self::Health(_) => Class::Health,
             Self::LoadToRuntime(_) => Class::Load,
-            Self::MarkPublished(..) | Self::ForgetPublished(_) | Self::Claim | Self::ClaimAge | Self::Release => {
+            Self::MarkPublished(..) | Self::ForgetPublished(_) | Self::Claim(_) | Self::ClaimAge | Self::Release => {
                 Class::Mark
             }
             Self::Clients(..) | Self::KillConnection(_) => Class::Drain,

@@ -38,10 +38,24 @@ pub(super) const SAMPLES: &[Sample] = &[
     sample("proxysql.connect_timeout", ["1", "2", "0.5"], |c| seconds(c.proxysql.connect_timeout)),
     sample("proxysql.statement_timeout", ["1", "2", "0.5"], |c| seconds(c.proxysql.statement_timeout)),
     sample("core.interval", ["1", "2", "3"], |c| seconds(c.core.interval)),
+    // The other words ask for other keys; see `mistakes`.
+    sample("core.discovery", ["kubernetes", "kubernetes", "kubernetes"], |c| c.core.discovery.to_string()),
     sample("core.podselector.namespace", ["a", "b-c", "3"], |c| c.core.podselector.namespace.clone()),
     sample("core.podselector.app", ["a", "b.c", "C_3"], |c| c.core.podselector.app.clone()),
     sample("core.podselector.component", ["a", "b.c", "C_3"], |c| c.core.podselector.component.clone()),
     sample("core.selector", ["a=b", "x in (y, z)", "!a"], |c| c.core.selector.clone().unwrap_or_default()),
+    sample("core.dns_name", ["a", "b.c.", "_x.Y-1"], |c| c.core.dns_name.clone().unwrap_or_default()),
+    sample("core.dns_records", ["A", "AAAA", "both"], |c| c.core.dns_records.to_string()),
+    sample("core.dns_interval", ["1", "2", "0.5"], |c| seconds(c.core.dns_interval)),
+    sample("core.dns_server", ["10.0.0.1:53", "127.0.0.1:65535", "[::1]:6032"], |c| {
+        c.core.dns_server.map_or_else(String::new, |at| at.to_string())
+    }),
+    sample("core.static_members", ["10.0.0.1", "10.0.0.1,fd00::1", "[::1]:6032"], |c| {
+        c.core.static_members.as_ref().map_or_else(String::new, ToString::to_string)
+    }),
+    sample("core.own_address", ["10.0.0.1", "fd00::1", "10.0.0.3"], |c| {
+        c.core.own_address.map_or_else(String::new, |at| at.to_string())
+    }),
     sample("core.bootstrap_hostname", ["a", "b.c", "10.0.0.1"], |c| c.core.bootstrap_hostname.clone()),
     sample("core.allow_empty", ["true", "false", "true"], |c| c.core.allow_empty.to_string()),
     sample("core.config_file", ["/a", "/b", "c"], |c| path(c.core.config_file.as_ref())),

@@ -22,9 +22,17 @@ fn nested(name: &str, value: &str) -> String {
     text.replace(" !a", " '!a'").replace(" [::1]:6032", " '[::1]:6032'")
 }
 
-/// A run mode for the samples of other keys.
+/// A run mode for the samples of other keys, and what else a key needs to mean anything.
 fn with_mode(given: Given, sample: &Sample) -> Given {
-    if sample.key == "run_mode" { given } else { given.arg("--run_mode=core") }
+    let given = if sample.key == "run_mode" { given } else { given.arg("--run_mode=core") };
+    match sample.key {
+        "core.dns_name" => given.arg("--core.discovery=dns"),
+        "core.dns_records" | "core.dns_interval" | "core.dns_server" | "core.own_address" => {
+            given.arg("--core.discovery=dns").arg("--core.dns_name=cores")
+        }
+        "core.static_members" => given.arg("--core.discovery=static"),
+        _ => given,
+    }
 }
 
 fn key(sample: &Sample) -> &'static Key {
@@ -72,6 +80,10 @@ fn every_key_in_every_layer_with_the_right_precedence() {
                 assert!(given.errors().contains("run_mode is not set"), "{what}");
                 continue;
             };
+            if layers == 0 && ["core.dns_name", "core.static_members"].contains(&key.name) {
+                assert!(given.errors().contains("is empty, expected a value"), "{what}");
+                continue;
+            }
             let loaded = given.load();
             let value = match (layers, key.name) {
                 (0, "dump.directory") => "/tmp".to_owned(),
@@ -244,9 +256,20 @@ fn a_reload_reads_the_file_again_and_says_what_it_means() {
 #[test]
 fn each_key_is_told_apart_in_a_reload() {
     for sample in SAMPLES {
-        let old = Config::defaults(RunMode::Core).expect("defaults");
-        let value = if sample.key == "run_mode" { sample.values[1] } else { sample.values[0] };
-        let new = Given::new().arg("--run_mode=core").arg(format!("--{}={value}", sample.key)).load().config;
+        let base = || match sample.key {
+            "run_mode" => Given::new().arg("--run_mode=core"),
+            "core.dns_name" => with_mode(Given::new(), sample).arg("--core.dns_name=before"),
+            "core.static_members" => with_mode(Given::new(), sample).arg("--core.static_members=10.0.0.9"),
+            _ => with_mode(Given::new(), sample),
+        };
+        let old = base().load().config;
+        let new = match sample.key {
+            "run_mode" => base().arg("--run_mode=satellite"),
+            // Any other comes with a key of its own.
+            "core.discovery" => continue,
+            name => base().arg(format!("--{name}={}", sample.values[0])),
+        };
+        let new = new.load().config;
         let change = old.diff_live(&new);
         let live = key(sample).live;
         assert_eq!(change.applied, if live { vec![sample.key] } else { Vec::new() });
@@ -261,12 +284,19 @@ proptest! {
 
     /// What `--show-config` prints is a file that gives the same configuration.
     #[test]
-    fn the_effective_configuration_is_a_file(name in "\\PC{1,20}", chosen in prop::collection::vec((0..SAMPLES.len(), 0..3_usize), 0..10)) {
+    fn the_effective_configuration_is_a_file(name in "\\PC{1,20}", way in 0..3_usize, chosen in prop::collection::vec((0..SAMPLES.len(), 0..3_usize), 0..10)) {
         let mut given = Given::new().arg("--run_mode=core").arg(format!("--proxysql.username={name}"));
+        // The keys of the other two ways to find the cores would be mistakes.
+        let (needed, others): (&str, &[&str]) = [
+            ("--core.discovery=kubernetes", &["core.dns_", "core.static_", "core.own_"][..]),
+            ("--core.dns_name=cores", &["core.static_", "core.podselector"]),
+            ("--core.static_members=10.0.0.1", &["core.dns_", "core.podselector"]),
+        ][way];
+        given = given.arg(["--core.discovery=kubernetes", "--core.discovery=dns", "--core.discovery=static"][way]).arg(needed);
         for (sample, value) in chosen {
             let sample = &SAMPLES[sample];
-            let exclusive = ["proxysql.password", "core.selector", "dump.output", "run_mode", "proxysql.username"];
-            if !exclusive.contains(&sample.key) {
+            let exclusive = ["proxysql.password", "core.selector", "dump.output", "run_mode", "proxysql.username", "core.discovery"];
+            if !exclusive.contains(&sample.key) && !others.iter().any(|other| sample.key.starts_with(other)) {
                 given = given.arg(format!("{}={}", key(sample).flag(), sample.values[value]));
             }
         }

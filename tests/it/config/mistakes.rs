@@ -76,6 +76,27 @@ const MISTAKES: &[Mistake] = &[
     ("a selector beside app and component", |given| {
         lines(given, "core:\n  podselector:\n    app: db\n    component: main\n  selector: role=core")
     }),
+    ("an unknown discovery", |given| flag(given, "--core.discovery=consul")),
+    ("DNS without a name", |given| flag(given, "--core.discovery=dns")),
+    ("a list without members", |given| lines(given, "core:\n  discovery: static\n  static_members: ''")),
+    ("a name without DNS", |given| lines(given, "core:\n  dns_name: cores.example.com")),
+    ("a list beside DNS", |given| {
+        lines(given, "core:\n  discovery: dns\n  dns_name: cores").variable("AGENT_CORE_STATIC_MEMBERS", "10.0.0.1")
+    }),
+    ("a selector beside DNS", |given| {
+        flag(given, "--core.discovery=dns").arg("--core.dns_name=cores").arg("--core.selector=a=b")
+    }),
+    ("an own address among pods", |given| flag(given, "--core.own_address=10.0.0.1")),
+    ("an address for a name", |given| flag(given, "--core.discovery=dns").arg("--core.dns_name=10.0.0.1")),
+    ("a name with a space", |given| flag(given, "--core.discovery=dns").arg("--core.dns_name=the cores")),
+    ("a DNS server without a port", |given| {
+        flag(given, "--core.discovery=dns").arg("--core.dns_name=cores").arg("--core.dns_server=10.0.0.1")
+    }),
+    ("a name in the list", |given| flag(given, "--core.discovery=static").arg("--core.static_members=10.0.0.1,core-2")),
+    ("a member twice", |given| flag(given, "--core.discovery=static").arg("--core.static_members=::1 10.0.0.1 ::1")),
+    ("a member that is nowhere", |given| {
+        flag(given, "--core.discovery=static").arg("--core.static_members=0.0.0.0:6032")
+    }),
     ("a namespace that cannot be", |given| flag(given, "--core.podselector.namespace=Proxy_SQL")),
     ("a label value that cannot be", |given| lines(given, "core:\n  podselector:\n    app: proxysql/core")),
     ("a dump to two places", |given| lines(given, "dump:\n  directory: /data").variable("AGENT_DUMP_OUTPUT", "-")),

@@ -96,7 +96,10 @@ impl Rig {
     }
 
     fn row(&self, member: &Member) -> Row {
-        Row { hostname: member.ip().to_string(), port: self.admin_port, weight: 0, comment: member.name.clone() }
+        // Without pods a member is known by its address alone.
+        let by_pods = self.settings.environment.get("AGENT_CORE_DISCOVERY").is_none_or(|way| way == "kubernetes");
+        let comment = if by_pods { member.name.clone() } else { member.admin().to_string() };
+        Row { hostname: member.ip().to_string(), port: self.admin_port, weight: 0, comment }
     }
 }
 

@@ -1,0 +1,179 @@
+//! The DNS: a name whose A and AAAA records are the cores, asked for again and again, folded into a roster.
+//!
+//! `getaddrinfo` would not do: in a static binary it has no name service to load, and it calls a server that fails and a name that is
+//! gone by the same word.
+
+mod exchange;
+mod system;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use futures_util::future::join_all;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::domain::resolution::{self, Answer, Family, Followed, Look, Verdict};
+use crate::domain::roster::Roster;
+use crate::domain::trouble::Trouble;
+
+/// Bound of one question to one server, its repetition over TCP included.
+const QUESTION_DEADLINE: Duration = Duration::from_secs(2);
+/// How often each server is asked before a look has failed: a datagram may be lost.
+const ATTEMPTS: usize = 2;
+/// Pause after the first look that failed; doubled, with jitter, up to the next.
+const FIRST_RETRY: Duration = Duration::from_millis(250);
+/// The longest pause between two tries, before jitter, which may double it.
+const LAST_RETRY: Duration = Duration::from_millis(2500);
+
+/// What to follow.
+#[derive(Debug, Clone)]
+pub struct Name {
+    /// The name, as somebody wrote it; absolute if it ends with a dot.
+    pub name: String,
+    /// The kinds of record to ask for; at least one.
+    pub families: Vec<Family>,
+    /// The server to ask, which is then asked for the very name; `None` goes by `/etc/resolv.conf`.
+    pub server: Option<SocketAddr>,
+    /// Time between two looks, at most.
+    pub interval: Duration,
+    /// The admin port of every core.
+    pub port: u16,
+}
+
+/// Whom to ask for what, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Plan {
+    servers: Vec<SocketAddr>,
+    names: Vec<String>,
+}
+
+/// Follows the addresses of `name` until `stop`, and publishes them whenever they have changed. `own` says which of them this
+/// core is.
+///
+/// Trouble never removes anybody: not a failure, not an empty answer, not a name that is gone. See [`Followed`].
+pub async fn follow(
+    name: Name,
+    own: impl FnMut(&BTreeSet<SocketAddr>) -> Option<SocketAddr>,
+    roster: watch::Sender<Roster>,
+    stop: CancellationToken,
+) {
+    info!(name = %name.name, "following the addresses of a name");
+    stop.run_until_cancelled(watch(&name, own, &roster)).await;
+}
+
+async fn watch(
+    name: &Name,
+    mut own: impl FnMut(&BTreeSet<SocketAddr>) -> Option<SocketAddr>,
+    roster: &watch::Sender<Roster>,
+) {
+    let backoff = ExponentialBuilder::default()
+        .with_min_delay(FIRST_RETRY)
+        .with_max_delay(LAST_RETRY)
+        .with_jitter()
+        .without_max_times();
+    let (mut pauses, began) = (backoff.build(), Instant::now());
+    let (mut trouble, mut followed, mut settled) = (Trouble::default(), Followed::default(), None);
+    loop {
+        let look = look(name, &mut settled).await;
+        let wrong = match followed.fold(&look) {
+            Ok(_) => resolution::trouble(&look),
+            Err(too_many) => Some(too_many.to_string()),
+        };
+        let members: BTreeSet<SocketAddr> = followed.addresses().map(|ip| SocketAddr::new(ip, name.port)).collect();
+        let own = own(&members);
+        roster.send_if_modified(|roster| {
+            let addresses = roster.addresses_mut();
+            addresses.tally.looks += 1;
+            addresses.tally.failures += u64::from(wrong.is_some());
+            addresses.tally.holding = wrong.is_some();
+            addresses.tally.kept = followed.kept();
+            addresses.found(members, own)
+        });
+        match wrong {
+            Some(reason) => say(&mut trouble, &name.name, &reason, began.elapsed(), followed.is_known()),
+            None if trouble.is_over() => info!(name = %name.name, "the cores are resolved again"),
+            None => {}
+        }
+        // Who is missing in one answer after another goes: half an answer must not come more often than a whole one.
+        let pause = if resolution::judge(&look) == Verdict::Found {
+            pauses = backoff.build();
+            resolution::keep(&look, name.interval)
+        } else {
+            pauses.next().unwrap_or(LAST_RETRY)
+        };
+        sleep(pause).await;
+    }
+}
+
+fn say(trouble: &mut Trouble, name: &str, reason: &str, now: Duration, is_known: bool) {
+    if !trouble.is(reason, now) {
+        debug!(%name, %reason, "still cannot resolve the cores");
+    } else if is_known {
+        warn!(%name, %reason, "cannot resolve the cores; the members stay as they are");
+    } else {
+        // Where one kind of record always fails, this is for good.
+        let message = "cannot resolve the cores; the members stay as they are until every record of core.dns_records was answered";
+        warn!(%name, %reason, "{message}");
+    }
+}
+
+/// Asks once for everything. The name that led somewhere is the one to ask for as long as it is among the candidates: when it is
+/// gone for a moment, another one of the search list must not take its place.
+async fn look(name: &Name, settled: &mut Option<String>) -> Look {
+    let failed =
+        |reason: String| name.families.iter().map(|family| (*family, Answer::Failure(reason.clone()))).collect();
+    let plan = match plan(name) {
+        Ok(plan) => plan,
+        Err(reason) => return failed(reason),
+    };
+    let names = match settled {
+        Some(one) if plan.names.contains(one) => vec![one.clone()],
+        _ => plan.names,
+    };
+    let mut last = None;
+    for candidate in names {
+        let questions =
+            name.families.iter().map(async |family| (*family, ask(&plan.servers, &candidate, *family).await));
+        let look: Look = join_all(questions).await.into_iter().collect();
+        match resolution::judge(&look) {
+            Verdict::Found => {
+                *settled = Some(candidate);
+                return look;
+            }
+            // Nobody knows what this one leads to; the next may lead elsewhere.
+            Verdict::Unknown => return look,
+            Verdict::Nothing => last = Some(look),
+        }
+    }
+    last.unwrap_or_else(|| failed("there is no name to ask for".to_owned()))
+}
+
+fn plan(name: &Name) -> Result<Plan, String> {
+    match name.server {
+        Some(server) => Ok(Plan { servers: vec![server], names: resolution::candidates(&name.name, &[], 0) }),
+        // Read each time: on a machine that moves, it changes.
+        None => system::plan(&name.name),
+    }
+}
+
+/// Asks the servers in turn, until one answers with what is to be believed.
+async fn ask(servers: &[SocketAddr], name: &str, family: Family) -> Answer {
+    let mut reasons: Vec<String> = Vec::new();
+    for server in std::iter::repeat_n(servers, ATTEMPTS).flatten() {
+        match exchange::ask(*server, name, family, QUESTION_DEADLINE).await {
+            Ok(answer) => return answer,
+            Err(reason) => {
+                let reason = format!("{server} {reason}");
+                if !reasons.contains(&reason) {
+                    reasons.push(reason);
+                }
+            }
+        }
+    }
+    Answer::Failure(reasons.join(", "))
+}
