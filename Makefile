@@ -4,6 +4,8 @@ CARGO ?= cargo
 # nextest where it is installed: same tests, better isolation and a clearer report.
 NEXTEST := $(shell $(CARGO) nextest --version >/dev/null 2>&1 && echo yes)
 AGENT := target/release/proxysql-agent
+# What the static binary is built for. A release is for musl; this one is there where Rust is.
+STATIC ?= x86_64-unknown-linux-gnu
 FLEET := target/release/proxysql-fleet
 
 .PHONY: help
@@ -13,6 +15,10 @@ help: ## List the targets
 .PHONY: build
 build: ## Build the release binary, target/release/proxysql-agent
 	$(CARGO) build --release --locked
+
+.PHONY: static
+static: ## Build the static binary, target/$(STATIC)/release/proxysql-agent
+	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(STATIC)
 
 .PHONY: run
 run: ## Run the agent with ./config.yaml; options in ARGS="--run_mode=core"
@@ -41,10 +47,12 @@ lint: ## Formatting and lints
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
 .PHONY: check
-check: lint ## Everything but the long tests: lints, layering, supply chain where cargo-deny is installed
+check: lint ## Everything but the long tests: lints, layering, supply chain and Dockerfile where cargo-deny and hadolint are installed
 	$(CARGO) test --locked --test it architecture
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check bans licenses sources; \
 	else echo 'cargo-deny is not installed: supply chain not checked'; fi
+	@if hadolint --version >/dev/null 2>&1; then hadolint build/Dockerfile; \
+	else echo 'hadolint is not installed: Dockerfile not linted'; fi
 
 .PHONY: bench
 bench: fleet ## Measure the agent against its budgets

@@ -5,6 +5,7 @@ mod draft;
 mod drain;
 mod health;
 mod line;
+mod pace;
 mod peers;
 mod plan;
 mod publish;
@@ -13,32 +14,30 @@ mod round;
 mod satellite;
 #[cfg(test)]
 mod tests;
+mod unlock;
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 pub use self::core::Core;
 use self::health::Health;
 use self::line::Line;
+use self::pace::Pace;
 pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
 pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::drain::{Limits, Stage};
-use crate::domain::drift::{Class, Subject};
+use crate::domain::observation::Observation;
+use crate::domain::situation::Situation;
 use crate::domain::statement::Statement;
-use crate::domain::trouble::Trouble;
+use crate::domain::tally::Count;
 use crate::edge::admin::{Admin, AdminError, Answer};
 use crate::edge::marker::Marker;
 use crate::state::{Command, Mailbox, Publisher};
 
-/// Pause after the first failed round; doubled, with jitter, up to the next.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
-/// The longest pause between two tries.
-const LAST_RETRY: Duration = Duration::from_secs(2);
 /// How long a round that is under way may go on once the agent was told to end, so that nothing stays half applied.
 const LAST_ROUND: Duration = Duration::from_secs(1);
 
@@ -58,6 +57,17 @@ pub trait Proxysql {
 
     /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
     fn login(&self) -> (String, Option<String>);
+
+    /// How often it has logged in.
+    fn connections(&self) -> u64 {
+        0
+    }
+
+    /// Something happened once more, for who keeps count.
+    fn count(&self, _what: Count) {}
+
+    /// This was observed, for who shows it.
+    fn saw(&self, _seen: &Observation) {}
 }
 
 impl Proxysql for Admin {
@@ -76,6 +86,10 @@ impl Proxysql for Admin {
 
     fn login(&self) -> (String, Option<String>) {
         Self::login(self)
+    }
+
+    fn connections(&self) -> u64 {
+        Self::connections(self)
     }
 }
 
@@ -111,7 +125,7 @@ impl Mode {
         }
     }
 
-    fn shows(&self) -> Shown {
+    fn shows(&self) -> Situation {
         match self {
             Self::Core(core) => core.shows(),
             Self::Satellite(satellite) => satellite.shows(),
@@ -173,7 +187,7 @@ enum Turn {
     Off,
 }
 
-impl<P: Proxysql + Send> Agent<P> {
+impl<P: Proxysql + Send + Sync> Agent<P> {
     /// An agent that does a round of `mode` every interval, and earlier when there is news.
     pub fn new(
         admin: P,
@@ -210,6 +224,8 @@ impl<P: Proxysql + Send> Agent<P> {
         let mut asked = None;
         loop {
             if let Some(command) = asked.take() {
+                let count = if command == Command::Reload { Count::Reload } else { Count::Resync };
+                publisher.note(|status| status.tally.count(count));
                 if command == Command::Reload
                     && let Some(live) = reload()
                 {
@@ -249,7 +265,9 @@ impl<P: Proxysql + Send> Agent<P> {
             let job = async {
                 if round_is_due {
                     publisher.note(|status| status.asleep = false);
-                    pace.ended(mode.round(line).await);
+                    let outcome = mode.round(line).await;
+                    publisher.note(|status| status.tally.count(Count::Round(outcome.is_ok())));
+                    pace.ended(outcome);
                     show(mode.shows(), publisher);
                 } else {
                     drop(health.look(line, publisher).await);
@@ -292,16 +310,11 @@ impl<P: Proxysql + Send> Agent<P> {
     }
 }
 
-/// What the status shows of a round: where nodes differ, and why the file is not published.
-type Shown = (Vec<(Subject, Class)>, Option<String>);
-
-fn show((diverging, refused): Shown, publisher: &Publisher) {
-    let is_news = {
-        let status = publisher.status();
-        status.diverging != diverging || status.refused != refused
-    };
+/// Shows how a round left things.
+fn show(situation: Situation, publisher: &Publisher) {
+    let is_news = publisher.status().situation != situation;
     if is_news {
-        publisher.publish(|status| (status.diverging, status.refused) = (diverging, refused));
+        publisher.publish(|status| status.situation = situation);
     }
 }
 
@@ -319,79 +332,4 @@ fn awake_and_well(pace: &Pace) -> bool {
 fn is_unknown(publisher: &Publisher) -> bool {
     let status = publisher.status();
     status.answered_at.is_some() && status.seen.is_none() && status.failed_at.is_none()
-}
-
-/// When the next round is due.
-struct Pace {
-    interval: Duration,
-    due: Instant,
-    awake_at: Instant,
-    began: Instant,
-    pauses: ExponentialBackoff,
-    trouble: Trouble,
-    failing: bool,
-    contacted: bool,
-}
-
-impl Pace {
-    fn new(interval: Duration, start_delay: Duration) -> Self {
-        let now = Instant::now();
-        Self {
-            interval,
-            due: now + start_delay,
-            awake_at: now + start_delay,
-            began: now,
-            pauses: pauses(),
-            trouble: Trouble::default(),
-            failing: false,
-            contacted: false,
-        }
-    }
-
-    /// Whether `ProxySQL` may be asked yet.
-    fn is_awake(&self) -> bool {
-        self.awake_at <= Instant::now()
-    }
-
-    /// News wait for the pause after a failure: a flood of them would otherwise be a flood of connections.
-    fn in_trouble(&self) -> bool {
-        self.failing
-    }
-
-    fn ended(&mut self, outcome: Result<Next, RoundError>) {
-        let now = Instant::now();
-        match outcome {
-            Ok(next) => {
-                if self.trouble.is_over() || !self.contacted {
-                    info!("ProxySQL answers");
-                }
-                self.contacted = true;
-                self.failing = false;
-                self.pauses = pauses();
-                self.due = match next {
-                    Next::Interval => now + self.interval,
-                    Next::At(at) => at.min(now + self.interval),
-                };
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                if self.trouble.is(&reason, now - self.began) {
-                    warn!(%reason, "round failed; trying again");
-                } else {
-                    debug!(%reason, "round failed again");
-                }
-                self.failing = true;
-                self.due = now + self.pauses.next().unwrap_or(LAST_RETRY);
-            }
-        }
-    }
-}
-
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(FIRST_RETRY)
-        .with_max_delay(LAST_RETRY)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }

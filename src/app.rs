@@ -1,16 +1,19 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
+pub mod check;
 mod discovery;
 mod grace;
 pub mod plan;
 mod reload;
 pub mod shutdown;
+pub mod status;
 
 use std::env;
 use std::fs;
 use std::future::{pending, ready};
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -22,13 +25,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::agent::{self, Agent, Core, Live, Mode, Publishing, Reload, Satellite};
-use crate::config::{Config, Loaded, OnSigterm, RunMode, Shutdown};
+use crate::config::{Config, Loaded, OnSigterm, Provenance, RunMode, Shutdown, reference};
 use crate::domain::drain::Limits;
 use crate::domain::health::Policy;
 use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::marker::Marker;
-use crate::edge::{file, http, pods, signals};
+use crate::edge::{file, http, metrics, pods, signals};
 use crate::logging::Handle;
 use crate::state::{self, Command, Mailbox, Publisher};
 
@@ -72,7 +75,7 @@ pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
         .enable_all()
         .build()
         .map_err(AppError::Runtime)
-        .and_then(|runtime| runtime.block_on(run(loaded.config, own_pod, log)));
+        .and_then(|runtime| runtime.block_on(run(loaded, own_pod, log)));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
@@ -86,7 +89,8 @@ pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
 ///
 /// # Errors
 /// See [`AppError`]; the process then ends with 1.
-pub async fn run(config: Config, own_pod: Option<String>, log: Handle) -> Result<(), AppError> {
+pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result<(), AppError> {
+    let Loaded { config, provenance, .. } = loaded;
     let heard = signals::listen().map_err(AppError::Signals)?;
     let listener = match config.run_mode {
         RunMode::Core | RunMode::Satellite => Some(http::bind(&config.api.listen_on()).await?),
@@ -99,20 +103,21 @@ pub async fn run(config: Config, own_pod: Option<String>, log: Handle) -> Result
     let tasks = TaskTracker::new();
 
     let identity = Identity::new(&config, own_pod.clone());
-    let (air, on_air) = watch::channel(on_air(&config));
+    let (air, on_air) = watch::channel(on_air(&config, &provenance, own_pod.clone()));
     let (term, wanted) = watch::channel(config.shutdown.on_sigterm);
     let on_term = on_term(wanted, identity.clone());
     let policy = {
         let on_air = on_air.clone();
         move || on_air.borrow().policy
     };
+    let metrics = metrics::renderer(state.clone(), config.run_mode.as_str(), policy.clone());
     let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, stop.clone()));
     if let Some(path) = config.core.config_file.clone().filter(|_| config.run_mode == RunMode::Core) {
         tasks.spawn(file::follow(path, state.clone(), stop.clone()));
     }
-    let reload: Reload = Box::new(reload::reload(config.clone(), log, air, term));
+    let reload: Reload = Box::new(reload::reload(config.clone(), provenance, log, air, term));
     let serving = listener.map(|listener| {
-        let routes = http::routes(state.clone(), on_air);
+        let routes = http::routes(state.clone(), on_air, Box::new(metrics));
         let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
         let said = grace::check(state.clone(), config.shutdown.clone(), identity);
         let until = stop.clone();
@@ -183,8 +188,16 @@ fn live(config: &Config) -> Live {
 }
 
 /// What the HTTP server takes over at a reload, and begins with.
-fn on_air(config: &Config) -> http::Settings {
+fn on_air(config: &Config, provenance: &Provenance, pod: Option<String>) -> http::Settings {
+    let settings = reference::settings(config, provenance);
+    let told = http::Told {
+        mode: config.run_mode.as_str(),
+        pod,
+        proxysql: config.proxysql.address.to_string(),
+        configuration: settings.map(|(key, value, source)| http::Setting { key: key.name, value, source }).collect(),
+    };
     http::Settings {
+        told: Arc::new(told),
         policy: policy(config),
         refresh: config.health.refresh,
         token_file: config.api.token_file.clone(),

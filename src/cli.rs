@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use crate::config::keys::{self, KEYS, Key};
-use crate::config::{ConfigError, ConfigErrors, Kind, Loaded, Origin, Sources, load, reference};
+use crate::config::{Address, ConfigError, ConfigErrors, Kind, Loaded, Origin, RunMode, Sources, load, reference};
 
 /// What the process is asked to do.
 #[derive(Debug)]
@@ -18,16 +18,35 @@ pub enum Invocation {
     Shutdown(Box<Loaded>),
     /// Print what publishing would change; as JSON or not.
     Plan(Box<Loaded>, bool),
+    /// Print how an agent is.
+    Status(Box<Loaded>, Wanted),
+    /// Say that this configuration is good, and what deserves a warning.
+    Check(Box<Loaded>),
     /// Print this configuration to standard output and end.
     ShowConfig(String),
     /// Print this help, or this version, to standard output and end.
     Help(String),
 }
 
+/// What the sub-command `status` was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where the agent's HTTP port is, if not where this configuration has it.
+    pub address: Option<Address>,
+    /// As JSON.
+    pub json: bool,
+    /// Again and again.
+    pub watch: bool,
+}
+
 const SHOW_CONFIG: &str = "show-config";
 const SHUTDOWN: &str = "shutdown";
 const PLAN: &str = "plan";
 const JSON: &str = "json";
+const STATUS: &str = "status";
+const ADDRESS: &str = "address";
+const WATCH: &str = "watch";
+const CHECK: &str = "check";
 
 /// Width of a terminal that everybody has.
 const COLUMNS: usize = 80;
@@ -47,7 +66,28 @@ pub fn command() -> Command {
         .override_usage(
             "proxysql-agent --run_mode=<core|satellite|dump> [--KEY=VALUE]...\n       \
              proxysql-agent shutdown [--KEY=VALUE]...\n       \
-             proxysql-agent plan [--json] [--KEY=VALUE]...",
+             proxysql-agent plan [--json] [--KEY=VALUE]...\n       \
+             proxysql-agent status [--address=HOST:PORT] [--json] [--watch]\n       \
+             proxysql-agent check [--KEY=VALUE]...",
+        )
+        .subcommand(
+            Command::new(STATUS)
+                .about("Print how an agent is; exit 0 if all is well, 1 if not, 4 if nobody answers")
+                .override_usage("proxysql-agent status [--address=HOST:PORT] [--json] [--watch] [--KEY=VALUE]...")
+                .arg(
+                    Arg::new(ADDRESS)
+                        .long(ADDRESS)
+                        .value_name("host:port")
+                        .value_parser(OsStringValueParser::new())
+                        .help("Where its HTTP port is [default: api.address and api.port]"),
+                )
+                .arg(switch(Arg::new(JSON).long(JSON).help("Print it as JSON")))
+                .arg(switch(Arg::new(WATCH).long(WATCH).help("Print it again every two seconds"))),
+        )
+        .subcommand(
+            Command::new(CHECK)
+                .about("Check the configuration and contact nobody; exit 2 if it is wrong")
+                .override_usage("proxysql-agent check [--KEY=VALUE]..."),
         )
         .subcommand(
             Command::new(PLAN)
@@ -129,17 +169,35 @@ pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources
         }
         given => given.flatten().unwrap_or(false),
     };
+    let asked = matches.subcommand();
+    let is_on = |name: &str| {
+        let value = asked.and_then(|(_, matches)| matches.get_one::<OsString>(name));
+        value.is_some_and(|value| value.to_str().and_then(truth).unwrap_or(true))
+    };
+    let mut wanted = Wanted::default();
+    if let Some((STATUS, matches)) = asked {
+        // It is the same for each, and whoever asks from afar has no mode.
+        sources.run_mode = Some(RunMode::Core);
+        wanted = Wanted { address: None, json: is_on(JSON), watch: is_on(WATCH) };
+        match matches.get_one::<OsString>(ADDRESS).map(|text| text.to_string_lossy().parse()) {
+            Some(Err(form)) => {
+                errors.push(ConfigError::new(Origin::Flag(format!("--{ADDRESS}")), format!("expected {form}")));
+            }
+            address => wanted.address = address.and_then(Result::ok),
+        }
+    }
     match load(&sources) {
         Ok(loaded) if errors.is_empty() && show => Ok(Invocation::ShowConfig(reference::effective(&loaded))),
-        Ok(loaded) if errors.is_empty() && matches.subcommand_name() == Some(SHUTDOWN) => {
-            Ok(Invocation::Shutdown(Box::new(loaded)))
+        Ok(loaded) if errors.is_empty() => {
+            let loaded = Box::new(loaded);
+            Ok(match asked.map(|(name, _)| name) {
+                Some(SHUTDOWN) => Invocation::Shutdown(loaded),
+                Some(PLAN) => Invocation::Plan(loaded, is_on(JSON)),
+                Some(STATUS) => Invocation::Status(loaded, wanted),
+                Some(CHECK) => Invocation::Check(loaded),
+                _ => Invocation::Run(loaded),
+            })
         }
-        Ok(loaded) if errors.is_empty() && matches.subcommand_name() == Some(PLAN) => {
-            let json = matches.subcommand_matches(PLAN).and_then(|plan| plan.get_one::<OsString>(JSON));
-            let json = json.is_some_and(|value| value.to_str().and_then(truth).unwrap_or(true));
-            Ok(Invocation::Plan(Box::new(loaded), json))
-        }
-        Ok(loaded) if errors.is_empty() => Ok(Invocation::Run(Box::new(loaded))),
         Ok(_) => Err(ConfigErrors(errors)),
         Err(ConfigErrors(more)) => {
             // A flag without its value is one mistake, not two.
@@ -213,7 +271,12 @@ fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, bool) {
         let problem = format!("{} has no value, expected {}", key.name, key.kind.expected());
         return (ConfigError::new(Origin::Flag(name.to_owned()), problem), false);
     }
-    let names = KEYS.iter().map(|key| key.name).chain([SHOW_CONFIG, "help", "version"]);
+    let of_status = args[..at].iter().any(|arg| arg == STATUS);
+    if of_status && name.strip_prefix("--") == Some(ADDRESS) {
+        return (ConfigError::new(Origin::Flag(name.to_owned()), "address has no value, expected host:port"), false);
+    }
+    let own = of_status.then_some([ADDRESS, JSON, WATCH]).into_iter().flatten();
+    let names = KEYS.iter().map(|key| key.name).chain([SHOW_CONFIG, "help", "version"]).chain(own);
     let near = keys::nearest(name.trim_start_matches('-'), names);
     let hint = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
     let is_word = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || "._-".contains(c));
@@ -251,8 +314,7 @@ mod tests {
     #[test]
     fn flags_reach_a_sub_command() {
         let args = ["proxysql-agent", "status", "--api.port=9", "--log.probes"].map(OsString::from);
-        let command = command().subcommand(Command::new("status"));
-        let Outcome::Matches(matches, errors) = read(&command, args.into()) else { panic!("no matches") };
+        let Outcome::Matches(matches, errors) = read(&command(), args.into()) else { panic!("no matches") };
         assert_eq!(errors, []);
         assert_eq!(matches.subcommand_name(), Some("status"));
         assert_eq!(matches.get_one::<OsString>("api.port"), Some(&"9".into()));

@@ -19,5 +19,8 @@ pub mod observation;
 pub mod publish;
 pub mod resolution;
 pub mod roster;
+pub mod situation;
 pub mod statement;
+pub mod tally;
 pub mod trouble;
+pub mod unlock;

@@ -7,5 +7,6 @@ pub mod file;
 pub mod http;
 pub mod local;
 pub mod marker;
+pub mod metrics;
 pub mod pods;
 pub mod signals;

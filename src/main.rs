@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         }
         Ok(Invocation::Plan(loaded, json)) => app::plan::main(&loaded, json),
         Ok(Invocation::Shutdown(loaded)) => app::shutdown::main(&loaded),
+        Ok(Invocation::Status(loaded, wanted)) => app::status::main(&loaded, &wanted),
+        Ok(Invocation::Check(loaded)) => app::check::main(&loaded),
         Ok(Invocation::ShowConfig(text) | Invocation::Help(text)) => {
             // A reader that closed the pipe has read enough.
             let _ = io::stdout().write_all(text.as_bytes());

@@ -6,8 +6,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
 use crate::domain::drain::{Progress, Stage};
-use crate::domain::drift::{Class, Subject};
 use crate::domain::health::{Contact, Known, Snapshot};
+use crate::domain::observation::Observation;
+use crate::domain::situation::Situation;
+use crate::domain::tally::Tally;
 
 /// Commands on their way. A full box means that the same is under way already.
 const MAILBOX: usize = 16;
@@ -58,10 +60,12 @@ pub struct Status {
     pub drain: Option<Progress>,
     /// How many drains have ended, in whatever way.
     pub drains_ended: u64,
-    /// Where this node and its peers differ for longer than a pull takes.
-    pub diverging: Vec<(Subject, Class)>,
-    /// Why the configuration file is not published, if it is not.
-    pub refused: Option<String>,
+    /// The last observation of a round, and when it was answered.
+    pub observed: Option<(Observation, Instant)>,
+    /// How the last round left things.
+    pub situation: Situation,
+    /// What was counted since the agent started.
+    pub tally: Tally,
 }
 
 impl Status {

@@ -8,21 +8,29 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::Proxysql;
-use super::Shown;
 use super::peers::Peers;
 use super::publish::{Publisher, Publishing};
-use super::round::{Next, RoundError, SPACING, Spacing, read};
-use crate::domain::drift::{self, Unlock};
+use super::round::{Next, RoundError, SPACING, Spacing, observe, read};
+use super::unlock::{Blocked, load_again, unlock};
+use crate::domain::drift;
 use crate::domain::followers::{Followers, Wanted};
-use crate::domain::generation::Standing;
+use crate::domain::generation::{self, Standing};
 use crate::domain::member::{Member, Members};
 use crate::domain::membership::{self, Listed};
 use crate::domain::observation::{Observation, Peer};
 use crate::domain::roster::Roster;
+use crate::domain::situation::Situation;
 use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::tally::{Count, Guard};
+use crate::domain::unlock::{Turns, Unlock};
 
 /// How long a core waits for its first list of pods before it publishes without knowing who else there is.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a core that is to publish waits for those of older generations to know of it, and for itself to hear of a member that
+/// somebody else has listed.
+const HEARING: Duration = Duration::from_secs(10);
+/// Between two looks at whether they do.
+const LISTEN_AGAIN: Duration = Duration::from_millis(500);
 
 /// What a core's agent remembers between rounds; `ProxySQL` holds the rest.
 #[derive(Debug)]
@@ -40,8 +48,14 @@ pub struct Core {
     /// Whether this core publishes, as far as it was said.
     said: Option<Standing>,
     peers: Peers,
-    /// Modules at version 1, and since when this was seen.
-    blocked: BTreeMap<Module, Instant>,
+    /// Modules at version 1.
+    blocked: Blocked,
+    /// Since when it waits for others to know of it, or to know itself what others know.
+    unheard: Option<Instant>,
+    /// Members that somebody else has listed and this core does not know, and when they were last seen.
+    strangers: BTreeMap<Member, Instant>,
+    /// The list of members as it was last found right.
+    listed: Members,
     /// Ties that the last round saw. One that is seen twice is no peer's news on their way.
     tied: BTreeSet<Module>,
     holding: bool,
@@ -64,7 +78,10 @@ impl Core {
             anew: false,
             said: None,
             peers: Peers::new(),
-            blocked: BTreeMap::new(),
+            blocked: Blocked::default(),
+            unheard: None,
+            strangers: BTreeMap::new(),
+            listed: Members::new(),
             tied: BTreeSet::new(),
             holding: false,
             followers: Followers::default(),
@@ -83,9 +100,17 @@ impl Core {
         self.publisher.say_anew();
     }
 
-    /// What the status shows: where the members differ, and why the file is not published.
-    pub(super) fn shows(&self) -> Shown {
-        (self.peers.diverging(), self.publisher.refused())
+    /// What the status shows: how the last round left things.
+    pub(super) fn shows(&self) -> Situation {
+        Situation {
+            diverging: self.peers.diverging(),
+            refused: self.publisher.refused(),
+            desired: self.pods.members(self.port).filter(|members| !members.is_empty()),
+            held: self.holding,
+            generation: Some(self.standing()),
+            following: None,
+            discovery: Some(self.roster.borrow().discovery()),
+        }
     }
 
     /// Ends when the pods have changed.
@@ -111,24 +136,64 @@ impl Core {
             self.publisher.anew();
             self.anew = false;
         }
-        self.note_blocked(&seen);
+        let standing = self.standing();
+        let turns = self.turns(&standing);
+        self.blocked.note(&seen, turns.own.as_ref());
+        self.note_strangers(&seen, &turns);
         let due = seen.unpublished();
         let mut again = Next::Interval;
-        let standing = self.standing();
-        if !due.is_empty() && self.publishes(&standing) {
-            again = {
-                let unchanged = || !self.roster.has_changed().unwrap_or(false);
-                let own = self.own_row();
-                let unlock = |module| self.unlock_of(module, &seen, own.as_ref());
-                let decided: BTreeMap<Module, Unlock> = due.iter().map(|module| (*module, unlock(*module))).collect();
-                let unlock = |module| decided.get(&module).copied().unwrap_or(Unlock::Wait);
-                self.publisher.publish(&due, &seen, &mut self.spacing, unchanged, unlock, admin).await?
-            };
-            seen = self.observe(admin).await?;
+        if matches!(standing, Standing::Older { .. }) && !due.is_empty() && self.said.as_ref() != Some(&standing) {
+            admin.count(Count::Refusal(Guard::OlderGeneration));
         }
-        let own = self.own_row();
-        let looked = self.peers.look(&seen, own.as_ref(), admin).await?;
-        Ok(again.min(looked).min(self.keep_members(&seen, &standing, admin).await?))
+        if !due.is_empty() && self.publishes(&standing) {
+            if self.is_heard(&seen, &standing, &turns) {
+                let unchanged = || !self.roster.has_changed().unwrap_or(false);
+                let unlocks = (&turns, self.blocked.waits());
+                again = self.publisher.publish(&due, &seen, &mut self.spacing, unchanged, unlocks, admin).await?;
+                seen = self.observe(admin).await?;
+            } else {
+                again = Next::At(Instant::now() + LISTEN_AGAIN);
+            }
+        }
+        let looked = self.peers.look(&seen, turns.own.as_ref());
+        let kept = self.keep_members(&seen, &standing, &turns, admin).await?;
+        self.peers.ask_for_version(admin).await?;
+        Ok(again.min(looked).min(kept))
+    }
+
+    /// Who of the members unlocks what nobody pulls.
+    fn turns(&self, standing: &Standing) -> Turns {
+        let members = self.pods.members(self.port).unwrap_or_default();
+        let older = if let Standing::Newest { older } = standing { older.clone() } else { BTreeSet::new() };
+        Turns { own: self.own(&members).cloned(), members, older }
+    }
+
+    /// Whether everybody knows who is here. A core of an older generation that does not know of this one yet may publish its file
+    /// after this one did. Not for long: who does not answer does not publish either.
+    ///
+    /// Nor does one publish that is itself behind: somebody else has listed a core that this one does not know.
+    fn is_heard(&mut self, seen: &Observation, standing: &Standing, turns: &Turns) -> bool {
+        let older = if let Standing::Newest { older } = standing { older } else { &BTreeSet::new() };
+        let is_heard = generation::is_known_to(seen, turns.own.as_ref(), &turns.members, older);
+        if is_heard && self.strangers.is_empty() {
+            self.unheard = None;
+            return true;
+        }
+        if self.unheard.is_none() {
+            let strangers = self.strangers.keys().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            info!(%strangers, "not publishing the file yet: other cores do not list the same members");
+        }
+        self.unheard.get_or_insert_with(Instant::now).elapsed() >= HEARING && self.strangers.is_empty()
+    }
+
+    /// Takes note of members that somebody else has listed.
+    fn note_strangers(&mut self, seen: &Observation, turns: &Turns) {
+        if !self.listed.is_empty() {
+            let is_known = |member: &Member| turns.members.contains(member) || self.listed.contains(member);
+            let strangers = seen.runtime.iter().filter(|member| !is_known(member)).cloned();
+            self.strangers.extend(strangers.map(|member| (member, Instant::now())));
+        }
+        self.strangers.retain(|member, at| !turns.members.contains(member) && at.elapsed() < HEARING);
     }
 
     /// Makes the pods the list of members, and settles what the members disagree on.
@@ -136,12 +201,25 @@ impl Core {
         &mut self,
         seen: &Observation,
         standing: &Standing,
+        turns: &Turns,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
-        let Some(desired) = self.desired() else { return Ok(Next::Interval) };
+        let was_holding = self.holding;
+        let Some(desired) = self.desired() else {
+            if self.holding && !was_holding {
+                admin.count(Count::Refusal(Guard::EmptyList));
+            }
+            return Ok(Next::Interval);
+        };
 
-        let unlock = self.locked(seen, &desired);
-        let mut plan = membership::plan(&listed(seen, unlock.contains(&Module::ProxysqlServers)), &desired);
+        let decisions = self.decisions(seen, standing, turns);
+        let is_to_load = |module: &Module| decisions.get(module) == Some(&Unlock::Load);
+        let is_blocked = is_to_load(&Module::ProxysqlServers);
+        let listed = Listed { memory: seen.memory.clone(), runtime: seen.runtime.clone(), is_blocked };
+        let mut plan = membership::plan(&listed, &desired);
+        if plan.is_empty() && self.listed != desired {
+            self.listed.clone_from(&desired);
+        }
         let wanted = self.followers.want(seen, &desired);
         let for_followers = plan.is_empty() && wanted == Wanted::Load;
         if for_followers {
@@ -166,8 +244,9 @@ impl Core {
         if wanted == Wanted::LoadLater {
             return Ok(Next::At(Instant::now() + SPACING));
         }
-        let mut unlocked = self.unlock(&unlock, admin).await?;
-        if self.awaits_its_turn(seen, &desired) {
+        let to_load = decisions.keys().copied().filter(is_to_load);
+        let mut unlocked = unlock(to_load, turns, &self.blocked, &mut self.spacing, admin).await?;
+        if decisions.values().any(|decision| *decision == Unlock::Wait) {
             unlocked = unlocked.min(Next::At(Instant::now() + SPACING));
         }
         Ok(unlocked.min(self.end_ties(seen, &desired, standing, admin).await?))
@@ -212,12 +291,12 @@ impl Core {
     async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
         if self.sees_followers {
             match admin.run(&Statement::ObserveWithFollowers).await {
-                Ok(answer) => return read(&answer),
+                Ok(answer) => return read(&answer, admin),
                 Err(error) if error.names_no_such_table() => self.sees_followers = false,
                 Err(error) => return Err(error.into()),
             }
         }
-        read(&admin.run(&Statement::Observe).await?)
+        observe(admin).await
     }
 
     /// The members that the pods make; `None` while they are not known or there are none.
@@ -258,90 +337,29 @@ impl Core {
         let lasting: Vec<Module> = tied.intersection(&self.tied).copied().filter(is_over).collect();
         self.tied = tied;
         for module in &lasting {
-            let plan = in_effect_again(*module);
-            if let Some(at) = self.spacing.wait_for(&plan) {
-                return Ok(Next::At(at));
+            if let Some(later) = load_again(*module, &mut self.spacing, admin).await? {
+                return Ok(later);
             }
-            warn!(%module, "a peer loaded other content in the same second; loading once more");
-            self.spacing.apply(&plan, admin).await?;
+            warn!(%module, "a peer loaded other content in the same second; loaded once more");
         }
         self.tied.retain(|module| !lasting.contains(module));
         let look_again = !self.tied.is_empty() || !lasting.is_empty();
         Ok(if look_again { Next::At(Instant::now() + seen.check_interval.max(SPACING) * 2) } else { Next::Interval })
     }
 
-    /// What to do about a module that is at version 1 here.
-    fn unlock_of(&self, module: Module, seen: &Observation, own: Option<&Member>) -> Unlock {
-        let blocked_for = self.blocked.get(&module).map_or(Duration::ZERO, Instant::elapsed);
-        match (own, self.pods.members(self.port)) {
-            (Some(own), Some(members)) => drift::unlock(seen, own, &members, module, blocked_for),
-            // It does not know the others; they may know it.
-            _ if blocked_for < PATIENCE => Unlock::Wait,
-            _ => Unlock::Load,
-        }
-    }
-
-    /// Takes note of what is at version 1, and since when.
-    fn note_blocked(&mut self, seen: &Observation) {
-        let is_blocked = |module: &Module| seen.own(*module).is_some_and(|own| own.version == 1);
-        self.blocked.retain(|module, _| is_blocked(module));
-        for module in Module::all().filter(is_blocked) {
-            self.blocked.entry(module).or_insert_with(Instant::now);
-        }
-    }
-
-    /// The modules that this core has to load once, unchanged, because nobody pulls them from any core.
-    fn locked(&self, seen: &Observation, desired: &Members) -> BTreeSet<Module> {
-        let decisions = self.decisions(seen, desired);
-        decisions.filter(|(_, decision)| *decision == Unlock::Load).map(|(module, _)| module).collect()
-    }
-
-    /// Whether a member that was not reached yet, or was before this one, may yet leave something to it.
-    fn awaits_its_turn(&self, seen: &Observation, desired: &Members) -> bool {
-        self.decisions(seen, desired).any(|(_, decision)| decision == Unlock::Wait)
-    }
-
-    fn decisions(&self, seen: &Observation, desired: &Members) -> impl Iterator<Item = (Module, Unlock)> {
-        let own = self.own(desired);
-        // What the file was not yet found to say is not meant to spread.
-        let settled = |module: &Module| *module == Module::ProxysqlServers || seen.published.contains_key(module);
-        let blocked: Vec<Module> = self.blocked.keys().copied().filter(settled).filter(|_| own.is_some()).collect();
-        blocked.into_iter().map(move |module| (module, self.unlock_of(module, seen, own)))
-    }
-
-    async fn unlock<P: Proxysql>(&mut self, modules: &BTreeSet<Module>, admin: &mut P) -> Result<Next, RoundError> {
-        let mut next = Next::Interval;
-        for module in modules.iter().filter(|module| **module != Module::ProxysqlServers) {
-            let plan = in_effect_again(*module);
-            if let Some(at) = self.spacing.wait_for(&plan) {
-                next = next.min(Next::At(at));
-                continue;
-            }
-            self.spacing.apply(&plan, admin).await?;
-            info!(%module, "loaded once, unchanged: at version 1 no node would pull it");
-        }
-        Ok(next)
+    /// What to do about each module that is at version 1 here and is meant to spread. The list of members may be loaded by anybody; the
+    /// others by none of an older generation, and not before the file was found in effect.
+    fn decisions(&self, seen: &Observation, standing: &Standing, turns: &Turns) -> BTreeMap<Module, Unlock> {
+        let publishes = matches!(standing, Standing::Newest { .. } | Standing::Unknown);
+        let is_meant =
+            |module: &Module| *module == Module::ProxysqlServers || (publishes && seen.published.contains_key(module));
+        let blocked = self.blocked.modules().filter(is_meant).filter(|_| turns.own.is_some());
+        blocked.map(|module| (module, turns.of(seen, module, self.blocked.waited(module)))).collect()
     }
 
     fn own<'a>(&self, desired: &'a Members) -> Option<&'a Member> {
         desired.iter().find(|member| Some(&member.comment) == self.own_pod.as_ref())
     }
-
-    fn own_row(&self) -> Option<Member> {
-        let members = self.pods.members(self.port)?;
-        self.own(&members).cloned()
-    }
-}
-
-/// Loads what is in effect, not what somebody is editing. The list of members is right in memory.
-fn in_effect_again(module: Module) -> Plan {
-    let plan = Plan::default();
-    let plan = if module == Module::ProxysqlServers { plan } else { plan.then(Statement::SaveToMemory(module)) };
-    plan.then(Statement::LoadToRuntime(module))
-}
-
-fn listed(seen: &Observation, unlock: bool) -> Listed {
-    Listed { memory: seen.memory.clone(), runtime: seen.runtime.clone(), is_blocked: unlock }
 }
 
 fn say_change(runtime: &Members, desired: &Members, plan: &Plan) {

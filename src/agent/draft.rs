@@ -6,8 +6,9 @@ use super::Proxysql;
 use crate::domain::observation::Checksum;
 use crate::domain::publish::{self, Candidate, Credentials, Difference, Judgement};
 use crate::domain::statement::comparison::Column;
-use crate::domain::statement::{Module, Shape, Statement, Table};
-use crate::edge::admin::AdminError;
+use crate::domain::statement::{Module, Shape, Statement, Table, Worker};
+use crate::domain::tally::{Count, Guard};
+use crate::edge::admin::{AdminError, Answer};
 
 /// A module as the file has it, now in memory.
 pub(super) struct Draft {
@@ -27,30 +28,53 @@ pub(super) async fn objection<P: Proxysql>(
     admin: &mut P,
 ) -> Result<Option<String>, AdminError> {
     if let Judgement::Refuse(reason) = publish::judge(module, &draft.candidate, allow_empty) {
+        admin.count(Count::Refusal(Guard::WouldEmpty));
         return Ok(Some(reason));
     }
     if module != Module::AdminVariables {
         return Ok(None);
     }
     let (username, password) = admin.login();
-    Ok(credentials(admin).await?.lockout(&username, password.as_deref()))
+    let lockout = credentials(admin).await?.lockout(&username, password.as_deref());
+    if lockout.is_some() {
+        admin.count(Count::Refusal(Guard::Lockout));
+    }
+    Ok(lockout)
 }
 
-/// Takes memory for this process alone, among those of the agent. Whether it is its own now; a claim outlives who made it by a minute.
-pub(super) async fn claim<P: Proxysql>(admin: &mut P) -> Result<bool, AdminError> {
-    const STALE: i64 = 60;
-    match admin.run(&Statement::Claim).await {
-        Ok(_) => return Ok(true),
-        Err(error) if error.says_it_exists() => {}
-        Err(error) => return Err(error),
+/// For how long a claim of somebody else holds, in seconds: he may have ended without giving it back.
+const STALE: i64 = 60;
+
+/// Takes memory for this process alone, among those of the agent. Whether it is its own now. An agent takes over what an agent has
+/// claimed: its predecessor, or itself before the connection broke.
+pub(super) async fn claim<P: Proxysql>(worker: Worker, admin: &mut P) -> Result<bool, AdminError> {
+    if is_claimed(admin.run(&Statement::Claim(worker)).await)? {
+        return Ok(true);
     }
-    let age = admin.run(&Statement::ClaimAge).await?.rows.into_iter().flatten().next();
-    if age.and_then(|age| age.parse().ok()).is_some_and(|age: i64| (0..STALE).contains(&age)) {
+    let held = match admin.run(&Statement::ClaimAge).await {
+        Ok(answer) => answer.rows.into_iter().next(),
+        // Given back in this moment, or of an older agent, which did not say whose it was.
+        Err(error) if error.is_refusal() => None,
+        Err(error) => return Err(error),
+    };
+    let holds = held.is_some_and(|row| {
+        let column = |i: usize| row.get(i).map(String::as_str).unwrap_or_default();
+        let is_own = worker == Worker::Agent && column(1) == worker.as_str();
+        !is_own && column(0).parse().is_ok_and(|age: i64| (0..STALE).contains(&age))
+    });
+    if holds {
         return Ok(false);
     }
-    admin.run(&Statement::Release).await?;
-    admin.run(&Statement::Claim).await?;
-    Ok(true)
+    release(admin).await?;
+    is_claimed(admin.run(&Statement::Claim(worker)).await)
+}
+
+fn is_claimed(answer: Result<Answer, AdminError>) -> Result<bool, AdminError> {
+    match answer {
+        Ok(_) => Ok(true),
+        Err(error) if error.says_it_exists() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Others may have it.

@@ -15,7 +15,7 @@ use crate::domain::statement::Statement;
 use crate::edge::admin::AdminError;
 use crate::state::{Command, Publisher};
 
-impl<P: Proxysql + Send> Agent<P> {
+impl<P: Proxysql + Send + Sync> Agent<P> {
     /// Goes the way down to its end, or back where it is cancelled; the stage that it ends in.
     pub(super) async fn go_down(&mut self) -> Stage {
         let Self { line, settings, marker, mailbox, publisher, health, .. } = self;
@@ -123,6 +123,9 @@ impl Books<'_> {
         }
         self.publisher.publish(|status| {
             status.stage = stage;
+            if let Some(report) = &report {
+                status.tally.drained(report);
+            }
             status.drain = report;
             status.drains_ended += 1;
         });
@@ -143,7 +146,7 @@ fn before(snapshot: &Snapshot) -> Before {
     }
 }
 
-async fn perform<P: Proxysql + Send>(
+async fn perform<P: Proxysql + Send + Sync>(
     effect: Effect,
     line: &mut Line<P>,
     health: &mut Health,
@@ -211,7 +214,7 @@ async fn perform<P: Proxysql + Send>(
     }
 }
 
-async fn command<P: Proxysql + Send>(line: &mut Line<P>, statement: Statement) -> Input {
+async fn command<P: Proxysql + Send + Sync>(line: &mut Line<P>, statement: Statement) -> Input {
     match line.run(&statement).await {
         Ok(_) => Input::Answered,
         Err(error) => {

@@ -1,13 +1,17 @@
 //! The line to `ProxySQL`, with a record of how it answers.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::Proxysql;
+use crate::domain::observation::Observation;
 use crate::domain::statement::Statement;
+use crate::domain::tally::{Class, Count};
 use crate::edge::admin::{AdminError, Answer};
 use crate::state::Publisher;
 
-/// The admin port, whoever asks it: every statement tells the status whether `ProxySQL` is silent.
+/// The admin port, whoever asks it: every statement tells the status whether `ProxySQL` is silent, and is counted.
 #[derive(Debug)]
 pub(super) struct Line<P> {
     admin: P,
@@ -20,30 +24,53 @@ impl<P> Line<P> {
     }
 }
 
-impl<P: Proxysql + Send> Proxysql for Line<P> {
+impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
     async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
-        self.publisher.note(|status| status.asks(Instant::now()));
+        let began = Instant::now();
+        self.publisher.note(|status| status.asks(began));
         let outcome = self.admin.run(statement).await;
-        self.publisher.note(|status| match &outcome {
-            Ok(_) | Err(AdminError::Refused { .. }) => status.answers(Instant::now()),
-            Err(error) => {
-                status.gone = error.is_gone();
-                status.trouble = Some(error.to_string());
+        let connections = self.admin.connections();
+        self.publisher.note(|status| {
+            let now = Instant::now();
+            match &outcome {
+                Ok(_) | Err(AdminError::Refused { .. }) => status.answers(now),
+                Err(error) => {
+                    status.gone = error.is_gone();
+                    status.trouble = Some(error.to_string());
+                }
+            }
+            let failure = outcome.as_ref().err().map(AdminError::failure);
+            status.tally.statement(statement.class(), now - began, failure);
+            status.tally.connections = connections;
+            if let (None, Some(module)) = (failure, statement.loads()) {
+                status.tally.count(Count::Load(module));
             }
         });
         outcome
     }
 
-    fn ask_peer(
-        &self,
-        host: &str,
-        port: u16,
-        statements: &[Statement],
-    ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send {
-        self.admin.ask_peer(host, port, statements)
+    async fn ask_peer(&self, host: &str, port: u16, statements: &[Statement]) -> Result<Vec<Answer>, AdminError> {
+        let began = Instant::now();
+        let outcome = self.admin.ask_peer(host, port, statements).await;
+        let took: Duration = began.elapsed();
+        let failure = outcome.as_ref().err().map(AdminError::failure);
+        self.publisher.note(|status| status.tally.statement(Class::Peer, took, failure));
+        outcome
     }
 
     fn login(&self) -> (String, Option<String>) {
         self.admin.login()
+    }
+
+    fn connections(&self) -> u64 {
+        self.admin.connections()
+    }
+
+    fn count(&self, what: Count) {
+        self.publisher.note(|status| status.tally.count(what));
+    }
+
+    fn saw(&self, seen: &Observation) {
+        self.publisher.note(|status| status.observed = Some((seen.clone(), Instant::now())));
     }
 }

@@ -1,20 +1,22 @@
 //! What both modes do about divergence: look at every module of every peer, and say once what lasts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
 use super::Proxysql;
 use super::round::{Next, RoundError};
-use crate::domain::drift::{self, Class, Divergences, Subject, Watch};
+use crate::domain::drift::{self, Class, Subject, Watch};
 use crate::domain::member::Member;
 use crate::domain::observation::Observation;
 use crate::domain::statement::Statement;
 
-/// How often a peer that does not answer the checks is asked for its release.
+/// How often, at most, a peer that does not answer the checks is asked for its release.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
+/// Bound of that question, connection and login included. The agent does nothing else meanwhile.
+const ASK_FOR: Duration = Duration::from_secs(1);
 /// The least time between two looks while something may pass by itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -26,24 +28,31 @@ pub(super) struct Peers {
     /// Releases of peers that do not answer the checks, and when they were asked for.
     versions: BTreeMap<(String, u16), (Option<String>, Instant)>,
     own_version: Option<String>,
+    /// Peers that do not answer the checks, as of the last look.
+    silent: BTreeSet<(String, u16)>,
 }
 
 impl Peers {
     pub(super) fn new() -> Self {
-        Self { began: Instant::now(), watch: Watch::default(), versions: BTreeMap::new(), own_version: None }
+        Self {
+            began: Instant::now(),
+            watch: Watch::default(),
+            versions: BTreeMap::new(),
+            own_version: None,
+            silent: BTreeSet::new(),
+        }
     }
 
     /// Looks at every module of every peer. `own` is this node's own row, if it is listed.
-    pub(super) async fn look<P: Proxysql>(
-        &mut self,
-        seen: &Observation,
-        own: Option<&Member>,
-        admin: &mut P,
-    ) -> Result<Next, RoundError> {
-        let mut found = self.classify(seen, own);
-        if self.ask_for_versions(&found, admin).await? {
-            found = self.classify(seen, own);
-        }
+    pub(super) fn look(&mut self, seen: &Observation, own: Option<&Member>) -> Next {
+        let known = self.versions.iter().filter_map(|(peer, (version, _))| Some((peer.clone(), version.clone()?)));
+        let found = drift::classify(seen, own, &known.collect(), self.own_version.as_deref());
+        let silent = |(subject, class): (&Subject, &Class)| {
+            let is_silent = matches!(class, Class::Unreachable | Class::OtherVersion(_));
+            subject.peer.clone().filter(|_| is_silent)
+        };
+        self.silent = found.iter().filter_map(silent).collect();
+        self.versions.retain(|peer, _| self.silent.contains(peer));
         let news = self.watch.look(&found, seen.check_interval, self.began.elapsed());
         for (subject, class) in &news.begun {
             say(subject, class);
@@ -53,7 +62,7 @@ impl Peers {
             info!(peer, module, was = class.name(), "no longer diverging");
         }
         let soon = Instant::now() + seen.check_interval.max(LOOK_AGAIN);
-        Ok(if news.unsettled { Next::At(soon) } else { Next::Interval })
+        if news.unsettled { Next::At(soon) } else { Next::Interval }
     }
 
     /// Where this node and its peers differ for longer than a pull takes.
@@ -61,40 +70,31 @@ impl Peers {
         self.watch.lasting().map(|(subject, class)| (subject.clone(), class.clone())).collect()
     }
 
-    fn classify(&self, seen: &Observation, own: Option<&Member>) -> Divergences {
-        let known = self.versions.iter().filter_map(|(peer, (version, _))| Some((peer.clone(), version.clone()?)));
-        drift::classify(seen, own, &known.collect(), self.own_version.as_deref())
-    }
-
-    /// Asks peers that do not answer the checks for their release: `ProxySQL` refuses to compare itself with another one, and shows
-    /// that peer like one that is not there. Whether anybody was asked.
-    async fn ask_for_versions<P: Proxysql>(&mut self, found: &Divergences, admin: &mut P) -> Result<bool, RoundError> {
-        let silent: Vec<&(String, u16)> = found
-            .iter()
-            .filter(|(_, class)| matches!(class, Class::Unreachable | Class::OtherVersion(_)))
-            .filter_map(|(subject, _)| subject.peer.as_ref())
-            .collect();
-        self.versions.retain(|peer, _| silent.contains(&peer));
-        let mut asked = false;
-        for peer in silent {
-            if self.versions.get(peer).is_some_and(|(_, at)| at.elapsed() < ASK_AGAIN) {
-                continue;
-            }
-            if self.own_version.is_none() {
-                let answer = admin.run(&Statement::Version).await?;
-                self.own_version = answer.rows.into_iter().flatten().next();
-            }
-            let version = match admin.ask_peer(&peer.0, peer.1, &[Statement::Version]).await {
-                Ok(answers) => answers.into_iter().flat_map(|answer| answer.rows).flatten().next(),
-                Err(error) => {
-                    debug!(peer = %address(peer), %error, "the peer does not tell its version");
-                    None
-                }
-            };
-            self.versions.insert(peer.clone(), (version, Instant::now()));
-            asked = true;
+    /// Asks one of the peers that do not answer the checks for its release: `ProxySQL` refuses to compare itself with another one, and
+    /// shows that peer like one that is not there.
+    ///
+    /// This is the last thing that a round does, for one peer in each, so that dead ones delay nothing by more than that. Whatever comes
+    /// of it, the peer is left alone for [`ASK_AGAIN`].
+    pub(super) async fn ask_for_version<P: Proxysql>(&mut self, admin: &mut P) -> Result<(), RoundError> {
+        let is_due = |peer: &&(String, u16)| self.versions.get(*peer).is_none_or(|(_, at)| at.elapsed() >= ASK_AGAIN);
+        let Some(peer) = self.silent.iter().find(is_due).cloned() else { return Ok(()) };
+        if self.own_version.is_none() {
+            let answer = admin.run(&Statement::Version).await?;
+            self.own_version = answer.rows.into_iter().flatten().next();
         }
-        Ok(asked)
+        let version = match timeout(ASK_FOR, admin.ask_peer(&peer.0, peer.1, &[Statement::Version])).await {
+            Ok(Ok(answers)) => answers.into_iter().flat_map(|answer| answer.rows).flatten().next(),
+            Ok(Err(error)) => {
+                debug!(peer = %address(&peer), %error, "the peer does not tell its version");
+                None
+            }
+            Err(_) => {
+                debug!(peer = %address(&peer), "the peer does not tell its version in time");
+                None
+            }
+        };
+        self.versions.insert(peer, (version, Instant::now()));
+        Ok(())
     }
 }
 

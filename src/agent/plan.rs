@@ -1,14 +1,22 @@
 //! What publishing would change now, found out without changing anything for good: `ProxySQL` reads its file into memory, compares,
 //! and has its memory back as it was, what somebody was editing in it included.
 
+use std::time::Duration;
+
 use serde::Serialize;
+use tokio::time::{Instant, sleep};
 
 use super::Proxysql;
 use super::draft::{claim, columns, draft, objection, release};
 use super::publish::Publishing;
 use crate::domain::publish::{self, Candidate, Difference, Judgement};
-use crate::domain::statement::{Module, Statement, Table};
+use crate::domain::statement::{Module, Statement, Table, Worker};
 use crate::edge::admin::AdminError;
+
+/// How long a plan waits for others to be through with memory.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +25,7 @@ pub enum PlanError {
     #[error(transparent)]
     Admin(#[from] AdminError),
     /// The agent publishes at this moment, or another plan is made.
-    #[error("something else is being published or planned at this moment; try again")]
+    #[error("something else has been published or planned for {} s; try again", PATIENCE.as_secs())]
     Busy,
 }
 
@@ -67,10 +75,17 @@ impl Report {
     }
 }
 
-/// Plans every module.
+/// Plans every module, once nobody else works on memory: an agent that publishes is through with that in a moment.
+///
+/// # Errors
+/// See [`PlanError`].
 pub async fn plan<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result<Report, PlanError> {
-    if !claim(admin).await? {
-        return Err(PlanError::Busy);
+    let began = Instant::now();
+    while !claim(Worker::Plan, admin).await? {
+        if began.elapsed() >= PATIENCE {
+            return Err(PlanError::Busy);
+        }
+        sleep(TRY_AGAIN).await;
     }
     let planned = all(publishing, admin).await;
     release(admin).await?;

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Proxysql;
 use super::draft::{Draft, claim, compare, count, draft, mark, objection, put_back, release, standing};
-use super::round::{Next, RoundError, SPACING, Spacing};
-use crate::domain::drift::Unlock;
+use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::observation::{Checksum, Observation};
 use crate::domain::publish::{self, Candidate, Change, Difference, Judgement};
-use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::statement::{Module, Plan, Statement, Worker};
+use crate::domain::tally::{Count, Guard};
 use crate::domain::trouble::Trouble;
+use crate::domain::unlock::{Turns, Unlock};
 use crate::edge::admin::AdminError;
 
 /// What publishing goes by.
@@ -53,6 +55,9 @@ pub(super) struct Publisher {
     /// What still differed after a load: `ProxySQL` shows it otherwise than it was told, and would after any number of loads.
     kept: BTreeMap<Module, BTreeSet<Difference>>,
 }
+
+/// Who unlocks what nobody pulls, and for how long each module has been so.
+pub(super) type Unlocks<'a> = (&'a Turns, BTreeMap<Module, Duration>);
 
 /// How it went with one module.
 #[derive(Debug)]
@@ -109,13 +114,13 @@ impl Publisher {
         seen: &Observation,
         spacing: &mut Spacing,
         may: impl Fn() -> bool,
-        unlock: impl Fn(Module) -> Unlock,
+        unlocks: Unlocks<'_>,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
-        if !claim(admin).await? {
+        if !claim(Worker::Agent, admin).await? {
             return Ok(Next::At(Instant::now() + SPACING));
         }
-        let published = self.each(modules, seen, spacing, may, unlock, admin).await;
+        let published = self.each(modules, seen, spacing, may, unlocks, admin).await;
         // Where the connection is gone, so is who could be kept waiting by it: for a minute.
         let released = release(admin).await;
         let next = published?;
@@ -129,7 +134,7 @@ impl Publisher {
         seen: &Observation,
         spacing: &mut Spacing,
         may: impl Fn() -> bool,
-        unlock: impl Fn(Module) -> Unlock,
+        unlocks: Unlocks<'_>,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
         let (mut next, mut refusals) = (Next::Interval, Vec::new());
@@ -137,19 +142,21 @@ impl Publisher {
             if !may() {
                 return Ok(Next::At(Instant::now()));
             }
-            let outcome = match self.one(*module, seen, unlock(*module), spacing, admin).await {
+            let outcome = match self.one(*module, seen, &unlocks, spacing, admin).await {
                 Ok(outcome) => outcome,
-                Err(error) if error.is_refusal() => {
+                Err(RoundError::Admin(error)) if error.is_refusal() => {
+                    admin.count(Count::Refusal(Guard::Rejected));
                     put_back(*module, admin).await?;
                     Outcome::Refused(error.to_string())
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             };
             match outcome {
                 Outcome::Done => {}
                 Outcome::Later => next = next.min(Next::At(Instant::now() + SPACING)),
                 Outcome::Refused(reason) => refusals.push(format!("{module}: {reason}")),
                 Outcome::Broken(reason) => {
+                    admin.count(Count::Refusal(Guard::BrokenFile));
                     refusals.push(reason);
                     break;
                 }
@@ -173,10 +180,10 @@ impl Publisher {
         &mut self,
         module: Module,
         seen: &Observation,
-        unlock: Unlock,
+        (turns, waits): &Unlocks<'_>,
         spacing: &mut Spacing,
         admin: &mut P,
-    ) -> Result<Outcome, AdminError> {
+    ) -> Result<Outcome, RoundError> {
         let load = Plan::default().then(Statement::LoadToRuntime(module));
         let before = standing(module, admin).await?;
         if self.awaited.get(&module).is_some_and(|(_, at)| at.elapsed() < SPACING) {
@@ -200,7 +207,7 @@ impl Publisher {
         let entries = match admin.run(&Statement::LoadFromConfig(module)).await {
             Ok(answer) => answer.affected,
             Err(error) if error.is_refusal() => return Ok(Outcome::Broken(error.to_string())),
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let has_section = self.publishing.has_section(module);
         let nothing = Candidate { entries, has_section, ..Candidate::default() };
@@ -223,9 +230,14 @@ impl Publisher {
             if module.is_variables() {
                 put_back(module, admin).await?;
             }
+            // By what is the case now: others may have been quicker since this round began.
+            let wait = waits.get(&module).copied().unwrap_or_default();
+            let unlock = match before.version {
+                1 => turns.of(&observe(admin).await?, module, wait),
+                _ => Unlock::Leave,
+            };
             match unlock {
                 Unlock::Leave => {}
-                _ if before.version != 1 => {}
                 Unlock::Wait => return Ok(Outcome::Later),
                 Unlock::Load | Unlock::Overrule => {
                     spacing.apply(&load, admin).await?;
@@ -246,7 +258,7 @@ impl Publisher {
             return Ok(Outcome::Later);
         }
         spacing.apply(&load, admin).await?;
-        self.verify(module, &draft, &before, admin).await
+        Ok(self.verify(module, &draft, &before, admin).await?)
     }
 
     /// The file has no entries of the module.

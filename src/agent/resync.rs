@@ -9,18 +9,19 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Proxysql;
-use super::draft::{columns, put_back, standing};
+use super::draft::{claim, columns, put_back, release, standing};
 use super::round::{Next, RoundError, SPACING, Spacing};
 use crate::domain::drift::{self, Class};
-use crate::domain::observation::{Observation, Peer};
+use crate::domain::observation::{Checksum, Observation, Peer};
 use crate::domain::statement::comparison::Column;
-use crate::domain::statement::{Module, Plan, Statement, Table};
+use crate::domain::statement::{Module, Plan, Statement, Table, Worker};
 use crate::edge::admin::{AdminError, Answer};
 
 /// Rows in one statement.
 const BATCH: usize = 100;
 
-/// The modules of these classes, each with the core to take it from: the one with the newest.
+/// The modules of these classes, each with the core to take it from: the one with the newest. Where that is what this node has, there is
+/// nothing to take: the other cores are the ones that are about to follow. Only what was loaded in the future is loaded again in any case.
 pub(super) fn strayed(seen: &Observation, stray: impl Fn(&Class) -> bool) -> Vec<(Module, &Peer)> {
     let found = drift::classify(seen, None, &BTreeMap::new(), None);
     let modules: BTreeSet<Module> =
@@ -31,9 +32,16 @@ pub(super) fn strayed(seen: &Observation, stray: impl Fn(&Class) -> bool) -> Vec
             found.keys().any(|s| s.module.is_none() && s.peer == Some((peer.hostname.clone(), peer.port)))
         };
         let peers = seen.peers.iter().filter(loaded).filter(|peer| !silent(peer));
-        peers.max_by_key(|peer| peer.modules.get(module.checksum_name()).map(|theirs| theirs.epoch))
+        // Of several loaded in the same second, the one that this node has, if it does: cores settle that among themselves.
+        let is_own = |theirs: &Checksum| seen.own(module).is_some_and(|own| own.checksum == theirs.checksum);
+        peers.max_by_key(|peer| peer.modules.get(module.checksum_name()).map(|theirs| (theirs.epoch, is_own(theirs))))
     };
-    modules.into_iter().filter_map(|module| Some((module, newest(module)?))).collect()
+    let is_to_take = |(module, peer): &(Module, &Peer)| {
+        let theirs = peer.modules.get(module.checksum_name());
+        let both = theirs.zip(seen.own(*module));
+        both.is_some_and(|(theirs, own)| theirs.checksum != own.checksum || own.epoch > seen.clock)
+    };
+    modules.into_iter().filter_map(|module| Some((module, newest(module)?))).filter(is_to_take).collect()
 }
 
 /// Classes of what `ProxySQL` does not pull.
@@ -60,36 +68,53 @@ pub(super) async fn resync<P: Proxysql>(
             next = next.min(Next::At(Instant::now() + SPACING));
             continue;
         }
-        let tables = columns(module, admin).await?;
-        let reads: Vec<Statement> =
-            tables.iter().map(|(table, columns)| Statement::ReadInEffect(*table, columns.clone())).collect();
-        let answers = match admin.ask_peer(&peer.hostname, peer.port, &reads).await {
-            Ok(answers) => answers,
-            Err(reason) => {
-                warn!(%module, core = %peer.hostname, %reason, "cannot read what the core has");
-                continue;
-            }
-        };
-        match write(module, tables, answers, admin).await {
-            Ok(()) => {}
-            Err(AdminError::Refused { statement, code, .. }) => {
-                // Not the text: it may repeat a part of what was written.
-                put_back(module, admin).await?;
-                warn!(%module, core = %peer.hostname, %statement, code, "ProxySQL refuses what the core has");
-                continue;
-            }
-            Err(error) => return Err(error.into()),
+        if !claim(Worker::Agent, admin).await? {
+            next = next.min(Next::At(Instant::now() + SPACING));
+            continue;
         }
-        spacing.apply(&load, admin).await?;
-        let own = standing(module, admin).await?;
-        let same = peer.modules.get(module.checksum_name()).is_some_and(|theirs| theirs.checksum == own.checksum);
-        if same {
-            info!(%module, core = %peer.hostname, "took over what the core has; following it again");
-        } else {
-            warn!(%module, core = %peer.hostname, "took over what the core has in effect, which is not what was loaded there");
-        }
+        let taken = take_over(module, peer, spacing, admin).await;
+        let released = release(admin).await;
+        taken?;
+        released?;
     }
     Ok(next)
+}
+
+async fn take_over<P: Proxysql>(
+    module: Module,
+    peer: &Peer,
+    spacing: &mut Spacing,
+    admin: &mut P,
+) -> Result<(), RoundError> {
+    let tables = columns(module, admin).await?;
+    let reads: Vec<Statement> =
+        tables.iter().map(|(table, columns)| Statement::ReadInEffect(*table, columns.clone())).collect();
+    let answers = match admin.ask_peer(&peer.hostname, peer.port, &reads).await {
+        Ok(answers) => answers,
+        Err(reason) => {
+            warn!(%module, core = %peer.hostname, %reason, "cannot read what the core has");
+            return Ok(());
+        }
+    };
+    match write(module, tables, answers, admin).await {
+        Ok(()) => {}
+        Err(AdminError::Refused { statement, code, .. }) => {
+            // Not the text: it may repeat a part of what was written.
+            put_back(module, admin).await?;
+            warn!(%module, core = %peer.hostname, %statement, code, "ProxySQL refuses what the core has");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    }
+    spacing.apply(&Plan::default().then(Statement::LoadToRuntime(module)), admin).await?;
+    let own = standing(module, admin).await?;
+    let same = peer.modules.get(module.checksum_name()).is_some_and(|theirs| theirs.checksum == own.checksum);
+    if same {
+        info!(%module, core = %peer.hostname, "took over what the core has; following it again");
+    } else {
+        warn!(%module, core = %peer.hostname, "took over what the core has in effect, which is not what was loaded there");
+    }
+    Ok(())
 }
 
 /// Makes a module in memory what was read on a core.

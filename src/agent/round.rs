@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Proxysql;
 use crate::domain::observation::{Observation, Unreadable};
 use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::tally::Count;
 use crate::edge::admin::{AdminError, Answer};
 
 /// The least time between two loads of a module on a node. Epochs count whole seconds: two loads within one of them, with a
@@ -68,6 +69,8 @@ impl Spacing {
             }
             affected.push(admin.run(statement).await?.affected);
         }
+        let module = plan.loads().next().unwrap_or(Module::ProxysqlServers);
+        admin.count(Count::Plan(module));
         // A load that took long must not be followed too closely either.
         for module in plan.loads() {
             self.loaded.insert(module, Instant::now());
@@ -76,12 +79,15 @@ impl Spacing {
     }
 }
 
-/// Types the answer to an observation.
-pub(super) fn read(answer: &Answer) -> Result<Observation, RoundError> {
-    Ok(Observation::read(&answer.rows)?)
+/// Types the answer to an observation, and shows it.
+pub(super) fn read<P: Proxysql>(answer: &Answer, admin: &P) -> Result<Observation, RoundError> {
+    let seen = Observation::read(&answer.rows)?;
+    admin.saw(&seen);
+    Ok(seen)
 }
 
 /// Reads the admin tables.
 pub(super) async fn observe<P: Proxysql>(admin: &mut P) -> Result<Observation, RoundError> {
-    read(&admin.run(&Statement::Observe).await?)
+    let answer = admin.run(&Statement::Observe).await?;
+    read(&answer, admin)
 }

@@ -7,13 +7,13 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Proxysql;
-use super::Shown;
 use super::peers::Peers;
 use super::resync::{is_stray, resync, strayed};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::drift::Class;
 use crate::domain::isolation::{Isolation, Standing};
 use crate::domain::observation::Observation;
+use crate::domain::situation::Situation;
 use crate::domain::statement::{Module, Plan, Statement};
 
 /// A satellite that nobody answers looks again after this long, if its interval is longer.
@@ -58,9 +58,9 @@ impl Satellite {
         self.anew = true;
     }
 
-    /// Where the cores and this node differ.
-    pub(super) fn shows(&self) -> Shown {
-        (self.peers.diverging(), None)
+    /// What the status shows: how the last round left things.
+    pub(super) fn shows(&self) -> Situation {
+        Situation { diverging: self.peers.diverging(), following: self.said, ..Situation::default() }
     }
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
@@ -71,13 +71,16 @@ impl Satellite {
         }
         match standing {
             Standing::Connected => {
-                let looked = self.peers.look(&seen, None, admin).await?;
-                if !self.anew {
-                    return Ok(looked.min(self.untie(&seen, admin).await?));
-                }
-                let next = resync(strayed(&seen, is_stray), &seen, &mut self.spacing, admin).await?;
-                // What could not be loaded yet is tried again.
-                self.anew = next != Next::Interval;
+                let looked = self.peers.look(&seen, None);
+                let next = if self.anew {
+                    let next = resync(strayed(&seen, is_stray), &seen, &mut self.spacing, admin).await?;
+                    // What could not be loaded yet is tried again.
+                    self.anew = next != Next::Interval;
+                    next
+                } else {
+                    self.untie(&seen, admin).await?
+                };
+                self.peers.ask_for_version(admin).await?;
                 Ok(next.min(looked))
             }
             Standing::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),

@@ -37,6 +37,10 @@ struct World {
     /// Answers nothing, as if it was stopped.
     mute: bool,
     latency: Duration,
+    /// Peers of its list that do not answer its checks, nor the agent.
+    dead_peers: u8,
+    /// Whom the agent asked, and when.
+    asked: Vec<(String, Instant)>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -57,12 +61,17 @@ impl Script {
         let number = |number: u64| number.to_string();
         let paused = if world.paused { "true" } else { "false" };
         let rows = match statement {
-            Statement::Observe => vec![
-                row(&["clock", "100"]),
-                row(&["memory", "10.0.0.1", "6032", "0", "core-0"]),
-                row(&["runtime", "10.0.0.1", "6032", "0", "core-0"]),
-                row(&["peer", "10.0.0.1", "6032", "mysql_users", "2", "50", "0xA", "100"]),
-            ],
+            Statement::Observe => {
+                let mut rows = vec![
+                    row(&["clock", "100"]),
+                    row(&["memory", "10.0.0.1", "6032", "0", "core-0"]),
+                    row(&["runtime", "10.0.0.1", "6032", "0", "core-0"]),
+                    row(&["peer", "10.0.0.1", "6032", "mysql_users", "2", "50", "0xA", "100"]),
+                ];
+                let dead = |i: u8| row(&["peer", &format!("10.0.1.{i}"), "6032", "mysql_users", "0", "0", "", "0"]);
+                rows.extend((0..world.dead_peers).map(dead));
+                rows
+            }
             Statement::Health(_) => vec![
                 row(&["users", "1", &number(world.clients), ""]),
                 row(&["backends", "0", "ONLINE", "1"]),
@@ -101,8 +110,9 @@ impl Script {
 }
 
 impl Proxysql for Script {
-    async fn ask_peer(&self, host: &str, port: u16, _: &[Statement]) -> Result<Vec<Answer>, AdminError> {
-        Err(AdminError::Unreachable { address: format!("{host}:{port}"), reason: "refused".into(), refused: true })
+    async fn ask_peer(&self, host: &str, _: u16, _: &[Statement]) -> Result<Vec<Answer>, AdminError> {
+        self.world().asked.push((host.to_owned(), Instant::now()));
+        std::future::pending().await
     }
 
     fn login(&self) -> (String, Option<String>) {
@@ -251,6 +261,43 @@ async fn nothing_is_asked_during_the_start_delay_and_probes_do_not_wait() {
     bench.state.refreshed(s(1)).await;
     assert_eq!((asked.elapsed(), script.world().heard.len()), (Duration::ZERO, 0));
     bench.answers().await;
+}
+
+/// Peers that do not answer are asked for their release: one in a round, each once in half a minute, for a second, and none on the way
+/// down.
+#[tokio::test(start_paused = true)]
+async fn dead_peers_hold_nothing_up() {
+    let script = Script::default();
+    (script.world().dead_peers, script.world().clients, script.world().busy) = (5, 1, 1);
+    let mut bench = Bench::start(script.clone(), settings());
+    bench.answers().await;
+    sleep(s(100)).await;
+    let asked = std::mem::take(&mut script.world().asked);
+    for (i, (host, at)) in asked.iter().enumerate() {
+        if let Some((next, later)) = asked.get(i + 1) {
+            assert!(later.duration_since(*at) >= s(1), "{host} and {next} in one round");
+        }
+        let again = asked[i + 1..].iter().find(|(other, _)| other == host);
+        assert!(again.is_none_or(|(_, later)| later.duration_since(*at) >= s(30)), "{host} again too soon");
+    }
+    let hosts: std::collections::BTreeSet<&String> = asked.iter().map(|(host, _)| host).collect();
+    assert_eq!(hosts.len(), 5, "each had its turn");
+    // A probe waits for the question that is under way, and no longer than for anything else.
+    let asking = async {
+        while script.world().asked.is_empty() {
+            sleep(ms(10)).await;
+        }
+        let began = Instant::now();
+        bench.state.refreshed(s(1)).await;
+        assert!(began.elapsed() <= PROBE_PATIENCE, "{:?}", began.elapsed());
+    };
+    timeout(s(60), asking).await.unwrap();
+    script.world().asked.clear();
+    bench.state.ask(Command::Drain);
+    bench.state.until(|status| status.stage == Stage::Draining).await;
+    bench.state.drained(0).await;
+    bench.agent.join_next().await.unwrap().unwrap();
+    assert!(script.world().asked.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,11 +6,12 @@ use std::process::ExitCode;
 
 use tokio::runtime::Builder;
 
-use super::{live, target};
+use super::{AppError, live, target};
 use crate::agent::{Forecast, ModuleReport, Report, plan};
 use crate::config::Loaded;
 use crate::domain::publish::{Change, Difference};
 use crate::edge::admin::Admin;
+use crate::edge::signals;
 
 /// Publishing would change something.
 const SOMETHING: u8 = 3;
@@ -19,11 +20,16 @@ const SOMETHING: u8 = 3;
 pub fn main(loaded: &Loaded, json: bool) -> ExitCode {
     let publishing = live(&loaded.config).publishing;
     let mut admin = Admin::new(target(&loaded.config));
+    let work = async {
+        // An interrupt would leave the file in ProxySQL's memory. The plan is through in a moment, and all its waits are bounded.
+        let _heard = signals::listen().map_err(|error| AppError::Signals(error).to_string())?;
+        plan(&publishing, &mut admin).await.map_err(|error| error.to_string())
+    };
     let planned = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| error.to_string())
-        .and_then(|runtime| runtime.block_on(plan(&publishing, &mut admin)).map_err(|error| error.to_string()));
+        .map_err(|error| AppError::Runtime(error).to_string())
+        .and_then(|runtime| runtime.block_on(work));
     let report = match planned {
         Ok(report) => report,
         Err(reason) => {

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use super::{live, on_air};
 use crate::agent::Live;
 use crate::cli::{self, Invocation};
-use crate::config::{Config, OnSigterm};
+use crate::config::{Config, OnSigterm, Provenance};
 use crate::edge::http;
 use crate::logging::Handle;
 
@@ -16,6 +16,7 @@ use crate::logging::Handle;
 /// they cannot be read, and everything stays as it is.
 pub(super) fn reload(
     mut current: Config,
+    mut provenance: Provenance,
     log: Handle,
     air: watch::Sender<http::Settings>,
     term: watch::Sender<OnSigterm>,
@@ -25,7 +26,7 @@ pub(super) fn reload(
             Ok(Invocation::Run(loaded)) => loaded,
             Ok(_) => return None,
             Err(errors) => {
-                let reason = errors.to_string().replace('\n', "; ");
+                let reason = errors.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
                 error!(%reason, "cannot reload the configuration; it stays as it is");
                 return None;
             }
@@ -42,7 +43,9 @@ pub(super) fn reload(
             warn!(keys = %change.needs_restart.join(" "), "these keys have changed and wait for a restart of the agent");
         }
         log.set_level(next.log.level);
-        air.send_replace(on_air(&next));
+        provenance = provenance.with_live(&new.provenance);
+        let pod = air.borrow().told.pod.clone();
+        air.send_replace(on_air(&next, &provenance, pod));
         term.send_replace(next.shutdown.on_sigterm);
         let live = live(&next);
         current = next;

@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 
 use super::BEYOND;
 use crate::config::{Config, Loaded};
-use crate::edge::http::{self, Ended};
+use crate::edge::http::{self, Answered};
 
 /// Asks the agent that goes by the same configuration to drain, and waits for the end. Its answer goes to standard output; 0 if the
 /// drain has ended, 1 if it was refused, cancelled or nobody answered.
@@ -16,7 +16,7 @@ pub fn main(loaded: &Loaded) -> ExitCode {
         Builder::new_current_thread().enable_all().build().and_then(|runtime| runtime.block_on(ask(&loaded.config)));
     // Whoever does not read what is written has asked for the exit code only.
     match ended {
-        Ok(Ended { code, body }) => {
+        Ok(Answered { code, body }) => {
             let _ = writeln!(io::stdout(), "{body}");
             if code == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
@@ -27,7 +27,7 @@ pub fn main(loaded: &Loaded) -> ExitCode {
     }
 }
 
-async fn ask(config: &Config) -> io::Result<Ended> {
+async fn ask(config: &Config) -> io::Result<Answered> {
     let patience = config.shutdown.shutdown_timeout + BEYOND;
     let mut last = Err(io::ErrorKind::AddrNotAvailable.into());
     // The agent listens on the first of these that its system has.

@@ -80,6 +80,13 @@ impl Provenance {
     pub fn of(&self, key: &str) -> &Origin {
         self.0.get(key).unwrap_or(&Origin::Default)
     }
+
+    /// Where the values of a running process come from after a reload: those of live keys from `new`.
+    #[must_use]
+    pub fn with_live(&self, new: &Self) -> Self {
+        let of = |key: &Key| if key.live { new } else { self }.of(key.name).clone();
+        Self(keys::KEYS.iter().map(|key| (key.name, of(key))).collect())
+    }
 }
 
 /// A configuration that was read and found good.

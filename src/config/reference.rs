@@ -1,10 +1,11 @@
 //! What people read about the keys: `config.yaml`, the table of the README, the effective configuration.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::keys::{KEYS, Key};
 use super::layers;
-use super::{Kind, Loaded};
+use super::{Config, Kind, Loaded, Provenance};
 
 /// The reference table of the README, in Markdown.
 pub fn markdown() -> String {
@@ -49,19 +50,27 @@ pub fn config_yaml() -> String {
 
 /// The effective configuration as YAML, with the source of each value and secrets masked.
 pub fn effective(loaded: &Loaded) -> String {
-    let values = layers::of(&loaded.config);
+    let settings: BTreeMap<&str, (String, String)> =
+        settings(&loaded.config, &loaded.provenance).map(|(key, value, origin)| (key.name, (value, origin))).collect();
     let mut text = String::new();
     outline(&mut text, |text, key, indent| {
         let (_, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
-        let value = match (key.is_secret(), loaded.config.proxysql.password.is_empty()) {
-            (true, true) => String::new(),
-            _ => layers::text(values.find_ref(key.name)),
-        };
-        let line = format!("{indent}{name}: {}", scalar(key, &value));
-        let origin = loaded.provenance.of(key.name).to_string().replace(char::is_control, "?");
+        let Some((value, origin)) = settings.get(key.name) else { return };
+        let line = format!("{indent}{name}: {}", scalar(key, value));
         let _ = writeln!(text, "{line:<50} # {origin}");
     });
     text
+}
+
+/// Every key with its value as one would write it, secrets masked, and where that comes from.
+pub fn settings(config: &Config, provenance: &Provenance) -> impl Iterator<Item = (&'static Key, String, String)> {
+    let values = layers::of(config);
+    let has_password = !config.proxysql.password.is_empty();
+    KEYS.iter().map(move |key| {
+        let shown = !key.is_secret() || has_password;
+        let value = if shown { layers::text(values.find_ref(key.name)) } else { String::new() };
+        (key, value, provenance.of(key.name).to_string().replace(char::is_control, "?"))
+    })
 }
 
 /// Walks over all keys and writes the lines of their sections between them.

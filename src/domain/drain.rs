@@ -46,6 +46,9 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Self; 4] = [Self::Running, Self::Draining, Self::Stopping, Self::Stopped];
+
     /// The word that answers and logs have.
     pub const fn as_str(self) -> &'static str {
         match self {

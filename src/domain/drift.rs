@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::member::{Member, Members};
+use super::member::Member;
 use super::observation::{Checksum, Observation, Peer};
 use super::statement::Module;
 
@@ -37,6 +37,18 @@ pub enum Class {
 }
 
 impl Class {
+    /// What [`Class::name`] can be.
+    pub const NAMES: [&str; 8] = [
+        "pending",
+        "blocked_at_version_1",
+        "equal_epochs",
+        "local_newer",
+        "clock_ahead",
+        "other_version",
+        "unreachable",
+        "not_as_published",
+    ];
+
     /// The name of the class, as metrics and pages show it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -153,7 +165,8 @@ fn class(own: &Checksum, theirs: &Checksum, clock: i64) -> Option<Class> {
     })
 }
 
-fn was_heard(peer: &Peer, seen: &Observation) -> bool {
+/// Whether the peer answered a check lately.
+pub(super) fn was_heard(peer: &Peer, seen: &Observation) -> bool {
     let threshold = (seen.check_interval * 3).max(UNHEARD);
     peer.updated_at
         .is_some_and(|at| Duration::from_secs(seen.clock.saturating_sub(at).max(0).unsigned_abs()) < threshold)
@@ -232,51 +245,6 @@ fn patience(class: &Class, check_interval: Duration) -> Duration {
     }
 }
 
-/// How long a core waits for the one before it to unlock a module.
-const TURN: Duration = Duration::from_secs(10);
-/// What a peer that was never reached gets to be reached, besides three checks.
-const FIRST_CONTACT: Duration = Duration::from_secs(2);
-
-/// What to do about a module that is at version 1 on this node. Nobody pulls it, and this node takes any other content for it that is
-/// at a higher version, however old.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unlock {
-    /// A member has other content at a higher version, which would replace this one.
-    Overrule,
-    /// A member has the same at a higher version: it can be pulled there.
-    Leave,
-    /// All that have it are at version 1, as after a restart of all cores from disk, and it is this node's turn to load it.
-    Load,
-    /// It is another one's turn, or not all members were reached yet.
-    Wait,
-}
-
-/// What to do about a module at version 1. `blocked_for` is how long it has been so, `own` this node's row.
-///
-/// Exactly one has to load what nobody pulls: the first by address of the members that answer; the next takes its turn if that one
-/// does not.
-pub fn unlock(seen: &Observation, own: &Member, members: &Members, module: Module, blocked_for: Duration) -> Unlock {
-    let mine = seen.own(module).map_or("", |own| own.checksum.as_str());
-    let (mut turn, mut unreached, mut same) = (0, false, false);
-    for other in members.iter().filter(|member| member.key() != own.key()) {
-        let peer = seen.peers.iter().find(|peer| other.key() == (peer.hostname.as_str(), peer.port));
-        let theirs =
-            peer.filter(|peer| was_heard(peer, seen)).and_then(|peer| peer.modules.get(module.checksum_name()));
-        match theirs.map_or((0, ""), |theirs| (theirs.version, theirs.checksum.as_str())) {
-            (0, _) => unreached = true,
-            (1, _) => turn += u32::from(rank(other.key()) < rank(own.key())),
-            (_, checksum) if checksum != mine => return Unlock::Overrule,
-            _ => same = true,
-        }
-    }
-    let is_early = unreached && blocked_for < seen.check_interval * 3 + FIRST_CONTACT;
-    match () {
-        () if same => Unlock::Leave,
-        () if is_early || blocked_for < TURN * turn => Unlock::Wait,
-        () => Unlock::Load,
-    }
-}
-
 /// Modules that this node and a peer loaded with different content in the same second. Epochs count whole seconds and only a
 /// newer one is pulled, so without one more load in a later second they stay apart for good.
 ///
@@ -308,7 +276,7 @@ fn conflicts(own: &Checksum, theirs: &Checksum) -> bool {
 }
 
 /// Addresses in their own order (10.0.0.9 before 10.0.0.10), names after them in the alphabet's.
-fn rank((hostname, port): (&str, u16)) -> (bool, Option<IpAddr>, &str, u16) {
+pub(super) fn rank((hostname, port): (&str, u16)) -> (bool, Option<IpAddr>, &str, u16) {
     let address = hostname.parse().ok();
     (address.is_none(), address, hostname, port)
 }

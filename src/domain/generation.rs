@@ -5,7 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::drift::was_heard;
+use super::member::{Member, Members};
+use super::observation::Observation;
 use super::roster::Sighting;
+use super::statement::Module;
 
 /// The object that a pod was made from and that counts revisions.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,6 +91,21 @@ pub enum Standing {
     Unknown,
 }
 
+impl Standing {
+    /// What [`Standing::as_str`] can be.
+    pub const WORDS: [&str; 4] = ["newest", "older", "undecided", "unknown"];
+
+    /// The word that metrics and the status have.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Newest { .. } => "newest",
+            Self::Older { .. } => "older",
+            Self::Undecided => "undecided",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The sources whose revisions decide: none where all pods are of the same.
 pub fn to_ask<'a>(pods: impl IntoIterator<Item = &'a Sighting>) -> BTreeSet<Source> {
     deciding(pods.into_iter().filter(|pod| lives(pod)))
@@ -140,6 +159,20 @@ fn standing(
         return Standing::Older { newer: newest.name.clone(), by };
     }
     Standing::Newest { older: living.iter().filter(|pod| !is_newest(pod)).map(|pod| pod.name.clone()).collect() }
+}
+
+/// Whether the nodes of the pods named in `older` list the same members as this one does, `own` among them: only then do their agents
+/// know that there is a newer generation. A pod that does not run yet is listed by nobody.
+pub fn is_known_to(seen: &Observation, own: Option<&Member>, members: &Members, older: &BTreeSet<String>) -> bool {
+    let list = Module::ProxysqlServers.checksum_name();
+    let lists_the_same = |member: &Member| {
+        let peer = seen.peers.iter().find(|peer| member.key() == (peer.hostname.as_str(), peer.port));
+        let theirs = peer.filter(|peer| was_heard(peer, seen)).and_then(|peer| peer.modules.get(list));
+        theirs.zip(seen.own.get(list)).is_some_and(|(theirs, own)| theirs.checksum == own.checksum)
+    };
+    older.is_empty()
+        || own.is_some_and(|own| seen.runtime.contains(own))
+            && members.iter().filter(|member| older.contains(&member.comment)).all(lists_the_same)
 }
 
 fn lives(pod: &Sighting) -> bool {
@@ -225,6 +258,32 @@ mod tests {
         let pods = [pod("a", "o", 1)];
         assert_eq!(judge(&pods, None, &Revisions::new()), Standing::Unknown);
         assert_eq!(judge(&pods, Some("z"), &Revisions::new()), Standing::Unknown);
+    }
+
+    #[test]
+    fn an_older_core_knows_of_a_newer_one_when_it_lists_it() {
+        use crate::domain::observation::{Checksum, Peer};
+
+        let [old, new] = ["10.0.0.1", "10.0.0.2"].map(|host| Member::of_pod(host, 6032, host));
+        let members: Members = [old.clone(), new.clone()].into();
+        let sum = |checksum: &str| Checksum { version: 2, epoch: 1, checksum: checksum.into() };
+        let list = |checksum: &str| BTreeMap::from([("proxysql_servers".to_owned(), sum(checksum))]);
+        let seen = |runtime: &[&Member], theirs: &str, at: Option<i64>| Observation {
+            clock: 100,
+            runtime: runtime.iter().map(|member| (*member).clone()).collect(),
+            own: list("0xBOTH"),
+            peers: vec![Peer { hostname: "10.0.0.1".into(), port: 6032, modules: list(theirs), updated_at: at }],
+            ..Observation::default()
+        };
+        let older = BTreeSet::from(["10.0.0.1".to_owned()]);
+        let known = |seen: &Observation, own: Option<&Member>| is_known_to(seen, own, &members, &older);
+        assert!(known(&seen(&[&old, &new], "0xBOTH", Some(100)), Some(&new)));
+        assert!(!known(&seen(&[&old, &new], "0xOLD", Some(100)), Some(&new)), "it lists others");
+        assert!(!known(&seen(&[&old, &new], "0xBOTH", Some(90)), Some(&new)), "that was long ago");
+        assert!(!known(&seen(&[&old, &new], "0xBOTH", None), Some(&new)), "nobody knows");
+        assert!(!known(&seen(&[&old], "0xBOTH", Some(100)), Some(&new)), "this node does not list itself yet");
+        assert!(!known(&seen(&[&old, &new], "0xBOTH", Some(100)), None), "its pod does not run yet");
+        assert!(is_known_to(&seen(&[], "0xOLD", None), None, &members, &BTreeSet::new()), "there is no older one");
     }
 
     #[test]

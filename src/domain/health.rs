@@ -34,6 +34,10 @@ pub struct Snapshot {
     pub pgsql: bool,
     /// Rows of `proxysql_servers` in effect: address with port, and comment.
     pub members: Vec<(String, String)>,
+    /// The release, as `ProxySQL` names it; empty where it does not.
+    pub version: String,
+    /// For how many seconds this `ProxySQL` process has run; `None` where it does not say.
+    pub uptime: Option<u64>,
 }
 
 impl Snapshot {
@@ -56,10 +60,12 @@ impl Snapshot {
                 }
                 "global" => match column(1) {
                     "mysql_listener_paused" | "pgsql_listener_paused" => seen.paused |= column(2) == "true",
+                    "ProxySQL_Uptime" => seen.uptime = column(2).parse().ok(),
                     "Questions" => seen.served |= number::<u64>("Questions", column(2))? > 0,
                     _ => {}
                 },
                 "variable" => match column(1) {
+                    "admin-version" => column(2).clone_into(&mut seen.version),
                     "mysql-threads" | "pgsql-threads" => seen.threads += number::<u32>(column_name(row), column(2))?,
                     "mysql-session_idle_show_processlist" => seen.lists_idle = column(2) == "true",
                     _ => {}
@@ -138,6 +144,9 @@ pub enum Probe {
 }
 
 impl Probe {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Started, Self::Ready, Self::Live];
+
     /// Kubernetes' word for it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -159,10 +168,13 @@ pub struct Policy {
     pub min_online: u64,
 }
 
+/// Every word that [`Reason::reason`] can be.
+pub const REASONS: [&str; 5] = ["draining", "unreachable", "paused", "unconfigured", "too_few_online"];
+
 /// Why a probe says no. The word is stable, for machines; the sentence is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reason {
-    /// One of `draining`, `unreachable`, `paused`, `unconfigured`, `too_few_online`.
+    /// One of [`REASONS`].
     pub reason: &'static str,
     /// What is the matter.
     pub message: String,

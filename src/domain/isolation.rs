@@ -25,6 +25,21 @@ pub enum Standing {
     Restored,
 }
 
+impl Standing {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Connected, Self::Silent, Self::Isolated, Self::Restored];
+
+    /// The word that metrics and the status have.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Silent => "silent",
+            Self::Isolated => "isolated",
+            Self::Restored => "restored",
+        }
+    }
+}
+
 /// What has to be remembered between two looks.
 #[derive(Debug, Clone, Default)]
 pub struct Isolation {

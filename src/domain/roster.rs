@@ -29,6 +29,17 @@ impl Sighting {
     }
 }
 
+/// How the search for pods goes. Nothing is decided by it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// Lists that were read to their end.
+    pub lists: u64,
+    /// How often the search failed and was begun again.
+    pub restarts: u64,
+    /// It has failed and not worked since.
+    pub failing: bool,
+}
+
 /// Who is here now, as far as is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roster {
@@ -38,6 +49,7 @@ pub struct Roster {
     listing: Option<BTreeMap<String, Sighting>>,
     /// Of the owners of pods, where there are several.
     revisions: Revisions,
+    discovery: Discovery,
     /// In the place of pods, where there are none.
     addresses: Option<Addresses>,
 }
@@ -73,7 +85,25 @@ impl Roster {
         let listed = Some(self.listing.take().unwrap_or_default());
         let changed = self.pods != listed;
         self.pods = listed;
+        self.discovery.lists += 1;
+        self.discovery.failing = false;
         changed
+    }
+
+    /// The search failed: what is known stays, and is not news.
+    pub fn failed(&mut self) {
+        self.discovery.restarts += 1;
+        self.discovery.failing = true;
+    }
+
+    /// The search works again, without a new list.
+    pub fn works(&mut self) {
+        self.discovery.failing = false;
+    }
+
+    /// How the search goes.
+    pub fn discovery(&self) -> Discovery {
+        self.discovery
     }
 
     /// A pod came or changed. Whether it changed in what is kept of it.

@@ -2,6 +2,7 @@
 //!
 //! The text of a statement is its `Display`. No statement is ever empty or made of `;` alone: `ProxySQL` dies of it.
 
+mod class;
 pub mod comparison;
 mod digests;
 
@@ -24,6 +25,25 @@ pub const PUBLISHED_PREFIX: &str = "proxysql_agent_published_";
 
 /// The table whose existence says that memory is being worked on: by the agent that publishes, or by a plan in another process.
 const CLAIM: &str = "main.proxysql_agent_claim";
+
+/// Who works on memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Worker {
+    /// The agent beside this `ProxySQL`. There is one, so that what an agent claimed was claimed by this one, or by one that is gone.
+    Agent,
+    /// A plan, in a process of its own.
+    Plan,
+}
+
+impl Worker {
+    /// As the claim names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Plan => "plan",
+        }
+    }
+}
 
 /// One admin command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,9 +83,9 @@ pub enum Statement {
     MarkPublished(Module, Option<String>),
     /// Takes that back: the module is to be published again, whatever becomes of this agent.
     ForgetPublished(Module),
-    /// Marks that memory is being worked on, with the time; refused where it is marked already.
-    Claim,
-    /// For how many seconds that has been so.
+    /// Marks that memory is being worked on, by whom and since when; refused where it is marked already.
+    Claim(Worker),
+    /// For how many seconds that has been so, and by whom.
     ClaimAge,
     /// Memory is free again.
     Release,
@@ -194,8 +214,10 @@ impl fmt::Display for Statement {
             Self::ForgetPublished(module) => {
                 write!(f, "DROP TABLE IF EXISTS main.{PUBLISHED_PREFIX}{}", module.checksum_name())
             }
-            Self::Claim => write!(f, "CREATE TABLE {CLAIM} AS SELECT strftime('%s', 'now') AS at"),
-            Self::ClaimAge => write!(f, "SELECT strftime('%s', 'now') - at FROM {CLAIM}"),
+            Self::Claim(worker) => {
+                write!(f, "CREATE TABLE {CLAIM} AS SELECT strftime('%s', 'now') AS at, '{}' AS worker", worker.as_str())
+            }
+            Self::ClaimAge => write!(f, "SELECT strftime('%s', 'now') - at, worker FROM {CLAIM}"),
             Self::Release => write!(f, "DROP TABLE IF EXISTS {CLAIM}"),
             Self::Keep(table) => comparison::keep(f, *table),
             Self::TakeBack(table) => {
@@ -249,9 +271,9 @@ const HEALTH: &str = "\
 SELECT 'users' AS kind, COUNT(*) AS a, COALESCE(SUM(frontend_connections), 0) AS b, '' AS c FROM stats_mysql_users \
 UNION ALL SELECT 'backends', hostgroup_id, status, COUNT(*) FROM runtime_mysql_servers GROUP BY hostgroup_id, status \
 UNION ALL SELECT 'global', variable_name, variable_value, '' FROM stats_mysql_global \
-WHERE variable_name IN ('mysql_listener_paused', 'Questions') \
+WHERE variable_name IN ('mysql_listener_paused', 'Questions', 'ProxySQL_Uptime') \
 UNION ALL SELECT 'variable', variable_name, variable_value, '' FROM runtime_global_variables \
-WHERE variable_name IN ('mysql-threads', 'pgsql-threads', 'mysql-session_idle_show_processlist') \
+WHERE variable_name IN ('admin-version', 'mysql-threads', 'pgsql-threads', 'mysql-session_idle_show_processlist') \
 UNION ALL SELECT 'member', hostname, port, comment FROM runtime_proxysql_servers \
 UNION ALL SELECT 'pgsql', COUNT(*), '', '' FROM sqlite_master WHERE type='table' AND name='pgsql_servers'";
 

@@ -18,6 +18,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 use crate::domain::statement::Statement;
+use crate::domain::tally::Failure;
 
 /// What the driver would otherwise ask the server for, with a query that the admin port refuses.
 const MAX_ALLOWED_PACKET: usize = 64 << 20;
@@ -140,6 +141,18 @@ pub enum AdminError {
 }
 
 impl AdminError {
+    /// The kind that it is counted as.
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Password { .. } => Failure::Password,
+            Self::Unreachable { .. } => Failure::Unreachable,
+            Self::LoginRefused { .. } => Failure::Login,
+            Self::Mute { .. } | Self::Deadline { .. } => Failure::Timeout,
+            Self::Refused { .. } => Failure::Refused,
+            Self::Lost { .. } => Failure::Lost,
+        }
+    }
+
     /// Whether `ProxySQL` answered, and the answer was no.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused { .. })
@@ -176,17 +189,23 @@ impl AdminError {
 pub struct Admin {
     target: Target,
     slot: Option<Conn>,
+    connections: u64,
 }
 
 impl Admin {
     /// Connects to nothing yet: the first statement does.
     pub fn new(target: Target) -> Self {
-        Self { target, slot: None }
+        Self { target, slot: None, connections: 0 }
     }
 
     /// Whether the next statement finds a connection.
     pub fn is_connected(&self) -> bool {
         self.slot.is_some()
+    }
+
+    /// How often it has logged in.
+    pub fn connections(&self) -> u64 {
+        self.connections
     }
 
     /// Who logs in, and with which password by now; `None` where its file cannot be read.
@@ -213,7 +232,11 @@ impl Admin {
         let mut held = Held(self.slot.take());
         let conn = match &mut held.0 {
             Some(conn) => conn,
-            none => none.insert(self.connect().await?),
+            none => {
+                let conn = none.insert(self.connect().await?);
+                self.connections += 1;
+                conn
+            }
         };
         match timeout(after, exchange(conn, statement.to_string())).await {
             Ok(Ok(answer)) => {
@@ -253,6 +276,7 @@ impl Admin {
     pub async fn ready(&mut self) -> Result<(), AdminError> {
         if self.slot.is_none() {
             self.slot = Some(self.connect().await?);
+            self.connections += 1;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod bind;
 mod client;
 mod page;
 mod server;
+mod status;
 mod token;
 
 use std::net::SocketAddr;
@@ -22,10 +23,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
-use self::answer::{error, json, with};
+use self::answer::{error, json, reply, with};
 pub use self::bind::{BindError, bind};
-pub use self::client::{Ended, ask_shutdown};
+pub use self::client::{Answered, ask_shutdown, ask_status};
 pub use self::server::{Bounds, serve};
+use self::status::Document;
+pub use self::status::{Setting, Told};
 use crate::domain::drain::{Ending, Stage};
 use crate::domain::health::{Policy, Probe, judge};
 use crate::state::{Command, PROBE_PATIENCE, State};
@@ -46,22 +49,31 @@ pub struct Settings {
     pub log_probes: bool,
     /// Whether this node is one that follows cores.
     pub follows: bool,
+    /// What the status shows of the configuration.
+    pub told: Arc<Told>,
 }
 
 /// What the handlers share.
 struct Shared {
     state: State,
     settings: watch::Receiver<Settings>,
+    metrics: Metrics,
+    began: Instant,
 }
+
+/// Answers a scrape at once: from the value of the header `Accept` to the type and the text of the answer.
+pub type Metrics = Box<dyn Fn(&str) -> (&'static str, String) + Send + Sync>;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
 struct Peer(SocketAddr);
 
 /// Every path there is.
-pub fn routes(state: State, settings: watch::Receiver<Settings>) -> Router {
+pub fn routes(state: State, settings: watch::Receiver<Settings>, metrics: Metrics) -> Router {
     Router::new()
         .route("/", get(page))
+        .route("/metrics", get(scrape))
+        .route("/status", get(status))
         .route("/healthz/started", probe(Probe::Started))
         .route("/healthz/ready", probe(Probe::Ready))
         .route("/healthz/live", probe(Probe::Live))
@@ -72,7 +84,7 @@ pub fn routes(state: State, settings: watch::Receiver<Settings>) -> Router {
         .route("/resync", post(resync))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(Arc::new(Shared { state, settings }))
+        .with_state(Arc::new(Shared { state, settings, metrics, began: Instant::now() }))
 }
 
 fn probe(probe: Probe) -> MethodRouter<Arc<Shared>> {
@@ -96,6 +108,19 @@ async fn page(Held(shared): Held<Arc<Shared>>) -> Response {
     let settings = shared.settings.borrow().clone();
     state.refreshed(settings.refresh).await;
     page::render(&state.status(), &settings.policy, Instant::now())
+}
+
+async fn status(Held(shared): Held<Arc<Shared>>) -> Response {
+    let state = &shared.state;
+    let settings = shared.settings.borrow().clone();
+    state.refreshed(settings.refresh).await;
+    json(StatusCode::OK, &Document::new(&state.status(), &settings, shared.began, Instant::now()))
+}
+
+async fn scrape(Held(shared): Held<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let accept: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let (kind, text) = (shared.metrics)(&accept.join(","));
+    reply(StatusCode::OK, kind, text.into_bytes())
 }
 
 async fn shutdown(

@@ -141,6 +141,7 @@ where
             let (reason, lost) = match next {
                 Ok(Some(Ok(event))) => {
                     if !matches!(event, Event::Init) {
+                        note(roster, Roster::works);
                         if trouble.is_over() {
                             info!("watching pods again");
                         }
@@ -156,6 +157,7 @@ where
                 Ok(None) => ("the watch ended".to_owned(), true),
                 Err(_) => (format!("no answer to a list within {} s", LIST_DEADLINE.as_secs()), true),
             };
+            note(roster, Roster::failed);
             if trouble.is(&reason, began.elapsed()) {
                 warn!(%reason, "cannot watch pods; the members stay as they are");
             } else {
@@ -184,6 +186,14 @@ fn publish(roster: &watch::Sender<Roster>, event: Event<Pod>) {
         Event::InitDone => roster.end_list(),
         Event::Apply(pod) => roster.seen(pod.into()),
         Event::Delete(pod) => roster.gone(&pod.metadata.name.unwrap_or_default()),
+    });
+}
+
+/// Notes what no decision depends on, and wakes nobody.
+fn note(roster: &watch::Sender<Roster>, note: impl FnOnce(&mut Roster)) {
+    roster.send_if_modified(|roster| {
+        note(roster);
+        false
     });
 }
 

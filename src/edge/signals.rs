@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::domain::health::{Policy, Probe, judge};
+use crate::domain::situation;
 use crate::state::{Command, State};
 
 /// The signals that the process hears, from the moment this exists.
@@ -97,6 +98,8 @@ fn say_status(state: &State, policy: &Policy) {
     let known = status.known(Instant::now());
     let ready = judge(&known, policy, Probe::Ready);
     let live = judge(&known, policy, Probe::Live);
+    let listed = status.observed.as_ref().map(|(seen, _)| &seen.runtime);
+    let (health, problems) = situation::judge(&ready, &live, &status.situation, listed);
     let backends = ready.body.backends;
     let list = |items: Vec<String>| items.join(", ");
     let members = known.snapshot.map(|snapshot| {
@@ -108,10 +111,12 @@ fn say_status(state: &State, policy: &Policy) {
         list(snapshot.backends.iter().map(group).collect())
     });
     info!(
+        status = health.as_str(),
         phase = status.stage.as_str(),
         ready = ready.code == 200,
         live = live.code == 200,
         reasons = list(ready.body.reasons.iter().map(ToString::to_string).collect()),
+        problems = list(problems.iter().map(|problem| problem.problem.to_owned()).collect()),
         clients = ready.body.clients,
         backends = backends.total,
         online = backends.online,
@@ -119,9 +124,10 @@ fn say_status(state: &State, policy: &Policy) {
         hostgroups = groups.unwrap_or_default(),
         members = members.unwrap_or_default(),
         age_ms = ready.body.age_ms,
-        diverging =
-            list(status.diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()),
-        refused = status.refused.as_deref().unwrap_or_default(),
+        diverging = list(
+            status.situation.diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()
+        ),
+        refused = status.situation.refused.as_deref().unwrap_or_default(),
         trouble = status.trouble.as_deref().unwrap_or_default(),
         drain = status.drain.as_ref().map(|drain| format!("{drain:?}")).unwrap_or_default(),
         "status"

@@ -30,6 +30,7 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("axum", "edge::http"),
     ("hyper", "edge::http"),
     ("hyper_util", "edge::http"),
+    ("prometheus_client", "edge::metrics"),
     ("csv", "edge::dump"),
     ("flate2", "edge::dump"),
     ("signal_hook", "edge::signals"),

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use proxysql_fleet::node::Node;
+use proxysql_fleet::node::{Checksum, Node};
 use proxysql_fleet::process::Signal;
 use proxysql_fleet::rig::{Rig, Role, Saying};
 use tokio::time::{Instant, sleep};
 
-use crate::support::{converged, eventually, fleet, on_real_proxysql, settings};
+use crate::scene::{Scene, impatient};
+use crate::support::{converged, eventually, fleet, on_real_proxysql, settings, settled};
 
 fn named(rig: &Rig, name: &str, class: &str, module: Option<&str>) -> Vec<Saying> {
     let field = |saying: &Saying, key: &str| {
@@ -126,43 +127,43 @@ async fn a_clock_that_is_ahead_is_named() {
     names(&rig, "core-1", "clock_ahead", Some("mysql_users")).await;
 }
 
+/// Loads a user on both nodes in one second: content that differs, and nobody pulls either. Answers what both then have, and the names.
+async fn tie(first: &Node, second: &Node) -> ([Checksum; 2], [String; 2]) {
+    for tries in 0..60 {
+        // Early in a second, so that both loads are in it.
+        let into = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_millis();
+        sleep(Duration::from_millis(u64::from(1000 - into) + 5)).await;
+        let names = [format!("one{tries}"), format!("two{tries}")];
+        tokio::join!(add_user(first, &names[0]), add_user(second, &names[1]));
+        let (one, two) = tokio::join!(first.checksums(), second.checksums());
+        let sums = [one, two].map(|sums| sums.unwrap().remove("mysql_users").unwrap());
+        if sums[0].epoch == sums[1].epoch && sums[0].checksum != sums[1].checksum {
+            return (sums, names);
+        }
+    }
+    panic!("never in the same second");
+}
+
 /// Two cores load other content in the same second: exactly one more load makes them one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn equal_epochs_are_repaired_by_one_more_load() {
     let rig = fleet(settings(), 2, 1).await;
+    settled(&rig).await;
     let (first, second) = (&rig.member("core-1").unwrap().node, &rig.member("core-2").unwrap().node);
-    let mut tries = 0;
-    loop {
-        // Early in a second, so that both loads are in it.
-        let into = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_millis();
-        sleep(Duration::from_millis(u64::from(1000 - into) + 5)).await;
-        tries += 1;
-        let (one, two) = (format!("one{tries}"), format!("two{tries}"));
-        tokio::join!(add_user(first, &one), add_user(second, &two));
-        let epoch = async |node: &Node| node.checksums().await.unwrap()["mysql_users"].epoch;
-        if epoch(first).await == epoch(second).await {
-            break;
-        }
-        assert!(tries < 20, "never in the same second");
-        converged(&rig).await;
-    }
-    let versions = async || {
-        let version = async |node: &Node| node.checksums().await.unwrap()["mysql_users"].version;
-        (version(first).await, version(second).await)
-    };
-    let before = versions().await;
+    let (before, _) = tie(first, second).await;
     converged(&rig).await;
-    let after = versions().await;
     // One loads again, the other pulls that.
-    assert_eq!((after.0 - before.0, after.1 - before.1), (1, 1), "{before:?} {after:?}");
+    for (node, before) in [first, second].into_iter().zip(&before) {
+        let after = node.checksums().await.unwrap().remove("mysql_users").unwrap();
+        assert_eq!(after.version, before.version + 1, "{before:?} {after:?}");
+    }
 }
 
 /// All cores restart from disk at version 1 with the same content: each module is loaded on exactly one of them, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_restart_of_all_cores_one_unlocks() {
     let mut rig = fleet(settings(), 3, 1).await;
-    // A satellite that came may have the list loaded once more.
-    sleep(Duration::from_secs(3)).await;
+    settled(&rig).await;
     let cores = rig.names(Role::Core);
     for core in &cores {
         let node = &rig.member(core).unwrap().node;
@@ -183,42 +184,43 @@ async fn after_a_restart_of_all_cores_one_unlocks() {
     for core in &cores {
         rig.member_mut(core).unwrap().restart_node(false).await.unwrap();
     }
+    settled(&rig).await;
     for module in ["admin_variables", "mysql_variables", "mysql_servers_v2", "mysql_users", "mysql_query_rules"] {
-        let versions = async || {
-            let mut versions = Vec::new();
-            for core in &cores {
-                versions.push(rig.member(core).unwrap().node.checksums().await.unwrap()[module].version);
-            }
-            versions.sort_unstable();
-            versions
-        };
-        eventually(&format!("one core has loaded {module}"), async || versions().await == [1, 1, 2]).await;
-        sleep(Duration::from_millis(2500)).await;
-        assert_eq!(versions().await, [1, 1, 2], "{module}: once, and on one");
+        let mut versions = Vec::new();
+        for core in &cores {
+            versions.push(rig.member(core).unwrap().node.checksums().await.unwrap()[module].version);
+        }
+        versions.sort_unstable();
+        assert_eq!(versions, [1, 1, 2], "{module}: once, and on one");
     }
-    converged(&rig).await;
+}
+
+/// The others of the list are pods at addresses where nobody is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_core_whose_members_never_answer_unlocks_all_the_same() {
+    let mut scene = Scene::start("members that never answer", impatient()).await;
+    scene.restart_proxysql(false).await;
+    let began = Instant::now();
+    scene
+        .until("no module is at version 1", async || {
+            let sums = scene.node().checksums().await.unwrap_or_default();
+            !sums.is_empty() && sums.iter().all(|(name, sum)| name == "mysql_servers" || sum.version > 1)
+        })
+        .await;
+    scene.note(format!("unlocked after {:.1} s", began.elapsed().as_secs_f32()));
 }
 
 /// A satellite that has other content of the same second than its core: nobody pulls, and no core sees it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_satellite_that_is_tied_follows_again() {
     let rig = fleet(settings(), 1, 1).await;
+    settled(&rig).await;
     let (core, satellite) = (&rig.member("core-1").unwrap().node, &rig.member("satellite-1").unwrap().node);
-    for tries in 1.. {
-        let into = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_millis();
-        sleep(Duration::from_millis(u64::from(1000 - into) + 5)).await;
-        let (wanted, rogue) = (format!("wanted{tries}"), format!("rogue{tries}"));
-        tokio::join!(add_user(core, &wanted), add_user(satellite, &rogue));
-        let epoch = async |node: &Node| node.checksums().await.unwrap()["mysql_users"].epoch;
-        if epoch(core).await == epoch(satellite).await {
-            eventually("the core's content is here", async || {
-                has_user(satellite, &wanted).await && !has_user(satellite, &rogue).await
-            })
-            .await;
-            break;
-        }
-        assert!(tries < 20, "never in the same second");
-    }
+    let (_, [wanted, rogue]) = tie(core, satellite).await;
+    eventually("the core's content is here", async || {
+        has_user(satellite, &wanted).await && !has_user(satellite, &rogue).await
+    })
+    .await;
     names(&rig, "satellite-1", "equal_epochs", Some("mysql_users")).await;
     converged(&rig).await;
 }

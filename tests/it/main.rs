@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "the figures of a run")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod alerts;
 mod architecture;
 mod compose;
 mod config;
@@ -15,14 +16,22 @@ mod health;
 mod http;
 mod kubernetes;
 mod life;
+mod manifests;
 mod membership;
+mod metrics;
 mod page;
 mod plan;
 mod publish;
 mod publish_exact;
+mod publish_pgsql;
+mod readme;
+mod release;
+mod reload;
 mod satellite;
 mod scene;
 mod session;
 mod signals;
+mod static_binary;
+mod status;
 mod support;
 mod traffic;

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::process::Output;
+use std::time::Duration;
 
 use proxysql_fleet::rig::{Member, Settings};
+use tokio::time::sleep;
 
-use crate::support::{eventually, fleet, settings};
+use crate::publish_exact::hears;
+use crate::support::{fleet, is_published, settings, settled};
 
-async fn plan(member: &Member, arguments: &[&str]) -> Output {
+pub(crate) async fn plan(member: &Member, arguments: &[&str]) -> Output {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_proxysql-agent"));
     command
         .args(["plan", "--run_mode=core"])
@@ -19,7 +22,7 @@ async fn plan(member: &Member, arguments: &[&str]) -> Output {
     command.output().await.unwrap()
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
 }
@@ -28,10 +31,7 @@ fn text(output: &Output) -> String {
 async fn a_plan_names_every_change_and_makes_none() {
     let rig = fleet(Settings { config_file: false, ..settings() }, 1, 0).await;
     let member = &rig.members()[0];
-    eventually("everything is published", async || {
-        member.node.checksums().await.unwrap().iter().all(|(name, sum)| name == "mysql_servers" || sum.version > 1)
-    })
-    .await;
+    settled(&rig).await;
     let unchanged = plan(member, &[]).await;
     assert_eq!((unchanged.status.code(), text(&unchanged).matches("nothing to do").count()), (Some(0), 5));
 
@@ -83,6 +83,55 @@ async fn a_plan_names_every_change_and_makes_none() {
     let refused = plan(member, &[]).await;
     assert!(text(&refused).contains("does not let the agent's own user radmin in"), "{}", text(&refused));
     assert_eq!(everything(member).await, before);
+}
+
+/// Says that memory is being worked on, by whom and for how many seconds.
+async fn claim(member: &Member, worker: &str, since: u32) {
+    member.node.query("DROP TABLE IF EXISTS main.proxysql_agent_claim").await.unwrap();
+    let claim = format!(
+        "CREATE TABLE main.proxysql_agent_claim AS SELECT strftime('%s', 'now') - {since} AS at, '{worker}' AS worker"
+    );
+    member.node.query(&claim).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_waits_for_who_works_on_memory_and_gives_up_with_a_reason() {
+    let rig = fleet(settings(), 1, 0).await;
+    let member = &rig.members()[0];
+    settled(&rig).await;
+    claim(member, "agent", 0).await;
+    let (waiting, ()) = tokio::join!(plan(member, &[]), async {
+        sleep(Duration::from_secs(1)).await;
+        member.node.query("DROP TABLE main.proxysql_agent_claim").await.unwrap();
+    });
+    assert_eq!(waiting.status.code(), Some(0), "{}", String::from_utf8_lossy(&waiting.stderr));
+    claim(member, "plan", 0).await;
+    let refused = plan(member, &[]).await;
+    let reason = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && reason.contains("something else has been published"), "{reason}");
+    // Whoever that was is gone.
+    claim(member, "plan", 61).await;
+    assert_eq!(plan(member, &[]).await.status.code(), Some(0));
+}
+
+/// An agent that was killed in the middle of publishing has left its claim: the next one goes on at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_takes_over_the_claim_of_the_one_before_it_and_respects_that_of_a_plan() {
+    let mut rig = fleet(settings(), 1, 0).await;
+    settled(&rig).await;
+    for (worker, waits) in [("agent", false), ("plan", true)] {
+        rig.member_mut("core-1").unwrap().kill_agent().await;
+        let member = &rig.members()[0];
+        claim(member, worker, 0).await;
+        member.node.query("DROP TABLE main.proxysql_agent_published_mysql_users").await.unwrap();
+        rig.restart_agent("core-1").await.unwrap();
+        if waits {
+            hears(&rig, "core-1", "ProxySQL answers", 1).await;
+            assert!(!is_published(&rig.members()[0].node).await, "somebody plans");
+            claim(&rig.members()[0], worker, 61).await;
+        }
+        settled(&rig).await;
+    }
 }
 
 /// Memory and what is in effect, with the versions.

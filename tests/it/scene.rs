@@ -11,7 +11,7 @@ use proxysql_fleet::proxysql::{Embedded, Entry};
 use proxysql_fleet::rig::{AgentProcess, Rig, Saying, Settings};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{PATIENCE, embedded, settings};
+use crate::support::{PATIENCE, embedded, is_published, settings};
 
 const NAMESPACE: &str = "proxysql";
 const CORE: &str = "core-1";
@@ -51,12 +51,7 @@ impl Scene {
         }
         scene.converges().await;
         // Whoever is not there was waited for, and every module was found to be in effect.
-        let marks = "SELECT SUM(CASE WHEN name LIKE '%published%' THEN 1 ELSE 9 END) FROM sqlite_master WHERE name LIKE 'proxysql_agent_%'";
-        let published = async || {
-            let count = scene.node().query(marks).await.unwrap_or_default();
-            count.first().and_then(|row| row[0].as_deref()) == Some("5")
-        };
-        scene.until("every module is published", published).await;
+        scene.until("every module is published", async || is_published(scene.node()).await).await;
         scene
     }
 

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use proxysql_fleet::node::Row;
+use proxysql_fleet::node::{Node, Row};
 use proxysql_fleet::proxysql::Entry;
-use proxysql_fleet::rig::{Member, Rig, Settings};
+use proxysql_fleet::rig::{Member, Rig, Role, Settings};
 use tokio::time::{Instant, sleep};
 
 /// How long anything may take before a scenario has failed. Far more than it needs: a busy machine must not fail a test.
@@ -52,11 +52,35 @@ fn said(rig: &Rig) -> String {
     text
 }
 
+/// Waits until every core has found every module of its file in effect, and all nodes agree: from then on nothing is due.
+pub(crate) async fn settled(rig: &Rig) {
+    for core in rig.members().iter().filter(|member| member.role == Role::Core && member.alive) {
+        let marked = async || is_published(&core.node).await;
+        eventually_or(&format!("{} has published everything", core.name), marked, || said(rig)).await;
+    }
+    converged(rig).await;
+}
+
+/// Whether every module that is published was found in effect, and nobody works on memory.
+pub(crate) async fn is_published(node: &Node) -> bool {
+    let marks = "SELECT SUM(CASE WHEN name LIKE '%published%' THEN 1 ELSE 99 END) FROM sqlite_master WHERE name LIKE 'proxysql_agent_%'";
+    let modules =
+        "SELECT COUNT(*) FROM runtime_checksums_values WHERE name NOT IN ('mysql_servers', 'proxysql_servers')";
+    let number = async |sql: &str| node.query(sql).await.ok()?.first()?[0].clone();
+    let (marks, modules) = (number(marks).await, number(modules).await);
+    marks.is_some() && marks == modules
+}
+
 /// Waits until a condition holds.
-pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, condition: impl AsyncFnMut() -> bool) {
+    eventually_or(what, condition, String::new).await;
+}
+
+/// As [`eventually`], with more to say if it does not.
+async fn eventually_or(what: &str, mut condition: impl AsyncFnMut() -> bool, story: impl Fn() -> String) {
     let began = Instant::now();
     while !condition().await {
-        assert!(began.elapsed() < PATIENCE, "not within {} s: {what}", PATIENCE.as_secs());
+        assert!(began.elapsed() < PATIENCE, "not within {} s: {what}\n{}", PATIENCE.as_secs(), story());
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -94,4 +118,35 @@ pub(crate) fn on_real_proxysql(scenario: &str) -> bool {
         eprintln!("{scenario}: needs the stand-in; not run on a real ProxySQL");
     }
     real
+}
+
+/// Rewrites the documents that are held to the code where it is set.
+const UPDATE: &str = "UPDATE_REFERENCE";
+
+/// A file of this repository.
+pub(crate) fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Compares a document with what it must be, or writes it.
+pub(crate) fn held(name: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    if std::env::var_os(UPDATE).is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        return std::fs::write(&path, expected).expect("a document");
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == expected,
+        "{name} differs from the definition in the code. To rewrite it:\n  {UPDATE}=1 cargo nextest run --test it"
+    );
+}
+
+/// The same for what stands between the two marks of a part.
+pub(crate) fn held_part(name: &str, part: &str, expected: &str) {
+    let (begin, end) = (format!("<!-- {part}:begin -->"), format!("<!-- {part}:end -->"));
+    let text = document(name);
+    let rest = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) = rest.unwrap_or_else(|| panic!("{name} has no {begin} and {end}"));
+    held(name, &format!("{before}{begin}\n{expected}{end}{after}"));
 }

@@ -31,6 +31,17 @@ pub enum Step {
 }
 
 impl Step {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Looking,
+        Self::Propagating,
+        Self::Pausing,
+        Self::Emptying,
+        Self::Resuming,
+        Self::ShuttingDown,
+        Self::Over,
+    ];
+
     /// The word that answers and logs have.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -66,6 +77,17 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// All of them, in the order in which they are declared.
+    pub const ALL: [Self; 7] = [
+        Self::Empty,
+        Self::DrainTimeout,
+        Self::ShutdownTimeout,
+        Self::Hurried,
+        Self::Gone,
+        Self::NeverReached,
+        Self::Cancelled,
+    ];
+
     /// The word that answers and logs have.
     pub const fn as_str(self) -> &'static str {
         match self {

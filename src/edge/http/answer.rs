@@ -3,13 +3,14 @@
 use axum::body::Body as Bytes;
 use axum::http::{HeaderValue, Response as Reply, StatusCode, header};
 use axum::response::Response;
+use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::domain::health::{Body, body};
+use crate::domain::health::body;
 use crate::state::State;
 
 /// A body, as JSON.
-pub(super) fn json(code: StatusCode, body: &Body) -> Response {
+pub(super) fn json(code: StatusCode, body: &impl Serialize) -> Response {
     // It has string keys and plain numbers only: it always turns into JSON.
     let text = serde_json::to_vec(body).unwrap_or_default();
     reply(code, "application/json", text)

@@ -1,4 +1,4 @@
-//! The other side: asks an agent to drain, for the sub-command `shutdown`.
+//! The other side: asks an agent, for sub-commands.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,13 +16,13 @@ use super::token;
 
 /// The agent is beside the caller: a connection is made at once or not at all.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
-/// The most of an answer that is read.
-const LARGEST_ANSWER: usize = 64 << 10;
+/// The most of an answer that is read: the status of a fleet of hundreds.
+const LARGEST_ANSWER: usize = 4 << 20;
 
 /// What an agent answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
-    /// The HTTP code; 200 is a drain that ended.
+pub struct Answered {
+    /// The HTTP code.
     pub code: u16,
     /// The body, JSON in one line.
     pub body: String,
@@ -32,18 +32,42 @@ pub struct Ended {
 ///
 /// # Errors
 /// The token cannot be read, nobody listens, or there is no answer in time.
-pub async fn ask_shutdown(address: SocketAddr, token_file: Option<&Path>, patience: Duration) -> io::Result<Ended> {
-    let address = reachable(address);
+pub async fn ask_shutdown(address: SocketAddr, token_file: Option<&Path>, patience: Duration) -> io::Result<Answered> {
     let token = token_file.map(token::read).transpose().map_err(|refusal| io::Error::other(refusal.to_string()))?;
-    let stream = timeout(CONNECT_DEADLINE, TcpStream::connect(address)).await??;
-    timeout(patience, exchange(stream, address, token)).await?
+    ask(address, Method::POST, "/shutdown", token, patience).await
 }
 
-async fn exchange(stream: TcpStream, address: SocketAddr, token: Option<Vec<u8>>) -> io::Result<Ended> {
+/// Asks the agent that listens on `address` how it is, and waits for that for `patience` at most.
+///
+/// # Errors
+/// Nobody listens, or there is no answer in time.
+pub async fn ask_status(address: SocketAddr, patience: Duration) -> io::Result<Answered> {
+    ask(address, Method::GET, "/status", None, patience).await
+}
+
+async fn ask(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    token: Option<Vec<u8>>,
+    patience: Duration,
+) -> io::Result<Answered> {
+    let address = reachable(address);
+    let stream = timeout(CONNECT_DEADLINE.min(patience), TcpStream::connect(address)).await??;
+    timeout(patience, exchange(stream, address, method, path, token)).await?
+}
+
+async fn exchange(
+    stream: TcpStream,
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    token: Option<Vec<u8>>,
+) -> io::Result<Answered> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     let mut request = Request::builder()
-        .method(Method::POST)
-        .uri("/shutdown")
+        .method(method)
+        .uri(path)
         .header(header::HOST, address.to_string())
         .header(header::CONNECTION, "close");
     if let Some(token) = token {
@@ -54,7 +78,7 @@ async fn exchange(stream: TcpStream, address: SocketAddr, token: Option<Vec<u8>>
         let answer = sender.send_request(request).await.map_err(io::Error::other)?;
         let code = answer.status().as_u16();
         let body = to_bytes(Body::new(answer.into_body()), LARGEST_ANSWER).await.map_err(io::Error::other)?;
-        Ok(Ended { code, body: String::from_utf8_lossy(&body).into_owned() })
+        Ok(Answered { code, body: String::from_utf8_lossy(&body).into_owned() })
     };
     let mut answered = std::pin::pin!(answered);
     tokio::select! {

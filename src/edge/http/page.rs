@@ -100,14 +100,14 @@ fn drain(out: &mut String, progress: &Progress, stage: Stage) -> fmt::Result {
 }
 
 fn diverging(out: &mut String, status: &Status) -> fmt::Result {
-    if let Some(reason) = &status.refused {
+    if let Some(reason) = &status.situation.refused {
         write!(out, "<p class=\"bad\"><b>not published</b> {}</p>", Text(reason))?;
     }
-    if status.diverging.is_empty() {
+    if status.situation.diverging.is_empty() {
         return Ok(());
     }
     out.push_str("<h2>Diverging</h2><table><tr><th>what<th>how");
-    for (subject, class) in status.diverging.iter().take(MOST_ROWS) {
+    for (subject, class) in status.situation.diverging.iter().take(MOST_ROWS) {
         let (subject, class) = (subject.to_string(), class.to_string());
         write!(out, "<tr><td>{}<td class=\"bad\">{}", Text(&subject), Text(&class))?;
     }

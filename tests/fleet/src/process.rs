@@ -65,11 +65,14 @@ impl Program {
         self
     }
 
-    /// Starts it, in a process group of its own: Ctrl-C on the terminal is for the parent alone.
+    /// Starts it, in a process group of its own: Ctrl-C on the terminal is for the parent alone. It works in the folder of its log, so
+    /// that no `config.yaml` of whoever starts it becomes its own.
     pub fn start(&self) -> io::Result<Process> {
         let failed =
             |error: io::Error| io::Error::new(error.kind(), format!("cannot start {}: {error}", self.binary.display()));
-        let mut child = Command::new(&self.binary)
+        let folder = std::path::absolute(self.log_file.parent().unwrap_or(Path::new(".")))?;
+        let mut child = Command::new(std::path::absolute(&self.binary)?)
+            .current_dir(folder)
             .args(&self.arguments)
             .env_clear()
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))

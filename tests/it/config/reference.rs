@@ -1,42 +1,18 @@
 //! The documents that are held to the definition.
 
-use std::fs;
-use std::path::Path;
-
 use proxysql_agent::config::{Config, RunMode, reference};
 
 use super::Given;
-
-/// Rewrites the documents where it is set.
-const UPDATE: &str = "UPDATE_REFERENCE";
-
-/// Compares a document with what it must be, or writes it.
-fn held(name: &str, expected: impl FnOnce(&str) -> Option<String>) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-    let text = fs::read_to_string(&path).unwrap_or_default();
-    let expected = expected(&text).unwrap_or_else(|| panic!("{name} has no <!-- keys:begin --> and <!-- keys:end -->"));
-    if std::env::var_os(UPDATE).is_some() {
-        fs::write(&path, expected).expect("a document");
-    } else {
-        assert!(
-            text == expected,
-            "{name} differs from the definition in src/config/keys.rs. To rewrite it:\n  {UPDATE}=1 cargo nextest run --test it config::reference"
-        );
-    }
-}
+use crate::support::{held, held_part};
 
 #[test]
 fn the_readme_lists_every_key() {
-    held("README.md", |text| {
-        let (before, rest) = text.split_once("<!-- keys:begin -->")?;
-        let (_, after) = rest.split_once("<!-- keys:end -->")?;
-        Some(format!("{before}<!-- keys:begin -->\n{}<!-- keys:end -->{after}", reference::markdown()))
-    });
+    held_part("README.md", "keys", &reference::markdown());
 }
 
 #[test]
 fn the_reference_file_is_the_definition() {
-    held("config.yaml", |_| Some(reference::config_yaml()));
+    held("config.yaml", &reference::config_yaml());
 }
 
 #[test]

@@ -96,6 +96,17 @@ impl KubeApi {
         }
     }
 
+    /// Gives a `ReplicaSet` its revision.
+    pub async fn set_revision(&self, namespace: &str, name: &str, revision: i64) -> io::Result<()> {
+        match self {
+            Self::Embedded(api) => {
+                api.set_revision(namespace, name, revision);
+                Ok(())
+            }
+            Self::Real(api) => api.set_revision(namespace, name, revision).await,
+        }
+    }
+
     /// For the agents the server is gone, or there again; the rig can change pods all the while.
     pub async fn outage(&self, gone: bool) {
         match (self, gone) {

@@ -85,7 +85,16 @@ impl ApiServer {
 
     /// Writes a kubeconfig for it.
     pub fn kubeconfig(&self, path: &Path) -> io::Result<()> {
-        std::fs::write(path, kubeconfig(self.address(), &self.certificate))
+        std::fs::write(path, kubeconfig(self.address(), &self.certificate, TOKEN))
+    }
+
+    /// Writes a kubeconfig that presents a token of this service account, as a pod of it has one.
+    pub async fn kubeconfig_of(&self, namespace: &str, account: &str, path: &Path) -> io::Result<()> {
+        let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}});
+        let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
+        let answer = self.send(Method::POST, &accounts, &request).await.map_err(io::Error::other)?;
+        let token = answer["status"]["token"].as_str().ok_or_else(|| io::Error::other("an answer without a token"))?;
+        std::fs::write(path, kubeconfig(self.address(), &self.certificate, token))
     }
 
     /// The way in for clients: close it, cut it, open it.
@@ -149,6 +158,36 @@ impl ApiServer {
     /// Takes a pod away.
     pub async fn delete(&self, namespace: &str, name: &str) -> io::Result<()> {
         self.remove(namespace, name, 0).await
+    }
+
+    /// Gives a `ReplicaSet` its revision, as the controller of its deployment does; it is made if it is not there.
+    pub async fn set_revision(&self, namespace: &str, name: &str, revision: i64) -> io::Result<()> {
+        let labels = json!({"app": name});
+        let annotations = json!({"deployment.kubernetes.io/revision": revision.to_string()});
+        let pod = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "proxysql", "image": "proxysql"}]}});
+        let object = json!({
+            "apiVersion": "apps/v1",
+            "kind": "ReplicaSet",
+            "metadata": {"name": name, "annotations": annotations},
+            "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": pod},
+        });
+        let sets = format!("/apis/apps/v1/namespaces/{namespace}/replicasets");
+        let answer = match self.send(Method::POST, &sets, &object).await {
+            Err(kube::Error::Api(answer)) if answer.code == 404 => {
+                self.make_namespace(namespace).await?;
+                self.send(Method::POST, &sets, &object).await
+            }
+            answer => answer,
+        };
+        match answer {
+            Err(kube::Error::Api(answer)) if answer.code == 409 => {
+                let patch = json!({"metadata": {"annotations": annotations}});
+                self.send(Method::PATCH, &format!("{sets}/{name}"), &patch).await
+            }
+            answer => answer,
+        }
+        .map(drop)
+        .map_err(io::Error::other)
     }
 
     /// Makes a namespace, unless somebody else is quicker.
@@ -217,7 +256,7 @@ fn api_server(assets: &Path, dir: &Path, address: SocketAddr, etcd: &str) -> io:
         .arg(format!("--service-account-signing-key-file={}", private.display()))
         .arg(format!("--service-account-key-file={}", public.display()))
         .arg("--service-account-issuer=https://fleet")
-        .arg("--authorization-mode=AlwaysAllow")
+        .arg("--authorization-mode=RBAC")
         // No controller makes service accounts here, and nobody reaches the server by its Service.
         .arg("--disable-admission-plugins=ServiceAccount")
         .arg("--endpoint-reconciler-type=none")
@@ -225,7 +264,7 @@ fn api_server(assets: &Path, dir: &Path, address: SocketAddr, etcd: &str) -> io:
     Ok(program)
 }
 
-/// Writes a fresh pair of keys, for tokens that nobody asks for; answers where the private and the public one are.
+/// Writes a fresh pair of keys, for the tokens of service accounts; answers where the private and the public one are.
 fn signing_keys(dir: &Path) -> io::Result<[PathBuf; 2]> {
     let (random, failed) = (SystemRandom::new(), |_| io::Error::other("no key could be made"));
     let private = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).map_err(failed)?;
@@ -253,13 +292,13 @@ async fn wait_for_certificates(path: &Path) -> io::Result<()> {
 }
 
 async fn client(address: SocketAddr, certificate: &Path) -> io::Result<kube::Client> {
-    let kubeconfig = Kubeconfig::from_yaml(&kubeconfig(address, certificate)).map_err(io::Error::other)?;
+    let kubeconfig = Kubeconfig::from_yaml(&kubeconfig(address, certificate, TOKEN)).map_err(io::Error::other)?;
     let options = KubeConfigOptions::default();
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(io::Error::other)?;
     kube::Client::try_from(config).map_err(io::Error::other)
 }
 
 /// The server signs for itself; its certificate comes with the authority that it made up.
-fn kubeconfig(address: SocketAddr, certificate: &Path) -> String {
-    super::server::kubeconfig(&format!("https://{address}"), Some(certificate))
+fn kubeconfig(address: SocketAddr, certificate: &Path, token: &str) -> String {
+    super::server::kubeconfig(&format!("https://{address}"), Some(certificate), token)
 }

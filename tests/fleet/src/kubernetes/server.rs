@@ -137,7 +137,7 @@ impl PodApi {
 
     /// Writes a kubeconfig for it.
     pub fn kubeconfig(&self, path: &Path) -> io::Result<()> {
-        std::fs::write(path, kubeconfig(&format!("http://{}", self.address()), None))
+        std::fs::write(path, kubeconfig(&format!("http://{}", self.address()), None, TOKEN))
     }
 
     // Pods.
@@ -327,14 +327,14 @@ impl Shared {
     }
 }
 
-/// A kubeconfig for this server, which presents [`TOKEN`].
-pub(super) fn kubeconfig(server: &str, authority: Option<&Path>) -> String {
+/// A kubeconfig for this server, which presents this token.
+pub(super) fn kubeconfig(server: &str, authority: Option<&Path>, token: &str) -> String {
     let authority =
         authority.map(|path| format!("    certificate-authority: {}\n", path.display())).unwrap_or_default();
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: fleet\n\
          clusters:\n- name: fleet\n  cluster:\n    server: {server}\n{authority}\
-         users:\n- name: fleet\n  user:\n    token: {TOKEN}\n\
+         users:\n- name: fleet\n  user:\n    token: {token}\n\
          contexts:\n- name: fleet\n  context:\n    cluster: fleet\n    user: fleet\n    namespace: proxysql\n"
     )
 }

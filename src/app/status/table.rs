@@ -1,0 +1,203 @@
+//! The status as people read it.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+/// The document as text. A field that is not there, in the answer of another release say, is left out or a dash.
+pub(super) fn render(document: &Value) -> String {
+    let at = |path: &str| document.pointer(path).unwrap_or(&Value::Null);
+    let mut text = String::new();
+    let pod = at("/agent/pod").as_str().map(|pod| format!(" {pod}")).unwrap_or_default();
+    // Writing to a string does not fail.
+    let _ = writeln!(
+        text,
+        "{}: {}{}, {} for {}, proxysql-agent {}",
+        word(at("/status")),
+        word(at("/agent/mode")),
+        plain(&pod),
+        word(at("/agent/phase")),
+        time(at("/agent/uptime_seconds")),
+        word(at("/agent/version")),
+    );
+    for problem in list(at("/problems")) {
+        let _ = writeln!(text, "  {}: {}", word(&problem["problem"]), word(&problem["message"]));
+    }
+    if let Some(trouble) = at("/trouble").as_str() {
+        let _ = writeln!(text, "  trouble: {}", plain(trouble));
+    }
+    text.push('\n');
+    let answer = |path: &str| if at(path).as_bool() == Some(true) { "yes" } else { "no" };
+    let mut facts = vec![
+        (
+            "ProxySQL",
+            format!(
+                "{} at {}, up {}, {}{}",
+                word(at("/proxysql/version")),
+                word(at("/proxysql/address")),
+                time(at("/proxysql/uptime_seconds")),
+                word(at("/proxysql/contact")),
+                if at("/proxysql/paused").as_bool() == Some(true) { ", paused" } else { "" },
+            ),
+        ),
+        ("seen", at("/proxysql/age_ms").as_f64().map_or("never".to_owned(), |ms| format!("{:.1} s ago", ms / 1000.0))),
+        (
+            "probes",
+            format!(
+                "started {}, ready {}, live {}",
+                answer("/probes/startup"),
+                answer("/probes/readiness"),
+                answer("/probes/liveness")
+            ),
+        ),
+        ("clients", format!("{} logged in, {} users", word(at("/sessions/clients")), word(at("/sessions/users")))),
+        (
+            "backends",
+            format!(
+                "{}, {} online, {} shunned",
+                word(at("/backends/total")),
+                word(at("/backends/online")),
+                word(at("/backends/shunned"))
+            ),
+        ),
+    ];
+    if let Some(standing) = at("/publishing/generation/standing").as_str() {
+        let modules = list(at("/publishing/modules"));
+        let published =
+            |wanted: bool| modules.iter().filter(move |module| module["published"].as_bool() == Some(wanted));
+        let (done, open) = (published(true).count(), published(false).count());
+        facts.push(("file", format!("{standing}, {done} of {} modules in line with it", done + open)));
+    }
+    if let Some(up) = at("/discovery/up").as_bool() {
+        let state = if up { "works" } else { "fails" };
+        facts.push(("pods", format!("the watch {state}, {} restarts", word(at("/discovery/restarts")))));
+    }
+    if let Some(following) = at("/following").as_str() {
+        facts.push(("cores", plain(following)));
+    }
+    if let Some(step) = at("/drain/step").as_str() {
+        let counts = ["clients", "remaining", "evicted", "finished", "cut"]
+            .map(|name| format!("{name} {}", word(&at("/drain")[name])));
+        facts.push(("drain", format!("{step}, {}", counts.join(", "))));
+    }
+    for (name, fact) in facts {
+        let _ = writeln!(text, "{name:<9} {fact}");
+    }
+    rows(&mut text, ["MEMBER", "POD", "WANTED", "IN EFFECT"], members(at("/members")));
+    rows(&mut text, ["PEER", "HEARD", "MODULE", "DIVERGES"], peers(at("/peers")));
+    let hostgroups = list(at("/backends/hostgroups")).iter();
+    let hostgroups = hostgroups.map(|group| ["hostgroup", "status", "servers"].map(|name| word(&group[name])));
+    rows(&mut text, ["HOSTGROUP", "STATUS", "SERVERS"], hostgroups.collect());
+    text
+}
+
+/// Each member that is wanted or in effect.
+fn members(members: &Value) -> Vec<[String; 4]> {
+    let name = |member: &Value| {
+        let (host, port) = (word(&member["hostname"]), word(&member["port"]));
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    };
+    let (desired, runtime) = (list(&members["desired"]), list(&members["runtime"]));
+    let knows = members["desired"].is_array();
+    let all = runtime.iter().chain(desired.iter().filter(|member| !runtime.contains(member)));
+    let row = |member: &Value| {
+        let wanted = match (knows, desired.contains(member)) {
+            (false, _) => "-",
+            (true, true) => "yes",
+            (true, false) => "no",
+        };
+        let present = if runtime.contains(member) { "yes" } else { "no" };
+        [name(member), word(&member["comment"]), wanted.to_owned(), present.to_owned()]
+    };
+    all.map(row).collect()
+}
+
+/// Each peer, and a row for each module in which it diverges.
+fn peers(peers: &Value) -> Vec<[String; 4]> {
+    let mut rows = Vec::new();
+    for peer in list(peers) {
+        let address = peer["address"].as_str().map_or("this node".to_owned(), plain);
+        let heard = peer["heard_seconds_ago"].as_u64().map_or("-".to_owned(), |ago| format!("{ago} s ago"));
+        let divergences = list(&peer["divergences"]);
+        if divergences.is_empty() {
+            rows.push([address.clone(), heard.clone(), "-".to_owned(), "-".to_owned()]);
+        }
+        for divergence in divergences {
+            let module = divergence["module"].as_str().map_or("all".to_owned(), plain);
+            rows.push([address.clone(), heard.clone(), module, word(&divergence["class"])]);
+        }
+    }
+    rows
+}
+
+/// Columns as wide as their widest cell; nothing where there are no rows.
+fn rows<const N: usize>(text: &mut String, titles: [&str; N], rows: Vec<[String; N]>) {
+    if rows.is_empty() {
+        return;
+    }
+    let rows: Vec<[String; N]> = std::iter::once(titles.map(ToOwned::to_owned)).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    text.push('\n');
+    for row in &rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let _ = writeln!(text, "{}", cells.join("  ").trim_end());
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A value as a word; a dash for none.
+fn word(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) if text.is_empty() => "-".to_owned(),
+        Value::String(text) => plain(text),
+        other => other.to_string(),
+    }
+}
+
+/// A name may hold what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "?")
+}
+
+fn time(seconds: &Value) -> String {
+    let Some(seconds) = seconds.as_u64() else { return "-".to_owned() };
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, ..) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_stays_text_and_what_is_not_there_is_a_dash() {
+        let text = render(&json!({
+            "status": "degraded",
+            "problems": [{ "problem": "refused", "message": "bad \u{1b}[31mfile" }],
+            "members": { "desired": null, "runtime": [{ "hostname": "fd00::1", "port": 6032, "comment": "core\u{7}" }] },
+            "peers": [{ "address": null, "divergences": [{ "module": "mysql_users", "class": "not_as_published" }] }],
+        }));
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text:?}");
+        assert!(text.starts_with("degraded: -, - for -, proxysql-agent -\n  refused: bad ?[31mfile\n"), "{text}");
+        assert!(text.contains("[fd00::1]:6032  core?  -       yes"), "{text}");
+        assert!(text.contains("this node  -      mysql_users  not_as_published"), "{text}");
+    }
+
+    #[test]
+    fn times_are_as_long_as_they_are_worth() {
+        let shown = [59, 60, 3_661, 90_000].map(|seconds| time(&json!(seconds)));
+        assert_eq!(shown, ["59 s", "1 min", "1 h 1 min", "1 d 1 h"]);
+    }
+}

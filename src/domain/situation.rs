@@ -1,0 +1,167 @@
+//! How a round left things, apart from what `ProxySQL` itself says: for people and machines to read.
+
+use serde::Serialize;
+
+use super::drift::{Class, Subject};
+use super::generation;
+use super::health::Verdict;
+use super::isolation;
+use super::member::Members;
+use super::roster::Discovery;
+
+/// What a core's or a satellite's agent knows after a round.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Situation {
+    /// Where this node and its peers differ for longer than a pull takes.
+    pub diverging: Vec<(Subject, Class)>,
+    /// Why the configuration file is not published, if it is not.
+    pub refused: Option<String>,
+    /// The members that the pods make; `None` on a satellite, and while nobody knows or there are none.
+    pub desired: Option<Members>,
+    /// The last members stay because no core pod runs, says who should know.
+    pub held: bool,
+    /// Whether this core's file is the newest; `None` on a satellite.
+    pub generation: Option<generation::Standing>,
+    /// What a satellite's list of cores can do; `None` on a core and before the first round.
+    pub following: Option<isolation::Standing>,
+    /// How the search for pods goes; `None` on a satellite.
+    pub discovery: Option<Discovery>,
+}
+
+/// How a node is, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Nothing is wrong.
+    Ok,
+    /// It serves clients, and something deserves a look.
+    Degraded,
+    /// Clients should not be sent here, or `ProxySQL` hangs.
+    Unhealthy,
+    /// It is on its way down.
+    Draining,
+}
+
+impl Health {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// Something that is wrong. The word is stable, for machines; the sentence is for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// One of [`REASONS`](super::health::REASONS), or `not_live`, `refused`, `diverging`, `members_held`, `members_missing`,
+    /// `discovery`, `not_following`.
+    pub problem: &'static str,
+    /// What is the matter.
+    pub message: String,
+}
+
+/// How a node is, and everything that is wrong with it: `ready` and `live` are what these probes are told, `listed` are the rows of
+/// `proxysql_servers` in effect.
+pub fn judge(
+    ready: &Verdict,
+    live: &Verdict,
+    situation: &Situation,
+    listed: Option<&Members>,
+) -> (Health, Vec<Problem>) {
+    let mut problems: Vec<Problem> = Vec::new();
+    let mut wrong = |problem: &'static str, message: String| problems.push(Problem { problem, message });
+    for reason in &ready.body.reasons {
+        wrong(reason.reason, reason.message.clone());
+    }
+    if live.code != 200 {
+        wrong("not_live", live.body.message.clone());
+    }
+    if let Some(reason) = &situation.refused {
+        wrong("refused", format!("the configuration file is not published: {reason}"));
+    }
+    for (subject, class) in &situation.diverging {
+        wrong("diverging", format!("{subject}: {class}"));
+    }
+    if situation.held {
+        wrong("members_held", "no core pod is running, says the API server; the last members stay".to_owned());
+    }
+    if let (Some(desired), Some(listed)) = (&situation.desired, listed) {
+        let missing = desired.difference(listed).count();
+        if missing > 0 {
+            wrong("members_missing", format!("{missing} of {} members are not in effect", desired.len()));
+        }
+    }
+    if situation.discovery.is_some_and(|discovery| discovery.failing) {
+        wrong("discovery", "the watch on pods fails; the members stay as they are".to_owned());
+    }
+    if let Some(following) = situation.following.filter(|following| *following != isolation::Standing::Connected) {
+        wrong("not_following", format!("no core answers: {}", following.as_str()));
+    }
+    let health = if ready.body.draining {
+        Health::Draining
+    } else if ready.code != 200 || live.code != 200 {
+        Health::Unhealthy
+    } else if problems.is_empty() {
+        Health::Ok
+    } else {
+        Health::Degraded
+    };
+    (health, problems)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::drift::{Class, Subject};
+    use super::super::health::{self, Contact, Known, Policy, Probe, Snapshot};
+    use super::super::member::Member;
+    use super::*;
+    use crate::domain::drain::Stage;
+    use std::time::Duration;
+
+    const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: false, min_online: 0 };
+
+    fn judged(contact: Contact, stage: Stage, situation: &Situation) -> (Health, Vec<&'static str>) {
+        let snapshot = Snapshot::default();
+        let known = Known { snapshot: Some(&snapshot), age: Some(Duration::ZERO), contact, stage, drain: None };
+        let verdict = |probe| health::judge(&known, &POLICY, probe);
+        let listed = [Member::of_pod("10.0.0.1", 6032, "core-1")].into();
+        let (health, problems) = judge(&verdict(Probe::Ready), &verdict(Probe::Live), situation, Some(&listed));
+        (health, problems.into_iter().map(|problem| problem.problem).collect())
+    }
+
+    const FINE: Contact = Contact::Answering(Duration::ZERO);
+
+    #[test]
+    fn a_node_with_nothing_wrong_is_ok() {
+        let desired = Some([Member::of_pod("10.0.0.1", 6032, "core-1")].into());
+        let situation = Situation { desired, following: Some(isolation::Standing::Connected), ..Situation::default() };
+        assert_eq!(judged(FINE, Stage::Running, &situation), (Health::Ok, vec![]));
+    }
+
+    #[test]
+    fn each_thing_that_is_wrong_is_named() {
+        let situation = Situation {
+            diverging: vec![(Subject { peer: None, module: None }, Class::NotAsPublished)],
+            refused: Some("no".into()),
+            desired: Some([Member::of_pod("10.0.0.2", 6032, "core-2")].into()),
+            held: true,
+            generation: None,
+            following: Some(isolation::Standing::Isolated),
+            discovery: Some(Discovery { failing: true, ..Discovery::default() }),
+        };
+        let all = ["refused", "diverging", "members_held", "members_missing", "discovery", "not_following"];
+        assert_eq!(judged(FINE, Stage::Running, &situation), (Health::Degraded, all.to_vec()));
+    }
+
+    #[test]
+    fn a_node_that_is_not_ready_is_unhealthy_whatever_else() {
+        let silent = Contact::Answering(Duration::from_secs(11));
+        let found = judged(silent, Stage::Running, &Situation::default());
+        assert_eq!(found, (Health::Unhealthy, vec!["unreachable", "not_live"]));
+        assert_eq!(judged(FINE, Stage::Draining, &Situation::default()), (Health::Draining, vec!["draining"]));
+    }
+}

@@ -1,0 +1,21 @@
+//! What statements are for, to count them by.
+
+use super::Statement;
+use crate::domain::tally::Class;
+
+impl Statement {
+    /// The kind that it is counted as.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Observe | Self::ObserveWithFollowers | Self::Checksums | Self::Version => Class::Observe,
+            Self::Health(_) => Class::Health,
+            Self::LoadToRuntime(_) => Class::Load,
+            Self::MarkPublished(..) | Self::ForgetPublished(_) | Self::Claim(_) | Self::ClaimAge | Self::Release => {
+                Class::Mark
+            }
+            Self::Clients(..) | Self::KillConnection(_) => Class::Drain,
+            Self::Pause(_) | Self::Resume(_) | Self::Shutdown => Class::Command,
+            _ => Class::Draft,
+        }
+    }
+}

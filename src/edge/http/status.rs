@@ -1,0 +1,297 @@
+//! `GET /status`: everything that the agent knows, for machines. The schema is `build/status.schema.json`; no field comes and goes.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::Settings;
+use crate::domain::drain::{Progress, Stage};
+use crate::domain::generation::Standing;
+use crate::domain::health::{Contact, Probe, Snapshot, judge};
+use crate::domain::isolation::Standing as Following;
+use crate::domain::member::{Member, Members};
+use crate::domain::module::Module;
+use crate::domain::observation::{Observation, Peer};
+use crate::domain::situation::{self, Health, Problem, Situation};
+use crate::state::Status;
+
+/// What the agent was told, and does not find out.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// The run mode.
+    pub mode: &'static str,
+    /// The name of its pod, if it knows that.
+    pub pod: Option<String>,
+    /// The admin port of its `ProxySQL`.
+    pub proxysql: String,
+    /// Every key of the configuration.
+    pub configuration: Vec<Setting>,
+}
+
+/// One key of the configuration in effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Its name.
+    pub key: &'static str,
+    /// Its value as one would write it, a secret masked.
+    pub value: String,
+    /// Where the value comes from.
+    pub source: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    status: Health,
+    problems: Vec<Problem>,
+    trouble: Option<&'a str>,
+    agent: Agent<'a>,
+    probes: Probes,
+    proxysql: Proxysql<'a>,
+    sessions: Sessions,
+    backends: Backends<'a>,
+    members: MembersOf<'a>,
+    peers: Vec<PeerOf>,
+    publishing: Publishing<'a>,
+    discovery: Option<Discovery>,
+    following: Option<&'static str>,
+    drain: Option<&'a Progress>,
+    configuration: &'a [Setting],
+}
+
+#[derive(Serialize)]
+struct Agent<'a> {
+    version: &'static str,
+    mode: &'static str,
+    pod: Option<&'a str>,
+    phase: Stage,
+    uptime_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct Probes {
+    startup: bool,
+    readiness: bool,
+    liveness: bool,
+}
+
+#[derive(Serialize)]
+struct Proxysql<'a> {
+    address: &'a str,
+    contact: &'static str,
+    silence_ms: u64,
+    version: Option<&'a str>,
+    uptime_seconds: Option<u64>,
+    paused: bool,
+    threads: u32,
+    /// The age of all that is a look at health: this, sessions, backends.
+    age_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Sessions {
+    clients: u64,
+    users: u64,
+}
+
+#[derive(Serialize)]
+struct Backends<'a> {
+    total: u64,
+    online: u64,
+    shunned: u64,
+    hostgroups: Vec<Group<'a>>,
+}
+
+#[derive(Serialize)]
+struct Group<'a> {
+    hostgroup: &'a str,
+    status: &'a str,
+    servers: u64,
+}
+
+#[derive(Serialize)]
+struct MembersOf<'a> {
+    desired: Option<&'a Members>,
+    runtime: Option<&'a Members>,
+    held: bool,
+    /// The age of all that is an observation: this, peers, modules.
+    age_ms: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct PeerOf {
+    /// Null for this node itself.
+    address: Option<String>,
+    heard_seconds_ago: Option<u64>,
+    divergences: Vec<Divergence>,
+}
+
+#[derive(Serialize)]
+struct Divergence {
+    module: Option<Module>,
+    class: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
+struct Publishing<'a> {
+    generation: Option<Generation<'a>>,
+    refused: Option<&'a str>,
+    modules: Vec<ModuleOf<'a>>,
+}
+
+#[derive(Serialize)]
+struct Generation<'a> {
+    standing: &'static str,
+    newer: Option<&'a str>,
+    by: Option<&'a str>,
+    older: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ModuleOf<'a> {
+    module: Module,
+    version: u64,
+    epoch: i64,
+    checksum: &'a str,
+    published: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Discovery {
+    up: bool,
+    lists: u64,
+    restarts: u64,
+}
+
+impl<'a> Document<'a> {
+    /// The document as of `now`.
+    pub(super) fn new(status: &'a Status, settings: &'a Settings, began: Instant, now: Instant) -> Self {
+        let Settings { policy, told, .. } = settings;
+        let known = status.known(now);
+        let [startup, readiness, liveness] = Probe::ALL.map(|probe| judge(&known, policy, probe));
+        let probes =
+            Probes { startup: startup.code == 200, readiness: readiness.code == 200, liveness: liveness.code == 200 };
+        let seen = status.observed.as_ref().map(|(seen, _)| seen);
+        let runtime = seen.map(|seen| &seen.runtime);
+        let situation = &status.situation;
+        let (health, problems) = situation::judge(&readiness, &liveness, situation, runtime);
+        let snapshot = known.snapshot;
+        let counts = snapshot.map(Snapshot::counts).unwrap_or_default();
+        Self {
+            status: health,
+            problems,
+            trouble: status.trouble.as_deref(),
+            agent: Agent {
+                version: env!("CARGO_PKG_VERSION"),
+                mode: told.mode,
+                pod: told.pod.as_deref(),
+                phase: status.stage,
+                uptime_seconds: (now - began).as_secs(),
+            },
+            probes,
+            proxysql: Proxysql {
+                address: &told.proxysql,
+                contact: match known.contact {
+                    Contact::Never => "never",
+                    Contact::Answering(_) => "answering",
+                    Contact::Gone(_) => "gone",
+                },
+                silence_ms: ms(known.contact.silence().unwrap_or_default()),
+                version: snapshot.map(|seen| seen.version.as_str()).filter(|version| !version.is_empty()),
+                uptime_seconds: snapshot.and_then(|seen| seen.uptime),
+                paused: snapshot.is_some_and(|seen| seen.paused),
+                threads: snapshot.map_or(0, |seen| seen.threads),
+                age_ms: known.age.map(ms),
+            },
+            sessions: Sessions {
+                clients: snapshot.map_or(0, |seen| seen.clients),
+                users: snapshot.map_or(0, |seen| seen.users),
+            },
+            backends: Backends {
+                total: counts.total,
+                online: counts.online,
+                shunned: counts.shunned,
+                hostgroups: snapshot.map(hostgroups).unwrap_or_default(),
+            },
+            members: MembersOf {
+                desired: situation.desired.as_ref(),
+                runtime,
+                held: situation.held,
+                age_ms: status.observed.as_ref().map(|(_, at)| ms(now - *at)),
+            },
+            peers: peers(seen, situation),
+            publishing: Publishing {
+                generation: situation.generation.as_ref().map(generation),
+                refused: situation.refused.as_deref(),
+                modules: seen.map(|seen| modules(seen, situation.generation.is_some())).unwrap_or_default(),
+            },
+            discovery: situation.discovery.map(|discovery| Discovery {
+                up: discovery.lists > 0 && !discovery.failing,
+                lists: discovery.lists,
+                restarts: discovery.restarts,
+            }),
+            following: situation.following.map(Following::as_str),
+            drain: known.drain,
+            configuration: &told.configuration,
+        }
+    }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn hostgroups(seen: &Snapshot) -> Vec<Group<'_>> {
+    seen.backends.iter().map(|((hostgroup, status), servers)| Group { hostgroup, status, servers: *servers }).collect()
+}
+
+/// Every peer in the order of the list, this node last if it diverges from what was published.
+fn peers(seen: Option<&Observation>, situation: &Situation) -> Vec<PeerOf> {
+    let of = |key: Option<(&str, u16)>| {
+        let diverging = situation.diverging.iter();
+        let its =
+            diverging.filter(|(subject, _)| subject.peer.as_ref().map(|(host, port)| (host.as_str(), *port)) == key);
+        its.map(|(subject, class)| Divergence {
+            module: subject.module,
+            class: class.name(),
+            message: class.to_string(),
+        })
+        .collect::<Vec<_>>()
+    };
+    let listed = seen.into_iter().flat_map(|seen| seen.peers.iter().map(|peer| (peer, seen.clock)));
+    let mut peers: Vec<PeerOf> = listed
+        .map(|(Peer { hostname, port, updated_at, .. }, clock)| PeerOf {
+            address: Some(Member::of_pod(hostname, *port, "").to_string()),
+            heard_seconds_ago: updated_at.map(|at| clock.saturating_sub(at).max(0).unsigned_abs()),
+            divergences: of(Some((hostname, *port))),
+        })
+        .collect();
+    let own = of(None);
+    if !own.is_empty() {
+        peers.push(PeerOf { address: None, heard_seconds_ago: None, divergences: own });
+    }
+    peers
+}
+
+fn generation(standing: &Standing) -> Generation<'_> {
+    let (newer, by) = match standing {
+        Standing::Older { newer, by } => (Some(newer.as_str()), Some(*by)),
+        _ => (None, None),
+    };
+    let older = match standing {
+        Standing::Newest { older } => older.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    };
+    Generation { standing: standing.as_str(), newer, by, older }
+}
+
+/// The modules that this release has; only a core publishes.
+fn modules(seen: &Observation, publishes: bool) -> Vec<ModuleOf<'_>> {
+    let of = |module: Module| {
+        let own = seen.own(module)?;
+        let published = (publishes && module != Module::ProxysqlServers).then(|| seen.published.contains_key(&module));
+        Some(ModuleOf { module, version: own.version, epoch: own.epoch, checksum: &own.checksum, published })
+    };
+    Module::all().filter_map(of).collect()
+}
