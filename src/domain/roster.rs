@@ -1,7 +1,7 @@
 //! Sightings of pods folded into who is here now.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::addresses::Addresses;
 use super::generation::{self, Origin, Revisions, Source, Standing};
@@ -29,10 +29,10 @@ impl Sighting {
     }
 }
 
-/// How the search for pods goes. Nothing is decided by it.
+/// How the search for the cores goes. Nothing is decided by it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Discovery {
-    /// Lists that were read to their end.
+    /// Lists of pods that were read to their end, or looks at a name that went well in everything.
     pub lists: u64,
     /// How often the search failed and was begun again.
     pub restarts: u64,
@@ -65,9 +65,16 @@ impl Roster {
         self.addresses.as_ref()
     }
 
-    /// The same, to tell them what was found.
-    pub fn addresses_mut(&mut self) -> &mut Addresses {
-        self.addresses.get_or_insert_default()
+    /// The cores were looked for by address: `members` are known now, `own` is this core's, and whether the look went well in
+    /// everything. Whether that changed anything.
+    pub fn looked(&mut self, members: BTreeSet<SocketAddr>, own: Option<SocketAddr>, went_well: bool) -> bool {
+        if went_well {
+            self.discovery.lists += 1;
+            self.works();
+        } else {
+            self.failed();
+        }
+        self.addresses.get_or_insert_default().found(members, own)
     }
 
     /// A list begins.
@@ -258,8 +265,10 @@ mod tests {
         let newest = Some(Standing::Newest { older: BTreeSet::new() });
         assert_eq!((roster.members(6032), roster.standing(None)), (None, newest));
         assert!(!roster.is_empty());
-        roster.addresses_mut().found(["10.0.0.1:7032".parse().unwrap()].into(), None);
+        assert!(roster.looked(["10.0.0.1:7032".parse().unwrap()].into(), None, true));
+        assert!(!roster.looked(BTreeSet::new(), None, false));
         assert_eq!(names(&roster), ["10.0.0.1:7032"]);
+        assert_eq!(roster.discovery(), Discovery { lists: 1, restarts: 1, failing: true });
     }
 
     #[test]

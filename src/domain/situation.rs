@@ -96,7 +96,7 @@ pub fn judge(
         }
     }
     if situation.discovery.is_some_and(|discovery| discovery.failing) {
-        wrong("discovery", "the watch on pods fails; the members stay as they are".to_owned());
+        wrong("discovery", "the search for the cores fails; the members stay as they are".to_owned());
     }
     if let Some(following) = situation.following.filter(|following| *following != isolation::Standing::Connected) {
         wrong("not_following", format!("no core answers: {}", following.as_str()));

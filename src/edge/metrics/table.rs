@@ -163,17 +163,17 @@ pub const METRICS: &[Metric] = &[
             out.flag(&[], view.status.situation.held);
         },
     ),
-    gauge("discovery_up", "Whether the watch on pods works; on a core.", |view, out| {
+    gauge("discovery_up", "Whether the search for the cores works, in pods or the DNS; on a core.", |view, out| {
         if let Some(discovery) = view.status.situation.discovery {
             out.flag(&[], discovery.lists > 0 && !discovery.failing);
         }
     }),
-    counter("discovery_lists", "Lists of pods that were read to their end; on a core.", |view, out| {
+    counter("discovery_lists", "Lists of pods, or looks at core.dns_name, that went well; on a core.", |view, out| {
         if let Some(discovery) = view.status.situation.discovery {
             out.count(&[], discovery.lists);
         }
     }),
-    counter("discovery_restarts", "How often the watch on pods failed and was begun again; on a core.", |view, out| {
+    counter("discovery_restarts", "How often the search for the cores failed and was begun again; on a core.", |view, out| {
         if let Some(discovery) = view.status.situation.discovery {
             out.count(&[], discovery.restarts);
         }
