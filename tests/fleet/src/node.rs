@@ -208,6 +208,14 @@ impl Node {
         }
     }
 
+    /// For what only the real binary does.
+    pub fn real_mut(&mut self) -> Option<&mut RealProxysql> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Real(node) => Some(node),
+        }
+    }
+
     /// As SIGKILL: listeners and connections are gone, the datadir stays.
     pub async fn kill(&mut self) {
         match self {
