@@ -16,6 +16,7 @@ pub struct RealProxysql {
     binary: PathBuf,
     environment: Vec<(String, String)>,
     spec: NodeSpec,
+    boot: Boot,
     child: Child,
 }
 
@@ -23,7 +24,7 @@ impl RealProxysql {
     /// Starts the binary on `spec.dir`, where its `proxysql.cnf` is. Does not wait for its ports.
     pub fn start(binary: PathBuf, spec: NodeSpec) -> io::Result<Self> {
         let child = spawn(&binary, &[], &spec, Boot::Normal)?;
-        Ok(Self { binary, environment: Vec::new(), spec, child })
+        Ok(Self { binary, environment: Vec::new(), spec, boot: Boot::Normal, child })
     }
 
     /// The binary that is run.
@@ -63,7 +64,13 @@ impl RealProxysql {
                 }
             }
         }
-        self.child = spawn(&self.binary, &self.environment, &self.spec, boot)?;
+        self.boot = boot;
+        self.start_again()
+    }
+
+    /// As the last start, in place of a process that has ended.
+    pub(super) fn start_again(&mut self) -> io::Result<()> {
+        self.child = spawn(&self.binary, &self.environment, &self.spec, self.boot)?;
         Ok(())
     }
 
