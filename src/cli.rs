@@ -72,7 +72,7 @@ pub fn command() -> Command {
         )
         .subcommand(
             Command::new(STATUS)
-                .about("Print how an agent is; exit 0 if all is well, 1 if not, 4 if nobody answers")
+                .about("Print how an agent is; exit 1 if not well, 4 if nobody answers")
                 .override_usage("proxysql-agent status [--address=HOST:PORT] [--json] [--watch] [--KEY=VALUE]...")
                 .arg(
                     Arg::new(ADDRESS)

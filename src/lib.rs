@@ -14,6 +14,9 @@
 //!                        edge::admin ── ProxySQL
 //! ```
 //!
+//! What the agent knows is in `state`, too, and `edge::http` shows it: to probes, to people, as `GET /status`, and through
+//! `edge::metrics` to Prometheus.
+//!
 //! In dump mode `dump` takes the agent's place, and `edge::dump` that of Kubernetes: digests in, a file out, and the process ends.
 //!
 //! `agent` alone owns the connection to ProxySQL and everything mutable. What to do is decided in `domain`, by functions without

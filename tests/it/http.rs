@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use proxysql_fleet::process::LogLine;
 use proxysql_fleet::proxysql::ClientState;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -116,8 +117,9 @@ async fn a_port_that_is_taken_is_said() {
     let pod = Make::new().ready().await;
     let mut second = pod.another_agent();
     assert_eq!(second.exit_code(PATIENCE).await.unwrap(), Some(1));
-    let said = second.log().lines().iter().map(|line| line.text.clone()).collect::<String>();
-    assert!(said.contains("the port for HTTP is taken") && said.contains(&pod.api.to_string()), "{said}");
+    let is_said = |line: &LogLine| line.text.contains("the port for HTTP is taken");
+    let said = second.log().wait_for(PATIENCE, is_said).await.unwrap().text;
+    assert!(said.contains(&pod.api.to_string()), "{said}");
 }
 
 /// Probes are answered while others do their worst.

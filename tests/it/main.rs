@@ -30,6 +30,7 @@ mod reload;
 mod satellite;
 mod scene;
 mod session;
+mod shell;
 mod signals;
 mod static_binary;
 mod status;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::answer::reply;
 use crate::domain::drain::{Progress, Stage};
 use crate::domain::health::{Policy, Probe, Snapshot, Verdict, judge};
+use crate::domain::situation::{self, Problem};
 use crate::state::Status;
 
 /// Rows of a table, at most: the page is for a look, not for a list of everything.
@@ -51,8 +52,12 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
          <h1>proxysql-agent <small>{}</small></h1><p class=\"phase {class}\">{word}</p>",
         env!("CARGO_PKG_VERSION")
     )?;
-    for reason in &ready.body.reasons {
-        write!(out, "<p class=\"{class}\"><b>{}</b> {}</p>", Text(reason.reason), Text(&reason.message))?;
+    let listed = status.observed.as_ref().map(|(seen, _)| &seen.runtime);
+    let (_, problems) = situation::judge(ready, &verdicts[2].1, &status.situation, listed);
+    // What diverges has a table of its own.
+    for Problem { problem, message } in problems.iter().filter(|problem| problem.problem != "diverging") {
+        let class = if status.stage == Stage::Running { "bad" } else { class };
+        write!(out, "<p class=\"{class}\"><b>{}</b> {}</p>", Text(problem), Text(message))?;
     }
     if let Some(trouble) = &status.trouble {
         write!(out, "<p class=\"bad\">{}</p>", Text(trouble))?;
@@ -100,9 +105,6 @@ fn drain(out: &mut String, progress: &Progress, stage: Stage) -> fmt::Result {
 }
 
 fn diverging(out: &mut String, status: &Status) -> fmt::Result {
-    if let Some(reason) = &status.situation.refused {
-        write!(out, "<p class=\"bad\"><b>not published</b> {}</p>", Text(reason))?;
-    }
     if status.situation.diverging.is_empty() {
         return Ok(());
     }
