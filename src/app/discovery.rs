@@ -89,7 +89,11 @@ async fn follow_list(
     let look = async {
         loop {
             let own = own(&members);
-            roster.send_if_modified(|roster| roster.addresses_mut().found(members.clone(), own));
+            roster.send_if_modified(|roster| {
+                let addresses = roster.addresses_mut();
+                addresses.tally.looks += 1;
+                addresses.found(members.clone(), own)
+            });
             sleep(OWN_LOOK).await;
         }
     };

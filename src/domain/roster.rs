@@ -29,15 +29,24 @@ impl Sighting {
     }
 }
 
-/// How the search for pods goes. Nothing is decided by it.
+/// How the search for cores goes, be it by pods, a name or a list. Nothing is decided by it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Discovery {
-    /// Lists that were read to their end.
-    pub lists: u64,
+    /// Answers that were whole: lists of pods, looks at a name or a list.
+    pub answers: u64,
     /// How often the search failed and was begun again.
     pub restarts: u64,
     /// It has failed and not worked since.
     pub failing: bool,
+    /// Members that are kept although the last answer left them out.
+    pub kept: u64,
+}
+
+impl Discovery {
+    /// Whether it has worked, and does.
+    pub fn is_up(&self) -> bool {
+        self.answers > 0 && !self.failing
+    }
 }
 
 /// Who is here now, as far as is known.
@@ -85,7 +94,7 @@ impl Roster {
         let listed = Some(self.listing.take().unwrap_or_default());
         let changed = self.pods != listed;
         self.pods = listed;
-        self.discovery.lists += 1;
+        self.discovery.answers += 1;
         self.discovery.failing = false;
         changed
     }
@@ -103,7 +112,14 @@ impl Roster {
 
     /// How the search goes.
     pub fn discovery(&self) -> Discovery {
-        self.discovery
+        let Some(addresses) = &self.addresses else { return self.discovery };
+        let tally = addresses.tally;
+        Discovery {
+            answers: tally.looks - tally.failures,
+            restarts: tally.failures,
+            failing: tally.holding,
+            kept: tally.kept as u64,
+        }
     }
 
     /// A pod came or changed. Whether it changed in what is kept of it.

@@ -160,8 +160,9 @@ struct ModuleOf<'a> {
 #[derive(Serialize)]
 struct Discovery {
     up: bool,
-    lists: u64,
+    answers: u64,
     restarts: u64,
+    kept: u64,
 }
 
 impl<'a> Document<'a> {
@@ -227,9 +228,10 @@ impl<'a> Document<'a> {
                 modules: seen.map(|seen| modules(seen, situation.generation.is_some())).unwrap_or_default(),
             },
             discovery: situation.discovery.map(|discovery| Discovery {
-                up: discovery.lists > 0 && !discovery.failing,
-                lists: discovery.lists,
+                up: discovery.is_up(),
+                answers: discovery.answers,
                 restarts: discovery.restarts,
+                kept: discovery.kept,
             }),
             following: situation.following.map(Following::as_str),
             drain: known.drain,
