@@ -29,15 +29,22 @@ impl Sighting {
     }
 }
 
-/// How the search for the cores goes. Nothing is decided by it.
+/// How the search for cores goes, be it by pods, a name or a list. Nothing is decided by it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Discovery {
-    /// Lists of pods that were read to their end, or looks at a name that went well in everything.
-    pub lists: u64,
+    /// Answers that were whole: lists of pods, looks at a name or a list.
+    pub answers: u64,
     /// How often the search failed and was begun again.
     pub restarts: u64,
     /// It has failed and not worked since.
     pub failing: bool,
+}
+
+impl Discovery {
+    /// Whether it has worked, and does.
+    pub fn is_up(&self) -> bool {
+        self.answers > 0 && !self.failing
+    }
 }
 
 /// Who is here now, as far as is known.
@@ -69,7 +76,7 @@ impl Roster {
     /// everything. Whether that changed anything.
     pub fn looked(&mut self, members: BTreeSet<SocketAddr>, own: Option<SocketAddr>, went_well: bool) -> bool {
         if went_well {
-            self.discovery.lists += 1;
+            self.discovery.answers += 1;
             self.works();
         } else {
             self.failed();
@@ -92,7 +99,7 @@ impl Roster {
         let listed = Some(self.listing.take().unwrap_or_default());
         let changed = self.pods != listed;
         self.pods = listed;
-        self.discovery.lists += 1;
+        self.discovery.answers += 1;
         self.discovery.failing = false;
         changed
     }
@@ -268,7 +275,7 @@ mod tests {
         assert!(roster.looked(["10.0.0.1:7032".parse().unwrap()].into(), None, true));
         assert!(!roster.looked(BTreeSet::new(), None, false));
         assert_eq!(names(&roster), ["10.0.0.1:7032"]);
-        assert_eq!(roster.discovery(), Discovery { lists: 1, restarts: 1, failing: true });
+        assert_eq!(roster.discovery(), Discovery { answers: 1, restarts: 1, failing: true });
     }
 
     #[test]
