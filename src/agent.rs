@@ -47,7 +47,8 @@ pub trait Proxysql {
     /// behind that a later call could take for its own answer.
     fn run(&mut self, statement: &Statement) -> impl Future<Output = Result<Answer, AdminError>> + Send;
 
-    /// Asks another node, over a connection of its own that is gone afterwards.
+    /// Asks another node, over a connection of its own that is gone afterwards: the one exception to there being one connection. May be
+    /// dropped half-way.
     fn ask_peer(
         &self,
         host: &str,

@@ -26,9 +26,11 @@ use crate::domain::unlock::{Turns, Unlock};
 
 /// How long a core waits for its first list of pods before it publishes without knowing who else there is.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a core that is to publish waits for those of older generations to know of it, and for itself to hear of a member that
-/// somebody else has listed.
+/// How long a core that is to publish waits for those of older generations to know of it, and remembers a member that somebody else
+/// has listed.
 const HEARING: Duration = Duration::from_secs(10);
+/// How long it waits where others list other members. A watch that has fallen silent without a word is begun anew within this time.
+const DEAF: Duration = Duration::from_mins(5);
 /// Between two looks at whether they do.
 const LISTEN_AGAIN: Duration = Duration::from_millis(500);
 
@@ -146,7 +148,7 @@ impl Core {
             admin.count(Count::Refusal(Guard::OlderGeneration));
         }
         if !due.is_empty() && self.publishes(&standing) {
-            if self.is_heard(&seen, &standing, &turns) {
+            if self.is_heard(&seen, &turns) {
                 let unchanged = || !self.roster.has_changed().unwrap_or(false);
                 let unlocks = (&turns, self.blocked.waits());
                 again = self.publisher.publish(&due, &seen, &mut self.spacing, unchanged, unlocks, admin).await?;
@@ -171,11 +173,12 @@ impl Core {
     /// Whether everybody knows who is here. A core of an older generation that does not know of this one yet may publish its file
     /// after this one did. Not for long: who does not answer does not publish either.
     ///
-    /// Nor does one publish that is itself behind: somebody else has listed a core that this one does not know.
-    fn is_heard(&mut self, seen: &Observation, standing: &Standing, turns: &Turns) -> bool {
-        let older = if let Standing::Newest { older } = standing { older } else { &BTreeSet::new() };
-        let is_heard = generation::is_known_to(seen, turns.own.as_ref(), &turns.members, older);
-        if is_heard && self.strangers.is_empty() {
+    /// Nor does one publish that may be behind itself: others list a core that this one does not know.
+    fn is_heard(&mut self, seen: &Observation, turns: &Turns) -> bool {
+        let is_known = generation::is_known_to(seen, turns.own.as_ref(), &turns.members, &turns.older);
+        let is_contradicted =
+            !self.strangers.is_empty() || generation::is_contradicted(seen, &turns.members, &turns.older);
+        if is_known && !is_contradicted {
             self.unheard = None;
             return true;
         }
@@ -183,15 +186,20 @@ impl Core {
             let strangers = self.strangers.keys().map(ToString::to_string).collect::<Vec<_>>().join(" ");
             info!(%strangers, "not publishing the file yet: other cores do not list the same members");
         }
-        self.unheard.get_or_insert_with(Instant::now).elapsed() >= HEARING && self.strangers.is_empty()
+        let waited = self.unheard.get_or_insert_with(Instant::now).elapsed();
+        waited >= if is_contradicted { DEAF } else { HEARING }
     }
 
-    /// Takes note of members that somebody else has listed.
+    /// Takes note of members that somebody else has listed. While others list them, they are not forgotten.
     fn note_strangers(&mut self, seen: &Observation, turns: &Turns) {
+        let now = Instant::now();
         if !self.listed.is_empty() {
             let is_known = |member: &Member| turns.members.contains(member) || self.listed.contains(member);
             let strangers = seen.runtime.iter().filter(|member| !is_known(member)).cloned();
-            self.strangers.extend(strangers.map(|member| (member, Instant::now())));
+            self.strangers.extend(strangers.map(|member| (member, now)));
+        }
+        if generation::is_contradicted(seen, &turns.members, &turns.older) {
+            self.strangers.values_mut().for_each(|at| *at = now);
         }
         self.strangers.retain(|member, at| !turns.members.contains(member) && at.elapsed() < HEARING);
     }

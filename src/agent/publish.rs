@@ -162,9 +162,10 @@ impl Publisher {
                 }
             }
         }
+        let was_refused = self.refused.take().is_some();
         self.refused = (!refusals.is_empty()).then(|| refusals.join("; "));
         if refusals.is_empty() {
-            if self.trouble.is_over() {
+            if self.trouble.is_over() || was_refused {
                 info!(file = %self.publishing.name(), "the configuration file can be published again");
             }
         } else {

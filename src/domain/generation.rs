@@ -175,6 +175,18 @@ pub fn is_known_to(seen: &Observation, own: Option<&Member>, members: &Members, 
             && members.iter().filter(|member| older.contains(&member.comment)).all(lists_the_same)
 }
 
+/// Whether a member that answers, and is not known to be of an older generation, has loaded another list than this node has: one of both
+/// does not know something.
+pub fn is_contradicted(seen: &Observation, members: &Members, older: &BTreeSet<String>) -> bool {
+    let list = Module::ProxysqlServers.checksum_name();
+    let Some(own) = seen.own.get(list) else { return false };
+    let peers = seen.peers.iter().filter(|peer| was_heard(peer, seen));
+    let members: Vec<_> = members.iter().filter(|m| !older.contains(&m.comment)).map(Member::key).collect();
+    let known = peers.filter(|peer| members.contains(&(peer.hostname.as_str(), peer.port)));
+    let mut lists = known.filter_map(|peer| peer.modules.get(list)).filter(|theirs| theirs.version > 1);
+    lists.any(|theirs| theirs.checksum != own.checksum)
+}
+
 fn lives(pod: &Sighting) -> bool {
     pod.running && !pod.terminating
 }
@@ -284,6 +296,11 @@ mod tests {
         assert!(!known(&seen(&[&old], "0xBOTH", Some(100)), Some(&new)), "this node does not list itself yet");
         assert!(!known(&seen(&[&old, &new], "0xBOTH", Some(100)), None), "its pod does not run yet");
         assert!(is_known_to(&seen(&[], "0xOLD", None), None, &members, &BTreeSet::new()), "there is no older one");
+        let nobody = BTreeSet::new();
+        assert!(is_contradicted(&seen(&[&old, &new], "0xOLD", Some(100)), &members, &nobody));
+        assert!(!is_contradicted(&seen(&[&old, &new], "0xOLD", Some(100)), &members, &older), "it is the one behind");
+        assert!(!is_contradicted(&seen(&[&old, &new], "0xOLD", Some(90)), &members, &nobody), "that was long ago");
+        assert!(!is_contradicted(&seen(&[&old, &new], "0xBOTH", Some(100)), &members, &nobody));
     }
 
     #[test]

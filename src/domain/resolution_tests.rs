@@ -190,6 +190,8 @@ fn named(look: &Look) -> BTreeSet<IpAddr> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
     #[test]
     fn only_answers_that_leave_it_out_remove_anybody(looks in proptest::collection::vec(any_look(), 0..60)) {
         let mut followed = Followed::default();

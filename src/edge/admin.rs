@@ -4,6 +4,10 @@
 //! answer in the pipe, and each later query would return the one before it, with `Ok`. So the connection is taken out of its
 //! slot before a call waits and put back only after a complete answer or an `ERR`: whatever ends a call early, be it the
 //! deadline or the caller, ends the connection with it.
+//!
+//! The one exception to there being one connection is [`Admin::ask_peer`], to the admin port of another node: a satellite that is to
+//! follow again reads there what `ProxySQL` itself never pulls, for it is older, and only the peer itself tells that it is of another
+//! release. It lasts for those questions, each of them bounded by a second.
 
 mod error;
 
@@ -26,7 +30,7 @@ use crate::domain::statement::Statement;
 const MAX_ALLOWED_PACKET: usize = 64 << 20;
 /// As above; seconds. The admin port closes no idle session.
 const WAIT_TIMEOUT: usize = 28_800;
-/// Bound of a connection to another node, and of the one statement on it.
+/// Bound of a connection to another node, and of each statement on it.
 const PEER_DEADLINE: Duration = Duration::from_secs(1);
 /// More rows than any admin table that a decision reads has; a bound against a server gone mad.
 const MOST_ROWS: usize = 100_000;

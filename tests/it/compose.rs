@@ -59,7 +59,7 @@ fn every_service_hangs_together() {
     let services = services();
     for (name, service) in &services {
         for key in service.as_object().unwrap().keys() {
-            let known = "image build command restart healthcheck environment volumes depends_on networks ports network_mode \
+            let known = "image build command entrypoint restart healthcheck environment volumes depends_on networks ports network_mode \
                          stop_grace_period tmpfs read_only cap_drop security_opt";
             assert!(known.split_whitespace().any(|known| known == key), "{name}: {key}");
         }
@@ -124,7 +124,7 @@ fn each_proxysql_has_an_agent_that_goes_by_its_own_rules() {
             let agent = &services[&format!("{beside}-agent")];
             assert_eq!(texts(&agent["volumes"]), [folder.as_str()], "{beside}: it cannot see the file it follows");
             let file = config.core.config_file.unwrap();
-            assert_eq!(proxysql["command"][3].as_str(), file.to_str());
+            assert_eq!(proxysql["entrypoint"][3].as_str(), file.to_str());
         } else {
             assert!(aliases.is_empty());
             assert_eq!(config.core.bootstrap_hostname, "proxysql-core");

@@ -5,7 +5,7 @@ mod list;
 mod trouble;
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use proxysql_fleet::dns::{DnsServer, Fault, Kind};
@@ -98,7 +98,11 @@ async fn cores_come_go_and_move_as_the_name_says() {
 /// Whoever restarts with the modules of a disk that nobody pulls needs to know itself among the others: one of them loads, once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_restart_of_all_cores_one_unlocks() {
-    let dns = dns().await;
+    // Over IPv6, where the machine has it.
+    let dns = match DnsServer::start((Ipv6Addr::LOCALHOST, 0).into()).await {
+        Ok(dns) => dns,
+        Err(_) => dns().await,
+    };
     let mut rig = Rig::start(by_name(dns.address())).await.unwrap();
     let names = rig.add(2, 0).await.unwrap();
     dns.set(NAME, cores(&rig));

@@ -1,6 +1,7 @@
 //! What `kubectl apply -k build/kubernetes` applies: every field exists, everything that is referred to is there, the agents' settings are
 //! settings, and their rights are those that they use.
 
+mod alive;
 mod file;
 mod kustomize;
 mod references;

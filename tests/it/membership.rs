@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use proxysql_fleet::kubernetes::PodSpec;
 use proxysql_fleet::node::{Layer, Row};
 use proxysql_fleet::proxysql::{Action, Hook, Module, Rule};
-use proxysql_fleet::rig::{Order, Rig, Role};
+use proxysql_fleet::rig::{Order, Rig, Role, Settings};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::support::{
@@ -193,7 +193,7 @@ async fn a_steady_state_costs_no_write_and_no_load() {
     if on_real_proxysql("a_steady_state_costs_no_write_and_no_load") {
         return;
     }
-    let rig = fleet(settings(), 3, 2).await;
+    let rig = fleet(Settings { scripted_api: true, ..settings() }, 3, 2).await;
     let api = rig.kubernetes().embedded().expect("the pod API counts and touches pods");
     api.add_unrelated(NAMESPACE, 100);
     // The last loads are for satellites that connected a moment ago: one look at each node after nobody did.

@@ -237,6 +237,60 @@ async fn a_load_by_hand_in_the_middle_is_not_overwritten_unseen() {
     eventually("and then the file is published", async || users(node).await == ["app", "reports"]).await;
 }
 
+/// At the most talkative level, in every answer, and on the page: neither what is in the file nor what is refused or taken back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passwords_and_hashes_appear_nowhere() {
+    const HASH: &str = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19";
+    let mut rig = fleet(watched().env("AGENT_LOG_LEVEL", "TRACE"), 1, 1).await;
+    settled(&rig).await;
+    let good = fs::read_to_string(rig.member("core-1").unwrap().config_file()).unwrap();
+    let edited = good.replace("app-secret", "changed-secret").replace("report-secret", HASH);
+    let without_servers = {
+        let at = edited.find("mysql_servers =").unwrap();
+        let end = at + edited[at..].find("\n)").unwrap() + 2;
+        format!("{}mysql_servers = ( )\n{}", &edited[..at], &edited[end..])
+    };
+    let locked_out = edited.replace("radmin:radmin", "radmin:hidden-secret");
+    for (text, words) in [
+        (edited.clone(), "published from ProxySQL's configuration file"),
+        (without_servers, "it leaves none of the 3 servers"),
+        (locked_out, "does not let the agent's own user radmin in"),
+        ("mysql_users = ( { username=\"x\", password=\"torn-secret\"".to_owned(), "Unable to open"),
+        (edited, "can be published again"),
+    ] {
+        publish(&mut rig, "core-1", |_| text);
+        hears(&rig, "core-1", words, 1).await;
+    }
+    let node = &rig.member("satellite-1").unwrap().node;
+    // A later second than the core's load.
+    tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
+    for sql in
+        ["INSERT INTO mysql_users (username, password) VALUES ('rogue', 'rogue-secret')", "LOAD MYSQL USERS TO RUNTIME"]
+    {
+        node.query(sql).await.unwrap();
+    }
+    hears(&rig, "satellite-1", "local newer", 1).await;
+    rig.member_mut("satellite-1").unwrap().agent.as_mut().unwrap().process.signal(Signal::USR2);
+    hears(&rig, "satellite-1", "following it again", 1).await;
+    for name in ["core-1", "satellite-1"] {
+        rig.member_mut(name).unwrap().agent.as_mut().unwrap().process.signal(Signal::USR1);
+    }
+    for name in ["core-1", "satellite-1"] {
+        eventually("the status is logged", async || said(&rig, name, "").iter().any(|line| line.message == "status"))
+            .await;
+        let agent = rig.member(name).unwrap().agent.as_ref().unwrap();
+        let mut texts: Vec<String> = agent.process.log().lines().into_iter().map(|line| line.text).collect();
+        for path in ["/", "/status", "/drain", "/metrics", "/healthz/ready"] {
+            texts.push(agent.get(path).await.unwrap().text().await.unwrap());
+        }
+        for text in texts {
+            for secret in ["-secret", &HASH[1..], "radmin:", "cluster:cluster", "2470c0c0"] {
+                assert!(!text.contains(secret), "{name}: {secret} in {text}");
+            }
+        }
+    }
+}
+
 /// What was loaded by hand after the file was published stays, and is said.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_by_hand_is_reported_and_outlives_the_agent() {

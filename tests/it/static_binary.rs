@@ -118,6 +118,7 @@ fn it_starts_where_there_is_nothing() {
     assert_eq!(said(&empty.run(&["--version"])).trim(), concat!("proxysql-agent ", env!("CARGO_PKG_VERSION")));
     assert!(said(&empty.run(&["--help"])).contains("--run_mode"));
     assert!(said(&empty.run(&["--run_mode=core", "--show-config"])).contains("run_mode"));
+    said(&empty.run(&["check", "--run_mode=core"]));
     let mistaken = empty.run(&["--run_mode=cor"]);
     assert_eq!(mistaken.status.code(), Some(2), "{}", String::from_utf8_lossy(&mistaken.stderr));
 }

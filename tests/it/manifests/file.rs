@@ -1,16 +1,18 @@
 //! ProxySQL's configuration files in the `ConfigMap`s.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::ffi::OsStr;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 
 use proxysql_agent::domain::publish::sections;
-use proxysql_fleet::client::Client;
+use proxysql_fleet::client::{AdminError, Client};
 use proxysql_fleet::net::Block;
-use proxysql_fleet::process::Program;
+use proxysql_fleet::process::{Process, Program};
 
-use super::kustomize::root;
-use super::secret;
+use super::kustomize::{build, root};
 use super::typed::text as string;
+use super::{container, list, secret, workloads};
 use crate::support::eventually;
 
 /// The file of a core or a satellite.
@@ -100,6 +102,54 @@ fn the_credentials_of_the_example_fit_together() {
     assert!(!["admin", "stats"].contains(&admin["cluster_username"].as_str()));
 }
 
+/// Where a node of the manifests runs, in place of its pod.
+pub(super) struct Place {
+    /// Configuration and data.
+    pub(super) dir: PathBuf,
+    pub(super) ip: Ipv4Addr,
+    pub(super) admin: u16,
+    pub(super) mysql: u16,
+    /// Where the bootstrap row leads.
+    pub(super) bootstrap: Ipv4Addr,
+}
+
+impl Place {
+    /// A text of the manifests with the paths, addresses and names of this place.
+    pub(super) fn fit(&self, text: &str) -> String {
+        let dir = self.dir.display().to_string();
+        text.replace("/etc/proxysql", &dir)
+            .replace("/var/lib/proxysql", &dir)
+            .replace("0.0.0.0:6032", &format!("{}:{}", self.ip, self.admin))
+            .replace("0.0.0.0:6033", &format!("{}:{}", self.ip, self.mysql))
+            .replace(
+                "hostname=\"proxysql-core\", port=6032",
+                &format!("hostname=\"{}\", port={}", self.bootstrap, self.admin),
+            )
+    }
+
+    /// Puts there what is mounted into the pod, and starts its `ProxySQL` with the arguments of the manifest.
+    pub(super) fn start(&self, binary: &OsStr, role: &str) -> Process {
+        std::fs::create_dir_all(&self.dir).unwrap();
+        for (key, value) in secret()["stringData"].as_object().unwrap() {
+            std::fs::write(self.dir.join(key), string(value)).unwrap();
+        }
+        std::fs::write(self.dir.join("proxysql.cnf"), self.fit(&text(role))).unwrap();
+        let objects = build(&root(), &[]);
+        let workload =
+            workloads(&objects).find(|workload| workload["metadata"]["labels"]["component"] == role).unwrap();
+        let command = &container(workload, "proxysql")["command"];
+        let program = Program::new(Path::new(binary), &self.dir.join("proxysql.log"));
+        let program = list(command).skip(1).fold(program, |program, argument| program.arg(self.fit(string(argument))));
+        program.start().unwrap()
+    }
+
+    /// On the admin port, as the agent is let in.
+    pub(super) async fn login(&self) -> Result<Client, AdminError> {
+        let password = string(&secret()["stringData"]["password"]).to_owned();
+        Client::connect((self.ip, self.admin), "radmin", &password).await
+    }
+}
+
 /// With the files beside it that it includes, as in the pod.
 #[tokio::test]
 async fn a_real_proxysql_takes_every_line() {
@@ -108,33 +158,17 @@ async fn a_real_proxysql_takes_every_line() {
     };
     for role in ["core", "satellite"] {
         let (block, dir) = (Block::take().unwrap(), tempfile::tempdir().unwrap());
-        let (ip, admin, mysql) = (block.address().unwrap(), block.port(6032).unwrap(), block.port(6033).unwrap());
-        let path = |name: &str| dir.path().join(name).display().to_string();
-        let text = text(role)
-            .replace("/etc/proxysql/", &path(""))
-            .replace("/var/lib/proxysql", &path(""))
-            .replace("0.0.0.0:6032", &format!("{ip}:{admin}"))
-            .replace("0.0.0.0:6033", &format!("{ip}:{mysql}"));
-        for (key, value) in secret()["stringData"].as_object().unwrap() {
-            std::fs::write(path(key), string(value)).unwrap();
-        }
-        std::fs::write(path("proxysql.cnf"), &text).unwrap();
-        let program = Program::new(Path::new(&binary), &dir.path().join("log"));
-        let program = ["-f", "--idle-threads", "-M", "-c", &path("proxysql.cnf"), "-D", &path("")]
-            .into_iter()
-            .fold(program, Program::arg);
-        let _process = program.start().unwrap();
-        let password = string(&secret()["stringData"]["password"]).to_owned();
-        let login = async || Client::connect((ip, admin), "radmin", &password).await;
-        eventually("the agent's password is let in", async || login().await.is_ok()).await;
-        let mut client = login().await.unwrap();
+        let (admin, mysql) = (block.port(6032).unwrap(), block.port(6033).unwrap());
+        let (ip, bootstrap) = (block.address().unwrap(), block.address().unwrap());
+        let place = Place { dir: dir.path().join(role), ip, admin, mysql, bootstrap };
+        let _process = place.start(&binary, role);
+        eventually("the agent's password is let in", async || place.login().await.is_ok()).await;
+        let mut client = place.login().await.unwrap();
         let sql = "SELECT variable_name, variable_value FROM runtime_global_variables";
         let rows = client.rows(sql).await.unwrap();
         let runtime: BTreeMap<_, _> = rows.into_iter().map(|row| (row[0].clone().unwrap(), row[1].clone())).collect();
-        let whole = whole(role).replace("0.0.0.0:6032", &format!("{ip}:{admin}"));
-        let whole = whole.replace("0.0.0.0:6033", &format!("{ip}:{mysql}"));
         for (group, prefix) in [("admin_variables", "admin"), ("mysql_variables", "mysql")] {
-            for (name, value) in variables(&whole, group) {
+            for (name, value) in variables(&place.fit(&whole(role)), group) {
                 assert_eq!(runtime[&format!("{prefix}-{name}")].as_deref(), Some(value.as_str()), "{role}: {name}");
             }
         }
