@@ -100,12 +100,7 @@ impl Make {
             for sql in [set.as_str(), "SAVE MYSQL VARIABLES TO DISK"] {
                 node.query(sql).await.unwrap();
             }
-            // 2.7.1 now and then dies of a race between its threads as it starts on a file that has servers.
-            let mut tries = 0;
-            while let Err(error) = node.restart(false).await {
-                tries += 1;
-                assert!(tries < 5, "{error}");
-            }
+            node.restart(false).await.unwrap();
         }
         if !self.starts_node {
             node.kill().await;

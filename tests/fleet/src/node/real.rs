@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tokio::process::{Child, Command};
@@ -14,15 +14,32 @@ use crate::proxysql::Boot;
 #[derive(Debug)]
 pub struct RealProxysql {
     binary: PathBuf,
+    environment: Vec<(String, String)>,
     spec: NodeSpec,
+    boot: Boot,
     child: Child,
 }
 
 impl RealProxysql {
     /// Starts the binary on `spec.dir`, where its `proxysql.cnf` is. Does not wait for its ports.
     pub fn start(binary: PathBuf, spec: NodeSpec) -> io::Result<Self> {
-        let child = spawn(&binary, &spec, Boot::Normal)?;
-        Ok(Self { binary, spec, child })
+        let child = spawn(&binary, &[], &spec, Boot::Normal)?;
+        Ok(Self { binary, environment: Vec::new(), spec, boot: Boot::Normal, child })
+    }
+
+    /// The binary that is run.
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// From the next restart on, another binary is run.
+    pub fn set_binary(&mut self, binary: PathBuf) {
+        self.binary = binary;
+    }
+
+    /// From the next restart on, with one more variable.
+    pub fn set_variable(&mut self, key: &str, value: &str) {
+        self.environment.push((key.to_owned(), value.to_owned()));
     }
 
     /// Where it runs.
@@ -47,7 +64,13 @@ impl RealProxysql {
                 }
             }
         }
-        self.child = spawn(&self.binary, &self.spec, boot)?;
+        self.boot = boot;
+        self.start_again()
+    }
+
+    /// As the last start, in place of a process that has ended.
+    pub(super) fn start_again(&mut self) -> io::Result<()> {
+        self.child = spawn(&self.binary, &self.environment, &self.spec, self.boot)?;
         Ok(())
     }
 
@@ -75,9 +98,9 @@ impl RealProxysql {
 }
 
 /// Through `setpriv`, where there is one, so that it does not outlive this process however that ends.
-fn spawn(binary: &std::path::Path, spec: &NodeSpec, boot: Boot) -> io::Result<Child> {
+fn spawn(binary: &Path, environment: &[(String, String)], spec: &NodeSpec, boot: Boot) -> io::Result<Child> {
     let log = File::options().create(true).append(true).open(spec.dir.join("proxysql.log"))?;
-    let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find(|path| std::path::Path::new(path).exists());
+    let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find(|path| Path::new(path).exists());
     let mut command = match setpriv {
         Some(setpriv) => {
             let mut command = Command::new(setpriv);
@@ -87,6 +110,7 @@ fn spawn(binary: &std::path::Path, spec: &NodeSpec, boot: Boot) -> io::Result<Ch
         None => Command::new(binary),
     };
     command
+        .envs(environment.iter().map(|(key, value)| (key, value)))
         .args(["-f", "--idle-threads", "-M"])
         .arg("-c")
         .arg(spec.dir.join("proxysql.cnf"))
