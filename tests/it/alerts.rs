@@ -327,7 +327,11 @@ async fn not_published_fires_where_something_is_in_the_way() {
     let (rig, recording) = well(settings(), 1, 1).await;
     let core = rig.member("core-1").unwrap();
     // As a plan in another process has it, for a minute.
-    run(&core.node, &["CREATE TABLE main.proxysql_agent_claim AS SELECT strftime('%s', 'now') AS at"]).await;
+    run(
+        &core.node,
+        &["CREATE TABLE main.proxysql_agent_claim AS SELECT strftime('%s', 'now') AS at, 'plan' AS worker"],
+    )
+    .await;
     let api = core.agent.as_ref().unwrap().api();
     assert_eq!(call(api, "POST", "/reload", &[]).await.code, 202);
     says(&rig, "core-1", "module_published{module=\"mysql_users\"}", 0.0).await;
