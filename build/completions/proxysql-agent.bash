@@ -35,7 +35,7 @@ _proxysql__agent() {
 
     case "${cmd}" in
         proxysql__agent)
-            opts="-h -V --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help --version status check plan shutdown"
+            opts="-h -V --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.discovery --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.dns_name --core.dns_records --core.dns_interval --core.dns_server --core.static_members --core.own_address --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help --version status check plan shutdown"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -97,6 +97,10 @@ _proxysql__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --core.discovery)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --core.podselector.namespace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -110,6 +114,30 @@ _proxysql__agent() {
                     return 0
                     ;;
                 --core.selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_records)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.static_members)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.own_address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -225,7 +253,7 @@ _proxysql__agent() {
             return 0
             ;;
         proxysql__agent__subcmd__check)
-            opts="-h --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
+            opts="-h --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.discovery --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.dns_name --core.dns_records --core.dns_interval --core.dns_server --core.static_members --core.own_address --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -287,6 +315,10 @@ _proxysql__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --core.discovery)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --core.podselector.namespace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -300,6 +332,30 @@ _proxysql__agent() {
                     return 0
                     ;;
                 --core.selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_records)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.static_members)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.own_address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -415,7 +471,7 @@ _proxysql__agent() {
             return 0
             ;;
         proxysql__agent__subcmd__plan)
-            opts="-h --json --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
+            opts="-h --json --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.discovery --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.dns_name --core.dns_records --core.dns_interval --core.dns_server --core.static_members --core.own_address --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -481,6 +537,10 @@ _proxysql__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --core.discovery)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --core.podselector.namespace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -494,6 +554,30 @@ _proxysql__agent() {
                     return 0
                     ;;
                 --core.selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_records)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.static_members)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.own_address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -609,7 +693,7 @@ _proxysql__agent() {
             return 0
             ;;
         proxysql__agent__subcmd__shutdown)
-            opts="-h --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
+            opts="-h --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.discovery --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.dns_name --core.dns_records --core.dns_interval --core.dns_server --core.static_members --core.own_address --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -671,6 +755,10 @@ _proxysql__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --core.discovery)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --core.podselector.namespace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -684,6 +772,30 @@ _proxysql__agent() {
                     return 0
                     ;;
                 --core.selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_records)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.static_members)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.own_address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -799,7 +911,7 @@ _proxysql__agent() {
             return 0
             ;;
         proxysql__agent__subcmd__status)
-            opts="-h --address --json --watch --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
+            opts="-h --address --json --watch --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.discovery --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.dns_name --core.dns_records --core.dns_interval --core.dns_server --core.static_members --core.own_address --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -873,6 +985,10 @@ _proxysql__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --core.discovery)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --core.podselector.namespace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -886,6 +1002,30 @@ _proxysql__agent() {
                     return 0
                     ;;
                 --core.selector)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_records)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.dns_server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.static_members)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --core.own_address)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -29,10 +29,17 @@ _proxysql-agent() {
 '--proxysql.connect_timeout=[Bound of one connection attempt, login included. \[default\: 5\]]:seconds:_default' \
 '--proxysql.statement_timeout=[Bound of one ordinary statement. \[default\: 10\]]:seconds:_default' \
 '--core.interval=[Time between two passes over members and configuration; 0 is the default. \[default\: 10\]]:seconds:_default' \
+'--core.discovery=[How a core finds the others\: kubernetes watches pods; dns follows the addresses of core.dns_name; static takes core.static_members. \[default\: kubernetes\]]:word:_default' \
 '--core.podselector.namespace=[Namespace of the cores'\'' pods. \[default\: proxysql\]]:name:_default' \
 '--core.podselector.app=[Value of their label app. \[default\: proxysql\]]:text:_default' \
 '--core.podselector.component=[Value of their label component. \[default\: core\]]:text:_default' \
 '--core.selector=[A Kubernetes label selector, such as role=core,tier in (db); replaces core.podselector.app and .component. \[default\: empty\]]:selector:_default' \
+'--core.dns_name=[The name whose A and AAAA records are the cores; resolv.conf'\''s search list applies unless it ends with a dot. \[default\: empty\]]:name:_default' \
+'--core.dns_records=[Records to ask for. A core with both kinds would be two members\: choose one. One of both, A, AAAA. \[default\: both\]]:word:_default' \
+'--core.dns_interval=[Time between two looks at core.dns_name; a shorter TTL shortens it, to no less than 1 s. \[default\: 5\]]:seconds:_default' \
+'--core.dns_server=[The server to ask; empty asks those of /etc/resolv.conf, which is read at each look. \[default\: empty\]]:address:port:_default' \
+'--core.static_members=[The cores'\'' addresses, with commas between them; without a port it is that of proxysql.address. No names\: a node that pulls through a name that leads to itself hangs. \[default\: empty\]]:addresses:_default' \
+'--core.own_address=[This core'\''s address among those of dns or static. Empty finds it\: the host of proxysql.address, or one that is local. \[default\: empty\]]:address:_default' \
 '--core.bootstrap_hostname=[Hostname of the row of proxysql_servers that a node boots with. \[default\: proxysql-core\]]:host:_default' \
 '--core.allow_empty=[Publish a file even if it empties users or servers while runtime holds rows. \[default\: false\]]::bool:_default' \
 '--core.config_file=[ProxySQL'\''s own configuration file, to publish it again whenever it changes; empty is no watch. \[default\: empty\]]:path:_default' \
@@ -91,10 +98,17 @@ _arguments "${_arguments_options[@]}" : \
 '--proxysql.connect_timeout=[Bound of one connection attempt, login included. \[default\: 5\]]:seconds:_default' \
 '--proxysql.statement_timeout=[Bound of one ordinary statement. \[default\: 10\]]:seconds:_default' \
 '--core.interval=[Time between two passes over members and configuration; 0 is the default. \[default\: 10\]]:seconds:_default' \
+'--core.discovery=[How a core finds the others\: kubernetes watches pods; dns follows the addresses of core.dns_name; static takes core.static_members. \[default\: kubernetes\]]:word:_default' \
 '--core.podselector.namespace=[Namespace of the cores'\'' pods. \[default\: proxysql\]]:name:_default' \
 '--core.podselector.app=[Value of their label app. \[default\: proxysql\]]:text:_default' \
 '--core.podselector.component=[Value of their label component. \[default\: core\]]:text:_default' \
 '--core.selector=[A Kubernetes label selector, such as role=core,tier in (db); replaces core.podselector.app and .component. \[default\: empty\]]:selector:_default' \
+'--core.dns_name=[The name whose A and AAAA records are the cores; resolv.conf'\''s search list applies unless it ends with a dot. \[default\: empty\]]:name:_default' \
+'--core.dns_records=[Records to ask for. A core with both kinds would be two members\: choose one. One of both, A, AAAA. \[default\: both\]]:word:_default' \
+'--core.dns_interval=[Time between two looks at core.dns_name; a shorter TTL shortens it, to no less than 1 s. \[default\: 5\]]:seconds:_default' \
+'--core.dns_server=[The server to ask; empty asks those of /etc/resolv.conf, which is read at each look. \[default\: empty\]]:address:port:_default' \
+'--core.static_members=[The cores'\'' addresses, with commas between them; without a port it is that of proxysql.address. No names\: a node that pulls through a name that leads to itself hangs. \[default\: empty\]]:addresses:_default' \
+'--core.own_address=[This core'\''s address among those of dns or static. Empty finds it\: the host of proxysql.address, or one that is local. \[default\: empty\]]:address:_default' \
 '--core.bootstrap_hostname=[Hostname of the row of proxysql_servers that a node boots with. \[default\: proxysql-core\]]:host:_default' \
 '--core.allow_empty=[Publish a file even if it empties users or servers while runtime holds rows. \[default\: false\]]::bool:_default' \
 '--core.config_file=[ProxySQL'\''s own configuration file, to publish it again whenever it changes; empty is no watch. \[default\: empty\]]:path:_default' \
@@ -141,10 +155,17 @@ _arguments "${_arguments_options[@]}" : \
 '--proxysql.connect_timeout=[Bound of one connection attempt, login included. \[default\: 5\]]:seconds:_default' \
 '--proxysql.statement_timeout=[Bound of one ordinary statement. \[default\: 10\]]:seconds:_default' \
 '--core.interval=[Time between two passes over members and configuration; 0 is the default. \[default\: 10\]]:seconds:_default' \
+'--core.discovery=[How a core finds the others\: kubernetes watches pods; dns follows the addresses of core.dns_name; static takes core.static_members. \[default\: kubernetes\]]:word:_default' \
 '--core.podselector.namespace=[Namespace of the cores'\'' pods. \[default\: proxysql\]]:name:_default' \
 '--core.podselector.app=[Value of their label app. \[default\: proxysql\]]:text:_default' \
 '--core.podselector.component=[Value of their label component. \[default\: core\]]:text:_default' \
 '--core.selector=[A Kubernetes label selector, such as role=core,tier in (db); replaces core.podselector.app and .component. \[default\: empty\]]:selector:_default' \
+'--core.dns_name=[The name whose A and AAAA records are the cores; resolv.conf'\''s search list applies unless it ends with a dot. \[default\: empty\]]:name:_default' \
+'--core.dns_records=[Records to ask for. A core with both kinds would be two members\: choose one. One of both, A, AAAA. \[default\: both\]]:word:_default' \
+'--core.dns_interval=[Time between two looks at core.dns_name; a shorter TTL shortens it, to no less than 1 s. \[default\: 5\]]:seconds:_default' \
+'--core.dns_server=[The server to ask; empty asks those of /etc/resolv.conf, which is read at each look. \[default\: empty\]]:address:port:_default' \
+'--core.static_members=[The cores'\'' addresses, with commas between them; without a port it is that of proxysql.address. No names\: a node that pulls through a name that leads to itself hangs. \[default\: empty\]]:addresses:_default' \
+'--core.own_address=[This core'\''s address among those of dns or static. Empty finds it\: the host of proxysql.address, or one that is local. \[default\: empty\]]:address:_default' \
 '--core.bootstrap_hostname=[Hostname of the row of proxysql_servers that a node boots with. \[default\: proxysql-core\]]:host:_default' \
 '--core.allow_empty=[Publish a file even if it empties users or servers while runtime holds rows. \[default\: false\]]::bool:_default' \
 '--core.config_file=[ProxySQL'\''s own configuration file, to publish it again whenever it changes; empty is no watch. \[default\: empty\]]:path:_default' \
@@ -192,10 +213,17 @@ _arguments "${_arguments_options[@]}" : \
 '--proxysql.connect_timeout=[Bound of one connection attempt, login included. \[default\: 5\]]:seconds:_default' \
 '--proxysql.statement_timeout=[Bound of one ordinary statement. \[default\: 10\]]:seconds:_default' \
 '--core.interval=[Time between two passes over members and configuration; 0 is the default. \[default\: 10\]]:seconds:_default' \
+'--core.discovery=[How a core finds the others\: kubernetes watches pods; dns follows the addresses of core.dns_name; static takes core.static_members. \[default\: kubernetes\]]:word:_default' \
 '--core.podselector.namespace=[Namespace of the cores'\'' pods. \[default\: proxysql\]]:name:_default' \
 '--core.podselector.app=[Value of their label app. \[default\: proxysql\]]:text:_default' \
 '--core.podselector.component=[Value of their label component. \[default\: core\]]:text:_default' \
 '--core.selector=[A Kubernetes label selector, such as role=core,tier in (db); replaces core.podselector.app and .component. \[default\: empty\]]:selector:_default' \
+'--core.dns_name=[The name whose A and AAAA records are the cores; resolv.conf'\''s search list applies unless it ends with a dot. \[default\: empty\]]:name:_default' \
+'--core.dns_records=[Records to ask for. A core with both kinds would be two members\: choose one. One of both, A, AAAA. \[default\: both\]]:word:_default' \
+'--core.dns_interval=[Time between two looks at core.dns_name; a shorter TTL shortens it, to no less than 1 s. \[default\: 5\]]:seconds:_default' \
+'--core.dns_server=[The server to ask; empty asks those of /etc/resolv.conf, which is read at each look. \[default\: empty\]]:address:port:_default' \
+'--core.static_members=[The cores'\'' addresses, with commas between them; without a port it is that of proxysql.address. No names\: a node that pulls through a name that leads to itself hangs. \[default\: empty\]]:addresses:_default' \
+'--core.own_address=[This core'\''s address among those of dns or static. Empty finds it\: the host of proxysql.address, or one that is local. \[default\: empty\]]:address:_default' \
 '--core.bootstrap_hostname=[Hostname of the row of proxysql_servers that a node boots with. \[default\: proxysql-core\]]:host:_default' \
 '--core.allow_empty=[Publish a file even if it empties users or servers while runtime holds rows. \[default\: false\]]::bool:_default' \
 '--core.config_file=[ProxySQL'\''s own configuration file, to publish it again whenever it changes; empty is no watch. \[default\: empty\]]:path:_default' \
@@ -242,10 +270,17 @@ _arguments "${_arguments_options[@]}" : \
 '--proxysql.connect_timeout=[Bound of one connection attempt, login included. \[default\: 5\]]:seconds:_default' \
 '--proxysql.statement_timeout=[Bound of one ordinary statement. \[default\: 10\]]:seconds:_default' \
 '--core.interval=[Time between two passes over members and configuration; 0 is the default. \[default\: 10\]]:seconds:_default' \
+'--core.discovery=[How a core finds the others\: kubernetes watches pods; dns follows the addresses of core.dns_name; static takes core.static_members. \[default\: kubernetes\]]:word:_default' \
 '--core.podselector.namespace=[Namespace of the cores'\'' pods. \[default\: proxysql\]]:name:_default' \
 '--core.podselector.app=[Value of their label app. \[default\: proxysql\]]:text:_default' \
 '--core.podselector.component=[Value of their label component. \[default\: core\]]:text:_default' \
 '--core.selector=[A Kubernetes label selector, such as role=core,tier in (db); replaces core.podselector.app and .component. \[default\: empty\]]:selector:_default' \
+'--core.dns_name=[The name whose A and AAAA records are the cores; resolv.conf'\''s search list applies unless it ends with a dot. \[default\: empty\]]:name:_default' \
+'--core.dns_records=[Records to ask for. A core with both kinds would be two members\: choose one. One of both, A, AAAA. \[default\: both\]]:word:_default' \
+'--core.dns_interval=[Time between two looks at core.dns_name; a shorter TTL shortens it, to no less than 1 s. \[default\: 5\]]:seconds:_default' \
+'--core.dns_server=[The server to ask; empty asks those of /etc/resolv.conf, which is read at each look. \[default\: empty\]]:address:port:_default' \
+'--core.static_members=[The cores'\'' addresses, with commas between them; without a port it is that of proxysql.address. No names\: a node that pulls through a name that leads to itself hangs. \[default\: empty\]]:addresses:_default' \
+'--core.own_address=[This core'\''s address among those of dns or static. Empty finds it\: the host of proxysql.address, or one that is local. \[default\: empty\]]:address:_default' \
 '--core.bootstrap_hostname=[Hostname of the row of proxysql_servers that a node boots with. \[default\: proxysql-core\]]:host:_default' \
 '--core.allow_empty=[Publish a file even if it empties users or servers while runtime holds rows. \[default\: false\]]::bool:_default' \
 '--core.config_file=[ProxySQL'\''s own configuration file, to publish it again whenever it changes; empty is no watch. \[default\: empty\]]:path:_default' \

@@ -89,7 +89,7 @@ async fn follow_list(
     let look = async {
         loop {
             let own = own(&members);
-            roster.send_if_modified(|roster| roster.addresses_mut().found(members.clone(), own));
+            roster.send_if_modified(|roster| roster.looked(members.clone(), own, true));
             sleep(OWN_LOOK).await;
         }
     };

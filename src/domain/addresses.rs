@@ -12,21 +12,6 @@ pub struct Addresses {
     members: Option<BTreeSet<SocketAddr>>,
     /// This core's, if it is among them.
     own: Option<SocketAddr>,
-    /// How looking for them goes.
-    pub tally: Tally,
-}
-
-/// How looking for the cores goes; for figures, and for nothing that a decision depends on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Looks that came to an end, well or not.
-    pub looks: u64,
-    /// Looks of which something failed or that found nobody.
-    pub failures: u64,
-    /// Whether the last look was one of those: members stay as they are.
-    pub holding: bool,
-    /// Members that are kept although the last answer left them out.
-    pub kept: usize,
 }
 
 impl Addresses {

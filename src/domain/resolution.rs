@@ -218,11 +218,6 @@ impl Followed {
         self.here.keys().copied()
     }
 
-    /// How many are here although the last answer left them out.
-    pub fn kept(&self) -> usize {
-        self.here.values().filter(|presence| presence.missed > 0).count()
-    }
-
     fn answered(&mut self, family: Family, named: &BTreeSet<IpAddr>) -> bool {
         let mut changed = false;
         for address in named.iter().copied().filter(|address| Family::of(*address) == family) {

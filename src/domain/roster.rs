@@ -1,7 +1,7 @@
 //! Sightings of pods folded into who is here now.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::addresses::Addresses;
 use super::generation::{self, Origin, Revisions, Source, Standing};
@@ -29,15 +29,22 @@ impl Sighting {
     }
 }
 
-/// How the search for pods goes. Nothing is decided by it.
+/// How the search for cores goes, be it by pods, a name or a list. Nothing is decided by it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Discovery {
-    /// Lists that were read to their end.
-    pub lists: u64,
+    /// Answers that were whole: lists of pods, looks at a name or a list.
+    pub answers: u64,
     /// How often the search failed and was begun again.
     pub restarts: u64,
     /// It has failed and not worked since.
     pub failing: bool,
+}
+
+impl Discovery {
+    /// Whether it has worked, and does.
+    pub fn is_up(&self) -> bool {
+        self.answers > 0 && !self.failing
+    }
 }
 
 /// Who is here now, as far as is known.
@@ -65,9 +72,16 @@ impl Roster {
         self.addresses.as_ref()
     }
 
-    /// The same, to tell them what was found.
-    pub fn addresses_mut(&mut self) -> &mut Addresses {
-        self.addresses.get_or_insert_default()
+    /// The cores were looked for by address: `members` are known now, `own` is this core's, and whether the look went well in
+    /// everything. Whether that changed anything.
+    pub fn looked(&mut self, members: BTreeSet<SocketAddr>, own: Option<SocketAddr>, went_well: bool) -> bool {
+        if went_well {
+            self.discovery.answers += 1;
+            self.works();
+        } else {
+            self.failed();
+        }
+        self.addresses.get_or_insert_default().found(members, own)
     }
 
     /// A list begins.
@@ -85,7 +99,7 @@ impl Roster {
         let listed = Some(self.listing.take().unwrap_or_default());
         let changed = self.pods != listed;
         self.pods = listed;
-        self.discovery.lists += 1;
+        self.discovery.answers += 1;
         self.discovery.failing = false;
         changed
     }
@@ -258,8 +272,10 @@ mod tests {
         let newest = Some(Standing::Newest { older: BTreeSet::new() });
         assert_eq!((roster.members(6032), roster.standing(None)), (None, newest));
         assert!(!roster.is_empty());
-        roster.addresses_mut().found(["10.0.0.1:7032".parse().unwrap()].into(), None);
+        assert!(roster.looked(["10.0.0.1:7032".parse().unwrap()].into(), None, true));
+        assert!(!roster.looked(BTreeSet::new(), None, false));
         assert_eq!(names(&roster), ["10.0.0.1:7032"]);
+        assert_eq!(roster.discovery(), Discovery { answers: 1, restarts: 1, failing: true });
     }
 
     #[test]

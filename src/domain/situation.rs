@@ -16,7 +16,7 @@ pub struct Situation {
     pub diverging: Vec<(Subject, Class)>,
     /// Why the configuration file is not published, if it is not.
     pub refused: Option<String>,
-    /// The members that the pods make; `None` on a satellite, and while nobody knows or there are none.
+    /// The members that there should be; `None` on a satellite, and while nobody knows or there are none.
     pub desired: Option<Members>,
     /// The last members stay because no core pod runs, says who should know.
     pub held: bool,
@@ -24,7 +24,7 @@ pub struct Situation {
     pub generation: Option<generation::Standing>,
     /// What a satellite's list of cores can do; `None` on a core and before the first round.
     pub following: Option<isolation::Standing>,
-    /// How the search for pods goes; `None` on a satellite.
+    /// How the search for cores goes; `None` on a satellite.
     pub discovery: Option<Discovery>,
 }
 
@@ -96,7 +96,7 @@ pub fn judge(
         }
     }
     if situation.discovery.is_some_and(|discovery| discovery.failing) {
-        wrong("discovery", "the watch on pods fails; the members stay as they are".to_owned());
+        wrong("discovery", "the search for cores fails; the members stay as they are".to_owned());
     }
     if let Some(following) = situation.following.filter(|following| *following != isolation::Standing::Connected) {
         wrong("not_following", format!("no core answers: {}", following.as_str()));

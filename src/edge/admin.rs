@@ -9,6 +9,8 @@
 //! follow again reads there what `ProxySQL` itself never pulls, for it is older, and only the peer itself tells that it is of another
 //! release. It lasts for those questions, each of them bounded by a second.
 
+mod error;
+
 use std::future::poll_fn;
 use std::io;
 use std::path::PathBuf;
@@ -21,8 +23,8 @@ use mysql_async::{Conn, Opts, OptsBuilder, QueryResult, TextProtocol, Value};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
+pub use self::error::AdminError;
 use crate::domain::statement::Statement;
-use crate::domain::tally::Failure;
 
 /// What the driver would otherwise ask the server for, with a query that the admin port refuses.
 const MAX_ALLOWED_PACKET: usize = 64 << 20;
@@ -75,117 +77,6 @@ pub struct Answer {
     pub rows: Vec<Vec<String>>,
     /// Rows that a command changed, by its own count: for `LOAD … FROM CONFIG` the rows in the file.
     pub affected: u64,
-}
-
-/// Why a statement has no answer.
-#[derive(Debug, thiserror::Error)]
-pub enum AdminError {
-    /// The file with the password does not read.
-    #[error("cannot read the password from {path}: {source}", path = path.display())]
-    Password {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Nobody listens there, or the connection broke before the login was through.
-    #[error("cannot connect to ProxySQL at {address}: {reason}")]
-    Unreachable {
-        /// Where.
-        address: String,
-        /// What the driver said.
-        reason: String,
-        /// Nobody listens there.
-        refused: bool,
-    },
-    /// `ProxySQL` refused user and password.
-    #[error("ProxySQL at {address} refuses the login: {text} (code {code})")]
-    LoginRefused {
-        /// Where.
-        address: String,
-        /// Code of the `ERR`; 1045 for nearly everything.
-        code: u16,
-        /// Its text, which names the user.
-        text: String,
-    },
-    /// Accepted the connection but did not finish the login in time: what a stopped process looks like.
-    #[error("ProxySQL at {address} accepts connections but did not answer within {} s", after.as_secs_f32())]
-    Mute {
-        /// Where.
-        address: String,
-        /// The bound.
-        after: Duration,
-    },
-    /// No answer in time. The connection is gone.
-    #[error("no answer to {statement} within {} s", after.as_secs_f32())]
-    Deadline {
-        /// Which statement, in short.
-        statement: String,
-        /// The bound.
-        after: Duration,
-    },
-    /// An `ERR`. The connection lives.
-    #[error("ProxySQL refuses {statement}: {text} (code {code})")]
-    Refused {
-        /// Which statement, in short.
-        statement: String,
-        /// Code of the `ERR`; 1045 for nearly everything.
-        code: u16,
-        /// Its text.
-        text: String,
-    },
-    /// The connection broke before the answer was whole.
-    #[error("lost the connection to ProxySQL during {statement}: {reason}")]
-    Lost {
-        /// Which statement, in short.
-        statement: String,
-        /// What the driver said.
-        reason: String,
-    },
-}
-
-impl AdminError {
-    /// The kind that it is counted as.
-    pub fn failure(&self) -> Failure {
-        match self {
-            Self::Password { .. } => Failure::Password,
-            Self::Unreachable { .. } => Failure::Unreachable,
-            Self::LoginRefused { .. } => Failure::Login,
-            Self::Mute { .. } | Self::Deadline { .. } => Failure::Timeout,
-            Self::Refused { .. } => Failure::Refused,
-            Self::Lost { .. } => Failure::Lost,
-        }
-    }
-
-    /// Whether `ProxySQL` answered, and the answer was no.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused { .. })
-    }
-
-    /// Whether nobody listens at the admin port: a `ProxySQL` that hangs still accepts.
-    pub fn is_gone(&self) -> bool {
-        matches!(self, Self::Unreachable { refused: true, .. })
-    }
-
-    /// Whether the connection broke: it may have been broken for long, and a new one be all that it takes.
-    pub fn is_lost(&self) -> bool {
-        matches!(self, Self::Lost { .. })
-    }
-
-    /// Whether the statement can have been carried out, though there is no answer.
-    pub fn may_have_been_sent(&self) -> bool {
-        matches!(self, Self::Deadline { .. } | Self::Lost { .. })
-    }
-
-    /// Whether what was to be made is there already.
-    pub fn says_it_exists(&self) -> bool {
-        matches!(self, Self::Refused { text, .. } if text.contains("already exists"))
-    }
-
-    /// Whether the statement named a table that this release of `ProxySQL` does not have. The code is that of any other failure.
-    pub fn names_no_such_table(&self) -> bool {
-        matches!(self, Self::Refused { text, .. } if text.contains("no such table"))
-    }
 }
 
 /// The connection, or its absence.

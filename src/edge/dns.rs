@@ -86,14 +86,7 @@ async fn watch(
         };
         let members: BTreeSet<SocketAddr> = followed.addresses().map(|ip| SocketAddr::new(ip, name.port)).collect();
         let own = own(&members);
-        roster.send_if_modified(|roster| {
-            let addresses = roster.addresses_mut();
-            addresses.tally.looks += 1;
-            addresses.tally.failures += u64::from(wrong.is_some());
-            addresses.tally.holding = wrong.is_some();
-            addresses.tally.kept = followed.kept();
-            addresses.found(members, own)
-        });
+        roster.send_if_modified(|roster| roster.looked(members, own, wrong.is_none()));
         match wrong {
             Some(reason) => say(&mut trouble, &name.name, &reason, began.elapsed(), followed.is_known()),
             None if trouble.is_over() => info!(name = %name.name, "the cores are resolved again"),

@@ -13,6 +13,7 @@ use proxysql_fleet::node::{Layer, Row};
 use proxysql_fleet::rig::{Rig, Role, Saying, Settings};
 use tokio::time::sleep;
 
+use crate::metrics::Scrape;
 use crate::support::{converged, embedded, eventually, on_real_proxysql, settings};
 
 /// The name that leads to the cores.
@@ -129,6 +130,26 @@ async fn after_a_restart_of_all_cores_one_unlocks() {
         .await;
     }
     converged(&rig).await;
+}
+
+/// What metrics and the status say of the search is the same, however the cores are found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_that_fails_is_in_the_metrics() {
+    let dns = dns().await;
+    let mut rig = Rig::start(by_name(dns.address())).await.unwrap();
+    rig.add(1, 1).await.unwrap();
+    dns.set(NAME, cores(&rig));
+    converged(&rig).await;
+    let agent = rig.member("core-1").unwrap().agent.as_ref().unwrap();
+    let metric = async |name: &str| Scrape::read(&agent.get("/metrics").await.unwrap().text().await.unwrap()).get(name);
+    eventually("it works", async || metric("discovery_up").await == Some(1.0)).await;
+    assert_eq!(metric("members_desired").await, Some(1.0));
+    dns.fail(Fault::Code(2));
+    eventually("it fails", async || metric("discovery_up").await == Some(0.0)).await;
+    assert!(metric("discovery_restarts_total").await.is_some_and(|many| many >= 1.0));
+    assert_eq!(metric("members_desired").await, Some(1.0), "the members stay");
+    dns.heal();
+    eventually("it works again", async || metric("discovery_up").await == Some(1.0)).await;
 }
 
 /// Records of both kinds, an alias, more records than a datagram holds, and an answer in parts.

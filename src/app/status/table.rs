@@ -70,7 +70,7 @@ pub(super) fn render(document: &Value) -> String {
     }
     if let Some(up) = at("/discovery/up").as_bool() {
         let state = if up { "works" } else { "fails" };
-        facts.push(("pods", format!("the watch {state}, {} restarts", word(at("/discovery/restarts")))));
+        facts.push(("search", format!("for cores {state}, {} restarts", word(at("/discovery/restarts")))));
     }
     if let Some(following) = at("/following").as_str() {
         facts.push(("cores", plain(following)));

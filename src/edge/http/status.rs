@@ -160,7 +160,7 @@ struct ModuleOf<'a> {
 #[derive(Serialize)]
 struct Discovery {
     up: bool,
-    lists: u64,
+    answers: u64,
     restarts: u64,
 }
 
@@ -227,8 +227,8 @@ impl<'a> Document<'a> {
                 modules: seen.map(|seen| modules(seen, situation.generation.is_some())).unwrap_or_default(),
             },
             discovery: situation.discovery.map(|discovery| Discovery {
-                up: discovery.lists > 0 && !discovery.failing,
-                lists: discovery.lists,
+                up: discovery.is_up(),
+                answers: discovery.answers,
                 restarts: discovery.restarts,
             }),
             following: situation.following.map(Following::as_str),

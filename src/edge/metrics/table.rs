@@ -141,7 +141,7 @@ pub const METRICS: &[Metric] = &[
         out.count(&["failed"], view.status.tally.failed_rounds);
     })
     .by(&["result"]),
-    gauge("members_desired", "Members that the running core pods make; on a core that knows its pods.", |view, out| {
+    gauge("members_desired", "Members that there should be: the cores that were found; on a core that knows of any.", |view, out| {
         if let Some(desired) = &view.status.situation.desired {
             out.count(&[], desired.len() as u64);
         }
@@ -158,22 +158,22 @@ pub const METRICS: &[Metric] = &[
     }),
     gauge(
         "members_held",
-        "Whether the last members stay because the API server says that no core pod runs.",
+        "Whether the last members stay because no core pod runs, says the API server.",
         |view, out| {
             out.flag(&[], view.status.situation.held);
         },
     ),
-    gauge("discovery_up", "Whether the watch on pods works; on a core.", |view, out| {
+    gauge("discovery_up", "Whether the search for cores works: the watch on pods, the name, the list; on a core.", |view, out| {
         if let Some(discovery) = view.status.situation.discovery {
-            out.flag(&[], discovery.lists > 0 && !discovery.failing);
+            out.flag(&[], discovery.is_up());
         }
     }),
-    counter("discovery_lists", "Lists of pods that were read to their end; on a core.", |view, out| {
+    counter("discovery_answers", "Whole answers to the search for cores: lists of pods, looks at a name or a list; on a core.", |view, out| {
         if let Some(discovery) = view.status.situation.discovery {
-            out.count(&[], discovery.lists);
+            out.count(&[], discovery.answers);
         }
     }),
-    counter("discovery_restarts", "How often the watch on pods failed and was begun again; on a core.", |view, out| {
+    counter("discovery_restarts", "How often the search for cores failed and was begun again; on a core.", |view, out| {
         if let Some(discovery) = view.status.situation.discovery {
             out.count(&[], discovery.restarts);
         }

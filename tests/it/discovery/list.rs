@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use proxysql_fleet::rig::Rig;
 
 use super::warnings;
+use crate::metrics::Scrape;
 use crate::support::{converged, settings};
 
 /// A rig hands out its addresses in order, so what they will be is known from its first core's.
@@ -35,6 +36,9 @@ async fn a_list_is_the_members_and_each_core_finds_itself() {
         let wrong: Vec<String> = warnings(&rig, core, 0);
         assert!(!wrong.iter().any(|w| w.contains("among") || w.contains("without knowing")), "{core}: {wrong:#?}");
     }
+    let agent = rig.member("core-1").unwrap().agent.as_ref().unwrap();
+    let metrics = Scrape::read(&agent.get("/metrics").await.unwrap().text().await.unwrap());
+    assert_eq!(metrics.get("discovery_up"), Some(1.0));
     // A core that is replaced at its address is the same member.
     rig.member_mut("core-2").unwrap().restart_node(true).await.unwrap();
     rig.restart_agent("core-2").await.unwrap();

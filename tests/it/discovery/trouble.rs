@@ -96,6 +96,19 @@ impl Scene {
         .await;
     }
 
+    /// Waits until the metric says whether the search works.
+    async fn is_up(&self, works: bool) {
+        let (agent, line) = (
+            self.rig.member("core-1").unwrap().agent.as_ref().unwrap(),
+            format!("\nproxysql_agent_discovery_up {}.0\n", u8::from(works)),
+        );
+        eventually(&format!("{}: {line}", self.name), async || {
+            let Ok(reply) = agent.get("/metrics").await else { return false };
+            reply.text().await.is_ok_and(|text| text.contains(&line))
+        })
+        .await;
+    }
+
     async fn asked(&self, times: u64) {
         let before = self.dns.asked().udp;
         eventually(&format!("{}: {times} more questions", self.name), async || self.dns.asked().udp >= before + times)
@@ -133,6 +146,7 @@ async fn wrong_answer(trouble: &Trouble) {
     let changed: Vec<String> =
         changes(member, log).into_iter().map(|entry| entry.sql).filter(|sql| list(sql)).collect();
     assert!(changed.is_empty(), "{}: {changed:#?}", trouble.name);
+    scene.is_up(false).await;
     let said = scene.warnings(mark);
     // Questions under way when it began may have gone well for one kind of record.
     assert!(said.len() <= 2 && said.iter().collect::<BTreeSet<_>>().len() == said.len(), "{}: {said:#?}", trouble.name);
@@ -144,6 +158,7 @@ async fn wrong_answer(trouble: &Trouble) {
         agent.said_since(mark).iter().any(|saying| saying.message == "the cores are resolved again")
     })
     .await;
+    scene.is_up(true).await;
 }
 
 /// One kind of record fails and the other is right: this one is followed, and the other one's members stay.

@@ -124,6 +124,10 @@ fn the_binaries_are_static_and_for_both_processors() {
             let there = file.split("/*").next().unwrap();
             assert!(path(there).exists(), "{file}");
         }
+        // What a package would install, and the terms on which it may.
+        for wanted in ["LICENSE", "build/proxysql-agent.1", "build/completions/*"] {
+            assert!(files.iter().any(|file| file == wanted), "{wanted}");
+        }
     }
 }
 
