@@ -193,7 +193,9 @@ impl Core {
     /// Takes note of members that somebody else has listed. While others list them, they are not forgotten.
     fn note_strangers(&mut self, seen: &Observation, turns: &Turns) {
         let now = Instant::now();
-        if !self.listed.is_empty() {
+        // At version 1 the list is that of the file or the disk: nobody has listed that.
+        let is_loaded = seen.own(Module::ProxysqlServers).is_some_and(|own| own.version > 1);
+        if is_loaded && !self.listed.is_empty() {
             let is_known = |member: &Member| turns.members.contains(member) || self.listed.contains(member);
             let strangers = seen.runtime.iter().filter(|member| !is_known(member)).cloned();
             self.strangers.extend(strangers.map(|member| (member, now)));

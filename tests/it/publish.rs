@@ -46,6 +46,8 @@ async fn a_proxysql_that_restarts_is_published_to_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fresh_cores_file_wins_over_what_it_pulled_while_it_booted() {
     let mut rig = fleet(settings(), 2, 1).await;
+    // Until then, the older ones publish, too: they are of the same generation.
+    settled(&rig).await;
     let newer = rig.settings().configuration.replace("max_connections=200", "max_connections=77");
     rig.settings().configuration = newer;
     rig.add_core().await.unwrap();
