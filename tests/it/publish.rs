@@ -6,7 +6,7 @@ use std::fs;
 use proxysql_fleet::node::Node;
 
 use crate::support::{
-    changes, converged, embedded, eventually, fleet, marks, on_real_proxysql, rounds, settings, settled,
+    changes, converged, embedded, eventually, eventually_on, fleet, marks, on_real_proxysql, rounds, settings, settled,
 };
 
 async fn versions(node: &Node) -> BTreeMap<String, u64> {
@@ -52,7 +52,7 @@ async fn a_fresh_cores_file_wins_over_what_it_pulled_while_it_booted() {
     rig.settings().configuration = newer;
     rig.add_core().await.unwrap();
     for member in rig.members() {
-        eventually(&format!("{} has the newer file", member.name), async || {
+        eventually_on(&rig, &format!("{} has the newer file", member.name), async || {
             let rows = member.node.query("SELECT DISTINCT max_connections FROM runtime_mysql_servers").await.unwrap();
             rows == [[Some("77".to_owned())]]
         })

@@ -45,7 +45,7 @@ fn said(rig: &Rig) -> String {
     let mut text = String::new();
     for member in rig.members() {
         let said = member.agent.as_ref().map(|agent| agent.said_since(0)).unwrap_or_default();
-        for line in said.iter().skip(said.len().saturating_sub(12)) {
+        for line in said.iter().skip(said.len().saturating_sub(40)) {
             let _ = writeln!(text, "{}: {line}", member.name);
         }
     }
@@ -74,6 +74,11 @@ pub(crate) async fn is_published(node: &Node) -> bool {
 /// Waits until a condition holds.
 pub(crate) async fn eventually(what: &str, condition: impl AsyncFnMut() -> bool) {
     eventually_or(what, condition, String::new).await;
+}
+
+/// As [`eventually`], with the last words of each agent if it does not.
+pub(crate) async fn eventually_on(rig: &Rig, what: &str, condition: impl AsyncFnMut() -> bool) {
+    eventually_or(what, condition, || said(rig)).await;
 }
 
 /// As [`eventually`], with more to say if it does not.
