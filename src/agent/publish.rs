@@ -237,6 +237,10 @@ impl Publisher {
                 1 => turns.of(&observe(admin).await?, module, wait),
                 _ => Unlock::Leave,
             };
+            // A pull that has come in since the comparison replaced what was compared, and what `unlock` goes by.
+            if Self::has_changed(module, &before, admin).await? {
+                return Ok(Outcome::Later);
+            }
             match unlock {
                 Unlock::Leave => {}
                 Unlock::Wait => return Ok(Outcome::Later),
@@ -252,14 +256,22 @@ impl Publisher {
             mark(module, Some(before.checksum), admin).await?;
             return Ok(Outcome::Done);
         }
-        let now = standing(module, admin).await?;
-        if now != before {
-            warn!(%module, from = before.version, to = now.version, "somebody else loaded it meanwhile; looking again");
-            put_back(module, admin).await?;
+        if Self::has_changed(module, &before, admin).await? {
             return Ok(Outcome::Later);
         }
         spacing.apply(&load, admin).await?;
         Ok(self.verify(module, &draft, &before, admin).await?)
+    }
+
+    /// Whether the module is not in effect any more as it was when the look at it began; memory is then what is in effect.
+    async fn has_changed<P: Proxysql>(module: Module, before: &Checksum, admin: &mut P) -> Result<bool, AdminError> {
+        let now = standing(module, admin).await?;
+        if now == *before {
+            return Ok(false);
+        }
+        warn!(%module, from = before.version, to = now.version, "somebody else loaded it meanwhile; looking again");
+        put_back(module, admin).await?;
+        Ok(true)
     }
 
     /// The file has no entries of the module.

@@ -237,6 +237,40 @@ async fn a_load_by_hand_in_the_middle_is_not_overwritten_unseen() {
     eventually("and then the file is published", async || users(node).await == ["app", "reports"]).await;
 }
 
+/// A core boots with a newer file, and while its agent compares, ProxySQL pulls what the older cores have: then that is in effect.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pull_in_the_middle_is_not_taken_for_the_file() {
+    use proxysql_fleet::proxysql::{Action, Hook, Rule};
+    if on_real_proxysql("a_pull_in_the_middle_is_not_taken_for_the_file") {
+        return;
+    }
+    let mut rig = fleet(settings(), 2, 0).await;
+    settled(&rig).await;
+    let member = rig.member_mut("core-2").unwrap();
+    member.kill_agent().await;
+    member.kill_node().await;
+    // The pull is this test's, and comes when it says so.
+    let text = fs::read_to_string(member.config_file()).unwrap();
+    let text = text
+        .replace("username=\"report\"", "username=\"reports\"")
+        .replace("cluster_mysql_users_diffs_before_sync=3", "cluster_mysql_users_diffs_before_sync=0");
+    fs::write(member.config_file(), text).unwrap();
+    member.restart_node(true).await.unwrap();
+    let address = member.node.spec().admin();
+    let hook = Hook::new(move || async move {
+        let mut client = proxysql_fleet::client::Client::connect(address, "observer", "observer").await.unwrap();
+        client.query("UPDATE mysql_users SET username='report' WHERE username='reports'").await.unwrap();
+        client.query("LOAD MYSQL USERS TO RUNTIME").await.unwrap();
+    });
+    let comparison =
+        Rule::new(Action::After(hook)).from_user("radmin").containing(r#"EXCEPT SELECT "username", "password""#);
+    embedded(member).trouble().add(comparison.once());
+    rig.restart_agent("core-2").await.unwrap();
+    hears(&rig, "core-2", "somebody else loaded it meanwhile", 1).await;
+    let node = &rig.member("core-2").unwrap().node;
+    eventually("its file is in effect", async || users(node).await == ["app", "reports"]).await;
+}
+
 /// At the most talkative level, in every answer, and on the page: neither what is in the file nor what is refused or taken back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn passwords_and_hashes_appear_nowhere() {
