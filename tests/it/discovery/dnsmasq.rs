@@ -9,6 +9,7 @@ use proxysql_fleet::dns::free_port;
 use proxysql_fleet::process::{Process, Program, Signal};
 use proxysql_fleet::rig::Rig;
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 
 use super::{NAME, by_name, cores, lists, warnings};
 use crate::support::{converged, eventually};
@@ -33,6 +34,8 @@ impl Dnsmasq {
         std::fs::write(dir.path().join("hosts"), "").unwrap();
         let program = Self::program(&binary, dir.path(), address);
         let process = program.start().unwrap();
+        // Before it listens for signals, one would end it.
+        eventually("dnsmasq listens", async || TcpStream::connect(address).await.is_ok()).await;
         Some(Self { address, program, process, dir })
     }
 
