@@ -18,10 +18,12 @@ mod unlock;
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 pub use self::core::Core;
+use self::drain::{Recovery, Who};
 use self::health::Health;
 use self::line::Line;
 use self::pace::Pace;
@@ -40,6 +42,9 @@ use crate::state::{Command, Mailbox, Publisher};
 
 /// How long a round that is under way may go on once the agent was told to end, so that nothing stays half applied.
 const LAST_ROUND: Duration = Duration::from_secs(1);
+
+/// Bound of opening the listener again: it waits for a PAUSE that may be under way.
+const UNDO: Duration = Duration::from_secs(30);
 
 /// The admin port as the agent needs it: [`Admin`], or a fake under a paused clock.
 pub trait Proxysql {
@@ -126,6 +131,21 @@ impl Mode {
         }
     }
 
+    /// The variables of this node are those of the cores again: a drain had set some of them, which made them newer than the cores'.
+    fn sync_again(&mut self) {
+        if let Self::Satellite(satellite) = self {
+            satellite.follow_anew();
+        }
+    }
+
+    /// Who might take over variables that are set on this node, where nodes ask each other so often.
+    fn pulled_by(&self, check_interval: Duration) -> Who {
+        match self {
+            Self::Satellite(_) => Who::Nobody(check_interval),
+            Self::Core(core) => core.listed_as().map_or(Who::Unknown, |comment| Who::Members(check_interval, comment)),
+        }
+    }
+
     fn shows(&self) -> Situation {
         match self {
             Self::Core(core) => core.shows(),
@@ -154,6 +174,9 @@ pub struct Live {
 /// Reads the configuration again; `None` where it stays as it is.
 pub type Reload = Box<dyn FnMut() -> Option<Live> + Send>;
 
+/// Asks whether this process's pod is being deleted; `false` where that cannot be told.
+pub type IsLeaving = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
+
 /// What the agent goes by, beside its mode.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -161,10 +184,18 @@ pub struct Settings {
     pub interval: Duration,
     /// Until the first of them; nothing is asked of `ProxySQL` before.
     pub start_delay: Duration,
-    /// The bounds of the way down.
+    /// The bounds of the shutdown.
     pub limits: Limits,
-    /// How long a session must have been idle to be evicted by a drain.
-    pub evict_idle_after: Duration,
+}
+
+/// What the agent asks of the process that it is in.
+pub struct Surroundings {
+    /// The draining file.
+    pub marker: Marker,
+    /// How to read the configuration again.
+    pub reload: Reload,
+    /// Whether the pod is on its way out.
+    pub is_leaving: IsLeaving,
 }
 
 /// Owns everything mutable.
@@ -177,6 +208,9 @@ pub struct Agent<P> {
     publisher: Publisher,
     health: Health,
     reload: Reload,
+    is_leaving: IsLeaving,
+    /// Whether a drain of an earlier life of this agent has to be undone.
+    recovery: Recovery,
 }
 
 /// What ends the work of rounds and looks.
@@ -194,13 +228,14 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
         admin: P,
         mode: Mode,
         settings: Settings,
-        marker: Marker,
+        surroundings: Surroundings,
         mailbox: Mailbox,
         publisher: Publisher,
-        reload: Reload,
     ) -> Self {
         let line = Line::new(admin, publisher.clone());
-        Self { line, mode, settings, marker, mailbox, publisher, health: Health::default(), reload }
+        let Surroundings { marker, reload, is_leaving } = surroundings;
+        let (health, recovery) = (Health::default(), Recovery::Wanted);
+        Self { line, mode, settings, marker, mailbox, publisher, health, reload, is_leaving, recovery }
     }
 
     /// Runs until the way down is at its end, or it is told to end without.
@@ -220,7 +255,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
 
     /// Rounds and looks at health, until something else is asked for.
     async fn work(&mut self, pace: &mut Pace) -> Turn {
-        let Self { line, mode, mailbox, publisher, health, settings, reload, .. } = self;
+        let Self { line, mode, mailbox, publisher, health, settings, reload, is_leaving, recovery, .. } = self;
         let mut look_wanted = false;
         let mut asked = None;
         loop {
@@ -266,13 +301,22 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             let job = async {
                 if round_is_due {
                     publisher.note(|status| status.asleep = false);
-                    let outcome = mode.round(line).await;
+                    let outcome = match recover(recovery, line, is_leaving).await {
+                        Ok(Found::Nothing) => mode.round(line).await,
+                        Ok(Found::Undone) => {
+                            mode.sync_again();
+                            mode.round(line).await
+                        }
+                        Ok(Found::GoesOn) => return Some(Turn::Down),
+                        Err(error) => Err(error),
+                    };
                     publisher.note(|status| status.tally.count(Count::Round(outcome.is_ok())));
                     pace.ended(outcome);
                     show(mode.shows(), publisher);
                 } else {
                     drop(health.look(line, publisher).await);
                 }
+                None
             };
             let mut job = std::pin::pin!(job);
             if !round_is_due {
@@ -281,10 +325,10 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             let turn = loop {
                 tokio::select! {
                     biased;
-                    () = &mut job => break None,
+                    ended = &mut job => break Ok(ended),
                     command = mailbox.next() => match command {
-                        Some(Command::Drain | Command::Hurry) => break Some(Turn::Down),
-                        Some(Command::Detach) | None => break Some(Turn::Off),
+                        Some(Command::Drain | Command::Hurry) => break Err(Turn::Down),
+                        Some(Command::Detach) | None => break Err(Turn::Off),
                         // A look that is under way is one for those who ask now, too.
                         Some(Command::Refresh) => look_wanted |= round_is_due,
                         Some(command @ (Command::Reload | Command::Resync)) => {
@@ -294,7 +338,10 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                     },
                 }
             };
-            if let Some(turn) = turn {
+            if let Ok(Some(turn)) = turn {
+                return turn;
+            }
+            if let Err(turn) = turn {
                 if turn == Turn::Down {
                     publisher.publish(|status| status.stage = Stage::Draining);
                 }
@@ -309,6 +356,41 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             look_wanted |= round_is_due && is_unknown(publisher);
         }
     }
+}
+
+/// What was found of an earlier life of this agent.
+enum Found {
+    /// No drain that had not ended.
+    Nothing,
+    /// One, and this node serves as before.
+    Undone,
+    /// One, and it is to go on: the pod is being deleted.
+    GoesOn,
+}
+
+/// Sees to a drain that an earlier life of this agent has begun and not ended: it would leave `ProxySQL` paused for good.
+async fn recover<P: Proxysql + Send + Sync>(
+    recovery: &mut Recovery,
+    line: &mut Line<P>,
+    is_leaving: &IsLeaving,
+) -> Result<Found, RoundError> {
+    if *recovery == Recovery::Done {
+        return Ok(Found::Nothing);
+    }
+    if !drain::is_unfinished(line).await? {
+        *recovery = Recovery::Done;
+        return Ok(Found::Nothing);
+    }
+    if is_leaving().await {
+        info!("found a drain that did not end; going on with it, for the pod is being deleted");
+        *recovery = Recovery::Done;
+        return Ok(Found::GoesOn);
+    }
+    warn!("found a drain that did not end; undoing it, so that this node serves again");
+    drain::undo(UNDO, line).await?;
+    *recovery = Recovery::Done;
+    info!("undid the drain; this node serves as before");
+    Ok(Found::Undone)
 }
 
 /// Shows how a round left things.

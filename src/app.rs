@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::agent::{self, Agent, Core, Live, Mode, Publishing, Reload, Satellite};
+use crate::agent::{self, Agent, Core, IsLeaving, Live, Mode, Publishing, Reload, Satellite, Surroundings};
 use crate::config::{Config, Loaded, OnSigterm, Provenance, RunMode, Shutdown, reference};
 use crate::domain::drain::Limits;
 use crate::domain::health::Policy;
@@ -119,7 +119,7 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
     let serving = listener.map(|listener| {
         let routes = http::routes(state.clone(), on_air, Box::new(metrics));
         let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
-        let said = grace::check(state.clone(), config.shutdown.clone(), identity);
+        let said = grace::check(state.clone(), config.shutdown.clone(), identity.clone());
         let until = stop.clone();
         tasks.spawn(async move { until.run_until_cancelled(said).await.unwrap_or_default() });
         tasks.spawn(http::serve(listener, routes, bounds, tasks.clone(), stop.clone()))
@@ -131,8 +131,10 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
         }
     };
 
+    let marker = Marker::new(config.shutdown.draining_file.clone());
+    let surroundings = Surroundings { marker, reload, is_leaving: is_leaving(identity) };
     let ended = tokio::select! {
-        ended = work(&config, own_pod, mailbox, publisher, reload, &stop, &tasks) => ended,
+        ended = work(&config, own_pod, mailbox, publisher, surroundings, &stop, &tasks) => ended,
         () = serving => Err(AppError::Part("the HTTP server")),
     };
     stop.cancel();
@@ -148,18 +150,17 @@ async fn work(
     own_pod: Option<String>,
     mailbox: Mailbox,
     publisher: Publisher,
-    reload: Reload,
+    surroundings: Surroundings,
     stop: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<(), AppError> {
     let admin = Admin::new(target(config));
-    let marker = Marker::new(config.shutdown.draining_file.clone());
     let Live { settings, publishing } = live(config);
     match config.run_mode {
         RunMode::Core => {
             let (roster, followed) = discovery::follow(config, own_pod.as_deref(), stop, tasks).await?;
             let core = Mode::Core(Box::new(Core::new(config.proxysql.address.port, own_pod, roster, publishing)));
-            let agent = Agent::new(admin, core, settings, marker, mailbox, publisher, reload);
+            let agent = Agent::new(admin, core, settings, surroundings, mailbox, publisher);
             tokio::select! {
                 () = agent.run() => Ok(()),
                 _ = followed => Err(AppError::Part("what follows the cores")),
@@ -167,7 +168,7 @@ async fn work(
         }
         RunMode::Satellite => {
             let satellite = Mode::Satellite(Box::new(Satellite::new(config.core.bootstrap_hostname.clone())));
-            Agent::new(admin, satellite, settings, marker, mailbox, publisher, reload).run().await;
+            Agent::new(admin, satellite, settings, surroundings, mailbox, publisher).run().await;
             Ok(())
         }
         RunMode::Dump => Ok(dump::run(config, own_pod, &host(), admin, mailbox).await?),
@@ -181,7 +182,6 @@ fn live(config: &Config) -> Live {
             interval: if config.run_mode == RunMode::Core { config.core.interval } else { config.satellite.interval },
             start_delay: config.start_delay,
             limits: limits(&config.shutdown),
-            evict_idle_after: config.shutdown.evict_idle_after,
         },
         publishing: Publishing { allow_empty: config.core.allow_empty, file: config.core.config_file.clone() },
     }
@@ -234,6 +234,17 @@ fn on_term(wanted: watch::Receiver<OnSigterm>, identity: Identity) -> impl Fn() 
     }
 }
 
+/// Whether the API server says that this pod is being deleted; where there is none to ask, it is not known to be.
+fn is_leaving(identity: Identity) -> IsLeaving {
+    Box::new(move || {
+        let identity = identity.clone();
+        Box::pin(async move {
+            let in_cluster = env::var_os("KUBERNETES_SERVICE_HOST").is_some() || env::var_os("KUBECONFIG").is_some();
+            in_cluster && identity.look(POD_LOOK).await.is_ok_and(|pod| pod.deleted)
+        })
+    })
+}
+
 /// Which pod this process is in.
 #[derive(Debug, Clone)]
 struct Identity {
@@ -272,6 +283,7 @@ fn limits(shutdown: &Shutdown) -> Limits {
         propagation_delay: shutdown.propagation_delay,
         drain_timeout: shutdown.drain_timeout,
         shutdown_timeout: shutdown.shutdown_timeout,
+        evict_idle_after: shutdown.evict_idle_after,
     }
 }
 

@@ -115,6 +115,11 @@ impl Core {
         }
     }
 
+    /// What this core's row in the list of members has for a comment; `None` where cores are known by address alone.
+    pub(super) fn listed_as(&self) -> Option<String> {
+        self.own_pod.clone().filter(|_| self.roster.borrow().addresses().is_none())
+    }
+
     /// Ends when the pods have changed.
     pub(super) async fn news(&mut self) {
         if self.roster.changed().await.is_err() {

@@ -1,51 +1,62 @@
-//! The way down, carried out: one effect at a time, and an ear for whoever asks meanwhile.
+//! The shutdown, carried out: one effect at a time, while commands are still listened to.
+
+mod perform;
+mod undo;
+mod variables;
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
-use super::health::Health;
-use super::line::Line;
-use super::round::RoundError;
+pub(super) use self::perform::Who;
+use self::perform::{Performer, before};
+pub(super) use self::undo::{Recovery, UndoError, is_unfinished, undo};
 use super::{Agent, Proxysql};
-use crate::domain::drain::{Account, Before, Effect, Failure, Input, Look, Phase, Stage, TICK};
-use crate::domain::health::Snapshot;
-use crate::domain::statement::Statement;
-use crate::edge::admin::AdminError;
+use crate::domain::drain::{Account, Effect, Input, Phase, Stage, TICK};
 use crate::state::{Command, Publisher};
 
+/// How often nodes ask each other, where `ProxySQL` has not said so yet: its default.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
 impl<P: Proxysql + Send + Sync> Agent<P> {
-    /// Goes the way down to its end, or back where it is cancelled; the stage that it ends in.
+    /// Goes through the shutdown to its end, or back where it is cancelled; the stage that it ends in.
     pub(super) async fn go_down(&mut self) -> Stage {
-        let Self { line, settings, marker, mailbox, publisher, health, .. } = self;
         let clock = Instant::now();
         let begin = {
-            let status = publisher.status();
+            let status = self.publisher.status();
             let known = status.seen.as_ref().map(|(snapshot, _)| before(snapshot));
             Input::Begin { reached: status.answered_at.is_some(), known }
         };
-        let (mut phase, effect) = Phase::Running.step(begin, Duration::ZERO, &settings.limits);
+        let (mut phase, effect) = Phase::Running.step(begin, Duration::ZERO, &self.settings.limits);
         let mut effect = effect.unwrap_or(Effect::End);
+        let check_interval = self.publisher.status().observed.as_ref().map(|(seen, _)| seen.check_interval);
+        let pulled_by = self.mode.pulled_by(check_interval.unwrap_or(CHECK_INTERVAL));
+        let Self { line, settings, marker, mailbox, publisher, health, .. } = self;
         let mut books = Books { publisher, clock, step: None };
         books.publish(&phase);
         marker.set().await;
+        let mut performer = Performer { line, health, publisher, clock, pulled_by };
         loop {
             match effect {
                 Effect::End => {
                     books.end(phase.account(), Stage::Stopped);
                     return Stage::Stopped;
                 }
-                Effect::Back(account) => {
+                Effect::Back(account, undone) => {
                     marker.clear().await;
                     // What was seen before is of no use any more: the next probe asks.
                     books.publisher.note(|status| status.seen = None);
                     books.end(Some(&account), Stage::Running);
+                    self.recovery = if undone { Recovery::Done } else { Recovery::Wanted };
+                    if account.has_set() {
+                        self.mode.sync_again();
+                    }
                     return Stage::Running;
                 }
                 _ => {}
             }
-            let job = perform(effect, line, health, publisher, clock, settings.evict_idle_after);
+            let job = performer.perform(effect);
             let mut job = std::pin::pin!(job);
             effect = loop {
                 let over_at = clock + phase.over_at().unwrap_or_default();
@@ -55,7 +66,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                         Command::Drain => (Input::Begin { reached: true, known: None }, false),
                         Command::Hurry => (Input::Hurry, false),
                         Command::Cancel => (Input::Cancel, false),
-                        // Probes are answered from the stage, and whoever would leave ProxySQL alone comes too late.
+                        // Probes are answered from the stage, and leaving ProxySQL as it is comes too late.
                         Command::Refresh | Command::Reload | Command::Resync | Command::Detach => continue,
                     },
                     () = sleep_until(over_at) => (Input::Over, false),
@@ -75,11 +86,11 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
     }
 }
 
-/// What outsiders see of the way down.
+/// What outsiders see of the shutdown.
 struct Books<'a> {
     publisher: &'a Publisher,
     clock: Instant,
-    /// The step that was said last.
+    /// The step that was logged last.
     step: Option<&'static str>,
 }
 
@@ -89,9 +100,9 @@ impl Books<'_> {
         let progress = account.progress(self.clock.elapsed());
         let step = progress.step.as_str();
         if self.step.replace(step) != Some(step) && phase.stage() != Stage::Stopped {
-            info!(step, clients = progress.remaining, "draining");
+            info!(step, clients = progress.remaining + progress.cut, "draining");
         }
-        // The end is said by `end`, with the count of drains, so that nobody sees the one without the other.
+        // The end is told by `end`, with the count of drains, so that nobody sees the one without the other.
         if phase.stage() != Stage::Stopped {
             self.publisher.publish(|status| {
                 status.stage = phase.stage();
@@ -115,10 +126,14 @@ impl Books<'_> {
                 drain = %ms(seconds.drain),
                 shutdown = %ms(seconds.shutdown),
                 total = %ms(seconds.total),
-                "drained"
+                "drain finished"
             );
+            for left in report.left.iter().filter(|_| report.cut > 0) {
+                let idle = ms(left.idle_seconds);
+                warn!(user = %left.user, client = %left.client, why = left.why.as_str(), %idle, "client cut");
+            }
             for note in &report.notes {
-                warn!(%note, "the drain did not go as it should");
+                warn!(%note, "drain anomaly");
             }
         }
         self.publisher.publish(|status| {
@@ -135,102 +150,4 @@ impl Books<'_> {
 /// Seconds, to the millisecond.
 fn ms(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64())
-}
-
-fn before(snapshot: &Snapshot) -> Before {
-    Before {
-        clients: snapshot.clients,
-        served: snapshot.served,
-        threads: snapshot.threads,
-        lists_idle: snapshot.lists_idle,
-    }
-}
-
-async fn perform<P: Proxysql + Send + Sync>(
-    effect: Effect,
-    line: &mut Line<P>,
-    health: &mut Health,
-    publisher: &Publisher,
-    clock: Instant,
-    evict_idle_after: Duration,
-) -> Input {
-    match effect {
-        Effect::Wait(until) => {
-            sleep_until(clock + until).await;
-            Input::Due
-        }
-        Effect::LookBefore(within) => {
-            let look = health.look(line, publisher);
-            let failed = match within {
-                Some(within) => match timeout(within, look).await {
-                    Ok(failed) => failed,
-                    Err(_) => return Input::Failed(Failure::Unsent),
-                },
-                None => look.await,
-            };
-            match failed {
-                Some(RoundError::Admin(error)) => Input::Failed(failure(&error)),
-                Some(RoundError::Unreadable(_)) => Input::Failed(Failure::Unanswered),
-                None => match &publisher.status().seen {
-                    Some((snapshot, _)) => Input::Before(before(snapshot)),
-                    None => Input::Failed(Failure::Unanswered),
-                },
-            }
-        }
-        Effect::Look => {
-            let pgsql = publisher.status().seen.as_ref().is_some_and(|(snapshot, _)| snapshot.pgsql);
-            match line.run(&Statement::Clients(evict_idle_after, pgsql)).await.map(|answer| Look::read(&answer.rows)) {
-                Ok(Ok(look)) => {
-                    publisher.note(|status| {
-                        if let Some((snapshot, at)) = &mut status.seen {
-                            (snapshot.clients, *at) = (look.clients, Instant::now());
-                        }
-                    });
-                    Input::Looked(look)
-                }
-                Ok(Err(reason)) => {
-                    warn!(%reason, "cannot see who is connected");
-                    Input::Failed(Failure::Unanswered)
-                }
-                Err(error) => Input::Failed(failure(&error)),
-            }
-        }
-        Effect::Evict(sessions) => {
-            let mut evicted = 0;
-            for session in sessions {
-                match line.run(&Statement::KillConnection(session)).await {
-                    Ok(_) => evicted += 1,
-                    // It went by itself meanwhile.
-                    Err(error) if error.is_refusal() => {}
-                    Err(error) => return Input::Evicted(evicted, Some(failure(&error))),
-                }
-            }
-            Input::Evicted(evicted, None)
-        }
-        Effect::Pause(within) => command(line, Statement::Pause(within)).await,
-        Effect::Resume(within) => command(line, Statement::Resume(within)).await,
-        Effect::Shutdown => command(line, Statement::Shutdown).await,
-        Effect::Back(_) | Effect::End => std::future::pending().await,
-    }
-}
-
-async fn command<P: Proxysql + Send + Sync>(line: &mut Line<P>, statement: Statement) -> Input {
-    match line.run(&statement).await {
-        Ok(_) => Input::Answered,
-        Err(error) => {
-            // "Already paused" is as good as paused; what is so is looked at next.
-            info!(reason = %error, "no OK to {}", statement.name());
-            if error.is_refusal() { Input::Answered } else { Input::Failed(failure(&error)) }
-        }
-    }
-}
-
-fn failure(error: &AdminError) -> Failure {
-    if error.is_gone() {
-        Failure::Gone
-    } else if error.may_have_been_sent() {
-        Failure::Unanswered
-    } else {
-        Failure::Unsent
-    }
 }

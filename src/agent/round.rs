@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Proxysql;
+use super::drain::UndoError;
 use crate::domain::observation::{Observation, Unreadable};
 use crate::domain::statement::{Module, Plan, Statement};
 use crate::domain::tally::Count;
@@ -44,6 +45,9 @@ pub enum RoundError {
     /// An answer that makes no sense.
     #[error("{0}")]
     Unreadable(#[from] Unreadable),
+    /// A drain that an earlier life of this agent had begun is not undone yet.
+    #[error("cannot undo a drain that did not end: {0}")]
+    Undo(#[from] UndoError),
 }
 
 /// When each module was loaded last, by this agent.

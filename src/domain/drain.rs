@@ -1,33 +1,42 @@
-//! The way down, as a transition function: what happened and when, in; what to do next, out.
+//! The shutdown, as a transition function: what happened and when, in; what to do next, out.
 //!
 //! ```text
-//!             Begin                      no client left, or drain_timeout            gone
-//!   Running ─────────►  Draining  ────────────────────────────────────►  Stopping ─────────►  Stopped
-//!      ▲       looking, propagating,                                     shutting down
-//!      │       pausing, emptying
-//!      └──────── resuming ◄── Cancel
+//!             Begin                       no client left, or drain_timeout            gone
+//!   Running ─────────►  Draining  ─────────────────────────────────────►  Stopping ─────────►  Stopped
+//!      ▲       looking, marking, preparing,                               shutting down
+//!      │       propagating, pausing, emptying
+//!      └──────── undoing ◄── Cancel
 //! ```
 //!
 //! Time is what the caller says it is: each step is told how long its clock has run. There is one effect under way at a time;
 //! where a step returns none, the one that is under way goes on.
 
 mod account;
+pub mod closing;
+mod emptying;
 mod phase;
+mod report;
+pub mod session;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use self::closing::Variables;
+use self::session::{Protocol, Session};
 use super::observation::{Unreadable, number};
 
-pub use self::account::{Account, Ending, Progress, Seconds, Step};
-pub use self::phase::{Phase, TICK, pause_expected};
+pub use self::account::Account;
+pub use self::emptying::TICK;
+pub use self::phase::{Phase, pause_expected};
+pub use self::report::{Ending, Progress, Remaining, Seconds, Step};
 
-/// Sessions that one look names, at most.
+/// Sessions that one look names, at most, of each protocol.
 pub const LISTED: usize = 20_000;
-/// Sessions that are evicted after one look, at most: each within milliseconds of having been seen idle.
+/// Sessions that are killed after one look, at most: each within milliseconds of having been seen idle.
 pub const BATCH: usize = 100;
 
 /// How far down the way this process is, as outsiders see it. It never goes back, but for a drain that is cancelled.
@@ -67,8 +76,10 @@ pub struct Limits {
     pub propagation_delay: Duration,
     /// How long clients get to finish, from when the listener is paused.
     pub drain_timeout: Duration,
-    /// The bound of the whole way, from its beginning.
+    /// The bound of the whole shutdown, from its beginning.
     pub shutdown_timeout: Duration,
+    /// How long a session must have been idle to be killed, where `ProxySQL` cannot be made to end it itself.
+    pub evict_idle_after: Duration,
 }
 
 /// What is known of clients before the listener closes.
@@ -78,26 +89,54 @@ pub struct Before {
     pub clients: u64,
     /// Whether there has ever been one.
     pub served: bool,
-    /// Worker threads.
+    /// Worker threads, `MySQL`'s and `PostgreSQL`'s: what PAUSE waits for.
     pub threads: u32,
+    /// Worker threads of `MySQL`. Those with higher numbers are idle threads.
+    pub workers: u32,
     /// Whether idle sessions are listed.
     pub lists_idle: bool,
 }
 
-/// One look at clients after the listener was closed.
+/// How much a look at sessions takes in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// The tables of `PostgreSQL` are there to be read.
+    pub pgsql: bool,
+    /// Sessions are looked into, which takes `mysql-show_processlist_extended`.
+    pub detailed: bool,
+    /// Who syncs from this node is looked for, too, where a table tells it (since 2.4).
+    pub pulls: Option<Pulls>,
+}
+
+/// What a look needs to tell whether another node would take over variables that are set here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulls {
+    /// How often nodes ask each other.
+    pub check_interval: Duration,
+    /// The comment of this node's row of `proxysql_servers`; `None` for a node that is not to be listed.
+    pub listed_as: Option<String>,
+}
+
+/// One look at sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Look {
-    /// Logged-in clients.
-    pub clients: u64,
+    /// Logged-in sessions, the longest idle first, [`LISTED`] of each protocol at most.
+    pub sessions: Vec<Session>,
+    /// Logged-in clients by `ProxySQL`'s count. Sessions of users that were removed are not in it; one that just moves between threads
+    /// is in no list.
+    pub counted: u64,
     /// Whether every listener is paused; `None` where `ProxySQL` does not say, before 2.6.1.
     pub paused: Option<bool>,
-    /// Sessions that may be evicted, the longest idle first, [`LISTED`] at most. One that was told to go stays among them until
-    /// `ProxySQL` gets round to it, which with idle threads takes seconds.
-    pub sessions: Vec<u64>,
+    /// The variables that a drain may change, as they are at runtime.
+    pub variables: Variables,
+    /// Nodes that have synced from this one lately; `None` where that was not asked, or cannot be.
+    pub syncs: Option<u64>,
+    /// Rows of `proxysql_servers` that are this node's; `None` where that was not asked.
+    pub listed: Option<u64>,
 }
 
 impl Look {
-    /// Reads the rows of an answer to [`super::statement::Statement::Clients`].
+    /// Reads the rows of an answer to [`super::statement::Statement::Sessions`].
     ///
     /// # Errors
     /// A value that is not of the type that its column has.
@@ -105,41 +144,86 @@ impl Look {
         let mut look = Self::default();
         for row in rows {
             let value = row.get(1).map_or("", String::as_str);
+            let columns = row.get(1..).unwrap_or_default();
             match row.first().map_or("", String::as_str) {
-                "clients" => look.clients += number::<u64>("a number of clients", value)?,
+                "clients" => look.counted += number::<u64>("a number of clients", value)?,
                 "paused" => look.paused = Some(look.paused.unwrap_or(true) && value == "true"),
-                "session" => look.sessions.push(number("a session", value)?),
+                "mysql" => look.sessions.extend(Session::read(Protocol::Mysql, columns)?),
+                "pgsql" => look.sessions.extend(Session::read(Protocol::Pgsql, columns)?),
+                "variable" => {
+                    let value = row.get(2).cloned().unwrap_or_default();
+                    look.variables.extend(closing::known(columns[0].as_str()).map(|name| (name, value)));
+                }
+                "syncs" => look.syncs = Some(number("a number of nodes", value)?),
+                "listed" => look.listed = Some(number("a number of rows", value)?),
                 other => return Err(Unreadable::new("a row's kind", other)),
             }
         }
         Ok(look)
+    }
+
+    /// How many clients there are.
+    pub fn clients(&self) -> u64 {
+        self.counted.max(self.sessions.len() as u64)
+    }
+
+    /// Whether nobody would take over what is set here. What cannot be told counts as no.
+    pub fn is_private(&self) -> bool {
+        self.syncs == Some(0) && self.listed.unwrap_or_default() == 0
+    }
+}
+
+/// What was there before the drain.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marked {
+    /// The variables that it may change.
+    pub own: BTreeMap<&'static str, String>,
+    /// The listener was paused already.
+    pub paused: bool,
+}
+
+impl Marked {
+    /// Reads the rows of an answer to [`super::statement::Statement::OwnValues`].
+    pub fn read(rows: &[Vec<String>]) -> Self {
+        let mut marked = Self::default();
+        for row in rows {
+            let [name, value] = row.as_slice() else { continue };
+            if name == super::statement::WAS_PAUSED {
+                marked.paused = value == "true";
+            } else {
+                marked.own.extend(closing::known(name).map(|name| (name, value.clone())));
+            }
+        }
+        marked
     }
 }
 
 /// Why an effect had no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// Nobody listens at the admin port any more.
+    /// Nothing listens at the admin port any more.
     Gone,
     /// It was never sent: no connection, no login.
     Unsent,
-    /// It may have been carried out; nobody knows.
+    /// It may have been carried out.
     Unanswered,
+    /// `ProxySQL` answered with `ERR`.
+    Refused,
 }
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// Somebody asks for the way down.
+    /// A shutdown is asked for.
     Begin {
         /// Whether `ProxySQL` has ever answered.
         reached: bool,
         /// What the last snapshot said, if there is one.
         known: Option<Before>,
     },
-    /// Somebody asks for its end, now.
+    /// Its end is asked for, now.
     Hurry,
-    /// Somebody wants it undone.
+    /// It is to be undone.
     Cancel,
     /// What [`Effect::Wait`] waited for has come.
     Due,
@@ -147,13 +231,17 @@ pub enum Input {
     Over,
     /// The answer to [`Effect::LookBefore`].
     Before(Before),
+    /// The answer to [`Effect::Mark`].
+    Marked(Marked),
     /// The answer to [`Effect::Look`].
     Looked(Look),
-    /// PAUSE, RESUME or SHUTDOWN was answered, with `OK` or with `ERR`.
+    /// PAUSE, SHUTDOWN, the setting of variables or a tick was answered.
     Answered,
-    /// [`Effect::Evict`] was carried out on so many sessions, up to a failure if there was one.
-    Evicted(u64, Option<Failure>),
-    /// The effect had no answer.
+    /// [`Effect::Kill`] was carried out on these, up to a failure if there was one.
+    Killed(Vec<u64>, Option<Failure>),
+    /// All is as before the drain, and was seen to be.
+    Undone,
+    /// The effect had no answer, or not the one that it was meant to have.
     Failed(Failure),
 }
 
@@ -164,18 +252,27 @@ pub enum Effect {
     Wait(Duration),
     /// Find out [`Before`], within this bound if there is one of its own.
     LookBefore(Option<Duration>),
+    /// Remember in `ProxySQL` that a drain has begun, and what was there before.
+    Mark,
+    /// Set variables at runtime, and nothing else along with them.
+    Set(Variables),
     /// `PROXYSQL PAUSE`, within this bound.
     Pause(Duration),
-    /// Find out [`Look`].
-    Look,
+    /// Find out [`Look`], into sessions or not.
+    Look {
+        /// Into them.
+        detailed: bool,
+    },
+    /// Have every worker thread do so many maintenance passes, one right after the other.
+    Tick(u32),
     /// `KILL CONNECTION` for each.
-    Evict(Vec<u64>),
-    /// `PROXYSQL RESUME`, within this bound.
-    Resume(Duration),
+    Kill(Vec<u64>),
+    /// Put variables back, open the listener, and see that it is so. PAUSE may still be under way, so within this bound.
+    Undo(Duration),
     /// `PROXYSQL SHUTDOWN`.
     Shutdown,
-    /// Back to work: it was cancelled. The books of the drain that was.
-    Back(Account),
+    /// Back to work: it was cancelled. The report of the drain that was, and whether all of it was undone.
+    Back(Account, bool),
     /// Nothing more: the end.
     End,
 }

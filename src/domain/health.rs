@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub paused: bool,
     /// Worker threads, `MySQL`'s and `PostgreSQL`'s: `PROXYSQL PAUSE` takes about a second for each.
     pub threads: u32,
+    /// Worker threads of `MySQL` alone. Idle threads, where there are any, have the numbers after them.
+    pub workers: u32,
     /// Whether idle sessions are listed, `mysql-session_idle_show_processlist`.
     pub lists_idle: bool,
     /// Whether this `ProxySQL` has the tables of `PostgreSQL`.
@@ -66,7 +68,11 @@ impl Snapshot {
                 },
                 "variable" => match column(1) {
                     "admin-version" => column(2).clone_into(&mut seen.version),
-                    "mysql-threads" | "pgsql-threads" => seen.threads += number::<u32>(column_name(row), column(2))?,
+                    "mysql-threads" => {
+                        seen.workers = number("mysql-threads", column(2))?;
+                        seen.threads += seen.workers;
+                    }
+                    "pgsql-threads" => seen.threads += number::<u32>("pgsql-threads", column(2))?,
                     "mysql-session_idle_show_processlist" => seen.lists_idle = column(2) == "true",
                     _ => {}
                 },
@@ -93,10 +99,6 @@ impl Snapshot {
         }
         counts
     }
-}
-
-fn column_name(row: &[String]) -> &'static str {
-    if row.get(1).is_some_and(|name| name == "pgsql-threads") { "pgsql-threads" } else { "mysql-threads" }
 }
 
 /// Servers in effect, as the probes show them.

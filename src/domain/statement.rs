@@ -5,13 +5,16 @@
 mod class;
 pub mod comparison;
 mod digests;
+mod drain;
 
 use std::fmt;
 use std::time::Duration;
 
 use self::comparison::Column;
 pub use self::digests::{Digests, Filter};
-use super::drain::LISTED;
+pub use self::drain::WAS_PAUSED;
+use super::drain::Scope;
+use super::drain::closing::Variables;
 use super::member::{Member, Members};
 pub use super::module::{Module, Shape, Table};
 
@@ -55,9 +58,25 @@ pub enum Statement {
     /// Reads everything that probes are answered from, in one statement; see [`super::health`]. Whether the tables of `PostgreSQL`
     /// are there to be read.
     Health(bool),
-    /// Reads who is connected, and which sessions have been idle for so long; see [`super::drain::Look`]. Whether the tables of
-    /// `PostgreSQL` are there to be read.
-    Clients(Duration, bool),
+    /// Reads who is connected, what each session does, and what a drain has set; see [`super::drain::Look`].
+    Sessions(Scope),
+    /// Remembers in `ProxySQL`'s own memory that a drain has begun, and what the variables that it may change are before it.
+    MarkDrain,
+    /// Whether that was remembered.
+    IsDrainMarked,
+    /// What was remembered.
+    OwnValues,
+    /// Forgets it.
+    UnmarkDrain,
+    /// Those variables that are not as they were, and whether a listener is paused.
+    Changed,
+    /// Sets those of these variables in memory that belong to a module.
+    SetVariables(Module, Variables),
+    /// Sets variables of a module in memory to what they were before the drain.
+    RestoreVariables(Module),
+    /// Has each worker thread do its maintenance pass now, which ends sessions that have been idle for too long: `KILL CONNECTION` of a
+    /// session that is not there does, and is answered with `ERR`.
+    Tick,
     /// Closes the listeners for new clients, within a bound of its own: it takes about a second for each worker thread, during
     /// which nobody else has an answer from the admin port.
     Pause(Duration),
@@ -136,7 +155,12 @@ impl Statement {
             Self::Credentials => "the credentials".to_owned(),
             Self::Digests(statement) => statement.name().to_owned(),
             Self::Health(_) => "the look at health".to_owned(),
-            Self::Clients(..) => "the look at clients".to_owned(),
+            Self::Sessions(_) => "the look at sessions".to_owned(),
+            Self::MarkDrain | Self::IsDrainMarked | Self::OwnValues | Self::UnmarkDrain => "the mark of a drain".to_owned(),
+            Self::Changed => "the look at what a drain has set".to_owned(),
+            Self::SetVariables(module, _) => format!("UPDATE global_variables ({module})"),
+            Self::RestoreVariables(module) => format!("UPDATE global_variables ({module})"),
+            Self::Tick => "a maintenance pass".to_owned(),
             other => other.to_string(),
         }
     }
@@ -174,15 +198,15 @@ impl fmt::Display for Statement {
             Self::Observe => f.write_str(OBSERVE),
             Self::ObserveWithFollowers => write!(f, "{OBSERVE} {FOLLOWERS}"),
             Self::Health(pgsql) => write!(f, "{HEALTH}{}", if *pgsql { HEALTH_OF_PGSQL } else { "" }),
-            Self::Clients(idle_for, pgsql) => {
-                let ms = idle_for.as_millis();
-                write!(
-                    f,
-                    "{CLIENTS}{} UNION ALL SELECT 'session', SessionID FROM (SELECT SessionID FROM stats_mysql_processlist \
-                     WHERE command='Sleep' AND srv_host IS NULL AND time_ms >= {ms} ORDER BY time_ms DESC LIMIT {LISTED})",
-                    if *pgsql { CLIENTS_OF_PGSQL } else { "" },
-                )
-            }
+            Self::Sessions(scope) => drain::sessions(f, scope),
+            Self::MarkDrain => drain::mark(f),
+            Self::IsDrainMarked => drain::is_marked(f),
+            Self::OwnValues => drain::own_values(f),
+            Self::UnmarkDrain => drain::unmark(f),
+            Self::Changed => drain::changed(f),
+            Self::SetVariables(module, variables) => drain::set(f, *module, variables),
+            Self::RestoreVariables(module) => drain::restore(f, *module),
+            Self::Tick => drain::tick(f),
             Self::Pause(_) => f.write_str("PROXYSQL PAUSE"),
             Self::Resume(_) => f.write_str("PROXYSQL RESUME"),
             Self::KillConnection(session) => write!(f, "KILL CONNECTION {session}"),
@@ -282,16 +306,6 @@ const HEALTH_OF_PGSQL: &str = "\
 UNION ALL SELECT 'backends', 'pgsql ' || hostgroup_id, status, COUNT(*) FROM runtime_pgsql_servers GROUP BY hostgroup_id, status \
 UNION ALL SELECT 'global', variable_name, variable_value, '' FROM stats_pgsql_global \
 WHERE variable_name IN ('pgsql_listener_paused', 'Questions')";
-
-/// Rows of two columns. A session that sleeps without a backend waits for nothing: no query runs, and no transaction, lock or
-/// temporary table holds a backend for it.
-const CLIENTS: &str = "\
-SELECT 'clients' AS kind, COALESCE(SUM(frontend_connections), 0) AS a FROM stats_mysql_users \
-UNION ALL SELECT 'paused', variable_value FROM stats_mysql_global WHERE variable_name='mysql_listener_paused'";
-
-const CLIENTS_OF_PGSQL: &str = "\
- UNION ALL SELECT 'clients', COALESCE(SUM(frontend_connections), 0) FROM stats_pgsql_users \
-UNION ALL SELECT 'paused', variable_value FROM stats_pgsql_global WHERE variable_name='pgsql_listener_paused'";
 
 /// A text as a SQL string: single quotes, doubled inside.
 struct Quoted<'a>(&'a str);

@@ -1,119 +1,54 @@
-//! The books of one way down: who was there, how they went, and how long each step took.
+//! The account of one shutdown: who was there, how they went, and how long each step took.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::{BATCH, Before, Limits, Look};
+use super::closing::{Closing, Variables};
+use super::emptying::is_killable;
+use super::session::{Activity, Protocol, Session};
+use super::report::{Ending, Progress, Remaining, Seconds, Step};
+use super::{Before, Limits, Look, Marked};
 
 /// The bound of everything once it was asked for twice.
 pub(super) const HURRY: Duration = Duration::from_secs(1);
 
-/// Where on the way down, for people and machines to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// Finding out who is connected.
-    Looking,
-    /// Waiting for endpoints to stop routing here.
-    Propagating,
-    /// Closing the listener.
-    Pausing,
-    /// Waiting for clients to finish, evicting idle ones.
-    Emptying,
-    /// Opening the listener again.
-    Resuming,
-    /// Stopping `ProxySQL`.
-    ShuttingDown,
-    /// No more steps.
-    Over,
-}
+/// A look is not to be missed by who reads slowly: for so long after the last byte it counts as reading.
+const STILL_READING: Duration = Duration::from_secs(8);
+/// How often in a row variables are set that `ProxySQL` then shows otherwise.
+const SETS: u32 = 3;
+/// How often a listener that was found open is paused again.
+const PAUSES: u32 = 2;
+/// Sessions that the report names.
+const NAMED: usize = 20;
 
-impl Step {
-    /// All of them, in order.
-    pub const ALL: [Self; 7] = [
-        Self::Looking,
-        Self::Propagating,
-        Self::Pausing,
-        Self::Emptying,
-        Self::Resuming,
-        Self::ShuttingDown,
-        Self::Over,
-    ];
-
-    /// The word that answers and logs have.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Looking => "looking",
-            Self::Propagating => "propagating",
-            Self::Pausing => "pausing",
-            Self::Emptying => "emptying",
-            Self::Resuming => "resuming",
-            Self::ShuttingDown => "shutting_down",
-            Self::Over => "over",
-        }
-    }
-}
-
-/// How a way down ended, or why `ProxySQL` is being stopped now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ending {
-    /// No client was left.
-    Empty,
-    /// Clients were left at `drain_timeout`, and cut.
-    DrainTimeout,
-    /// Something hung until `shutdown_timeout`.
-    ShutdownTimeout,
-    /// It was asked for twice.
-    Hurried,
-    /// `ProxySQL` was not there any more.
-    Gone,
-    /// `ProxySQL` had never answered.
-    NeverReached,
-    /// It was undone.
-    Cancelled,
-}
-
-impl Ending {
-    /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 7] = [
-        Self::Empty,
-        Self::DrainTimeout,
-        Self::ShutdownTimeout,
-        Self::Hurried,
-        Self::Gone,
-        Self::NeverReached,
-        Self::Cancelled,
-    ];
-
-    /// The word that answers and logs have.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::DrainTimeout => "drain_timeout",
-            Self::ShutdownTimeout => "shutdown_timeout",
-            Self::Hurried => "hurried",
-            Self::Gone => "gone",
-            Self::NeverReached => "never_reached",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-/// What the way down remembers.
+/// What the shutdown remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// Whether `ProxySQL` had answered before.
     pub(super) reached: bool,
-    /// What was known of clients at the start. Their number is the most there were before the first eviction.
+    /// What was known of clients at the start.
     pub(super) before: Before,
-    /// Clients at the last look, but for those who were told to go.
-    pub(super) remaining: u64,
-    pub(super) evicted: u64,
-    /// Sessions that were told to go. They can do nothing more, and are seen until `ProxySQL` has got round to them.
-    told: BTreeSet<u64>,
+    /// What was there before the drain, once that is remembered in `ProxySQL`.
+    pub(super) marked: Option<Marked>,
+    /// Since when sessions have been watched.
+    pub(super) watched_since: Option<Duration>,
+    /// Whether sessions are looked into.
+    pub(super) looks_into: bool,
+    /// The last look.
+    last: Look,
+    /// Sessions that are there, and what is known of each.
+    present: BTreeMap<(Protocol, u64), Watched>,
+    /// Nobody was there at the first look.
+    began_empty: bool,
+    /// The look before the last one found, too, that nobody syncs from here.
+    was_private: bool,
+    /// Variables were set, and what was asked for last, so often in a row.
+    set: Option<(Variables, u32)>,
+    /// `ProxySQL` refuses to have variables set.
+    cannot_set: bool,
+    pauses: u32,
+    evicted: u64,
+    gone: u64,
     /// When all of it is over, whatever hangs.
     pub(super) over_at: Duration,
     pub(super) hurried: bool,
@@ -124,14 +59,34 @@ pub struct Account {
     spent: Seconds,
 }
 
+/// What is remembered of a session between two looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Watched {
+    activity: Activity,
+    traffic: Option<(u64, u64)>,
+    /// When it was last sent a part of a result without having asked for anything since.
+    reading_at: Option<Duration>,
+    /// It rests, and is to go for that.
+    told: bool,
+}
+
 impl Account {
     pub(super) fn open(at: Duration, limits: &Limits, reached: bool, known: Option<Before>) -> Self {
         let mut account = Self {
             reached,
             before: Before { lists_idle: true, ..Before::default() },
-            remaining: 0,
+            marked: None,
+            watched_since: None,
+            looks_into: false,
+            last: Look::default(),
+            present: BTreeMap::new(),
+            began_empty: false,
+            was_private: false,
+            set: None,
+            cannot_set: false,
+            pauses: 0,
             evicted: 0,
-            told: BTreeSet::new(),
+            gone: 0,
             over_at: at + limits.shutdown_timeout,
             hurried: false,
             ending: None,
@@ -148,46 +103,133 @@ impl Account {
 
     pub(super) fn learn(&mut self, before: Before) {
         self.before = Before { served: self.before.served || before.served, ..before };
-        self.remaining = before.clients;
     }
 
-    pub(super) fn look(&mut self, look: &Look) {
-        if self.evicted == 0 {
-            self.before.clients = self.before.clients.max(look.clients);
+    /// Takes in a look: who is there, who has gone since the last one, and who is still being sent a result.
+    pub(super) fn look(&mut self, mut look: Look, at: Duration) {
+        let is_first = self.watched_since.is_none();
+        self.watched_since.get_or_insert(at);
+        self.began_empty = if is_first { look.clients() == 0 } else { self.began_empty };
+        let mut present = BTreeMap::new();
+        for session in &mut look.sessions {
+            let before = self.present.get(&session.key());
+            let reading_at = reading(session, before, at);
+            if session.activity == Activity::Idle && reading_at.is_some() {
+                session.activity = Activity::SlowReader;
+            }
+            let (activity, traffic) = (session.activity, session.traffic);
+            let told = before.is_some_and(|before| before.told);
+            present.insert(session.key(), Watched { activity, traffic, reading_at, told });
         }
-        let going = look.sessions.len() - self.untold(&look.sessions).count();
-        self.remaining = look.clients.saturating_sub(going as u64);
-        if look.paused == Some(false) {
+        for (key, watched) in &self.present {
+            if !present.contains_key(key) {
+                self.gone += 1;
+                let rested = !matches!(watched.activity, Activity::Running | Activity::InTransaction);
+                self.evicted += u64::from(watched.told || (rested && self.closes()));
+            }
+        }
+        self.was_private = self.last.is_private();
+        (self.present, self.last) = (present, look);
+        // The text that is looked into is made only once the variable for that is set.
+        self.looks_into = self.last.variables.get("mysql-show_processlist_extended").is_some_and(|value| value != "0");
+        if self.last.paused == Some(false) && self.step == Step::Emptying {
             self.add_note("the listener was not seen to be paused");
         }
-        if !self.before.lists_idle && look.clients > 0 {
+        if !self.before.lists_idle && self.last.clients() > self.last.sessions.len() as u64 && !self.may_set() {
             self.add_note(
                 "idle sessions are not listed, so none is evicted: mysql-session_idle_show_processlist is off",
             );
         }
     }
 
-    /// Up to `share` of these sessions, but for those that were told before.
-    pub(super) fn batch(&mut self, sessions: &[u64], share: u64) -> Vec<u64> {
-        let most = usize::try_from(share).unwrap_or(BATCH).min(BATCH);
-        let batch: Vec<u64> = self.untold(sessions).take(most).collect();
-        self.told.extend(&batch);
-        batch
+    /// Whether sessions that rest are being closed by `ProxySQL`.
+    fn closes(&self) -> bool {
+        let value = |variables: &Variables| variables.get("mysql-wait_timeout").cloned();
+        let own = self.marked.as_ref().and_then(|marked| value(&marked.own));
+        own.is_some() && self.last.variables.get("mysql-wait_timeout").is_some_and(|now| Some(now) != own.as_ref())
     }
 
-    /// Those of these sessions that were not told to go.
-    pub(super) fn untold<'a>(&'a self, sessions: &'a [u64]) -> impl Iterator<Item = u64> + 'a {
-        sessions.iter().copied().filter(|id| !self.told.contains(id))
+    /// The sessions of the last look.
+    pub(super) fn sessions(&self) -> &[Session] {
+        &self.last.sessions
     }
 
-    /// Whether the last batch was told is not known: all may be told again.
-    pub(super) fn forget_batches(&mut self) {
-        self.told.clear();
+    /// Clients at the last look.
+    pub(super) fn remaining(&self) -> u64 {
+        self.last.clients()
     }
 
-    pub(super) fn hurry(mut self, at: Duration) -> Self {
+    /// Nobody has been seen at all.
+    pub(super) fn was_empty_from_the_start(&self) -> bool {
+        self.began_empty && self.present.is_empty() && self.gone == 0
+    }
+
+    /// Whether variables may be set: they are remembered, and no other node would take them over. Two looks have to agree on that.
+    pub(super) fn may_set(&self) -> bool {
+        let is_private = self.last.is_private() && (self.was_private || self.last.listed.is_none());
+        self.marked.is_some() && !self.cannot_set && (is_private || self.set.is_some())
+    }
+
+    /// The variables that have to be set for this; `None` where all of them are so already, or may not be set.
+    pub(super) fn to_set(&mut self, closing: &Closing) -> Option<Variables> {
+        if !self.may_set() {
+            return None;
+        }
+        let wanted = closing.variables(&self.marked.as_ref()?.own);
+        if wanted.iter().all(|(name, value)| self.last.variables.get(name) == Some(value)) {
+            return None;
+        }
+        let tries = match &self.set {
+            Some((before, tries)) if *before == wanted => tries + 1,
+            _ => 1,
+        };
+        self.set = Some((wanted.clone(), tries));
+        if tries > SETS {
+            self.add_note("ProxySQL shows variables otherwise than the drain has set them");
+            return None;
+        }
+        Some(wanted)
+    }
+
+    /// `ProxySQL` refuses to have variables set.
+    pub(super) fn refused(&mut self) {
+        self.cannot_set = true;
+        self.add_note("ProxySQL refuses to have variables set, so that sessions are not closed by it");
+    }
+
+    /// Sessions that may be killed and were not told to go before, the longest idle first.
+    pub(super) fn killable(&self, idle_after: Duration) -> Vec<u64> {
+        let moves_after = self.last.variables.get("mysql-session_idle_ms").and_then(|value| value.parse().ok());
+        let moves_after = Duration::from_millis(moves_after.unwrap_or(0)) + Duration::from_millis(10);
+        let told = |session: &&Session| self.present.get(&session.key()).is_some_and(|watched| watched.told);
+        let sessions = self.last.sessions.iter().filter(|session| !told(session));
+        let workers = self.before.workers;
+        sessions.filter(|s| is_killable(s, idle_after, moves_after, workers)).map(|session| session.id).collect()
+    }
+
+    /// These were told to go. They count once they are gone.
+    pub(super) fn told(&mut self, sessions: Vec<u64>) {
+        for id in sessions {
+            if let Some(watched) = self.present.get_mut(&(Protocol::Mysql, id)) {
+                watched.told = true;
+            }
+        }
+    }
+
+    /// Whether a listener that was found open is to be paused once more.
+    pub(super) fn may_pause_again(&mut self) -> bool {
+        self.pauses += 1;
+        self.pauses <= PAUSES
+    }
+
+    pub(super) fn hurry(self, at: Duration) -> Self {
+        self.hurry_after(at, at)
+    }
+
+    /// In a hurry, but not before what is under way has its answer.
+    pub(super) fn hurry_after(mut self, by: Duration, at: Duration) -> Self {
         self.hurried = true;
-        self.over_at = self.over_at.min(at + HURRY);
+        self.over_at = self.over_at.min(by.max(at) + HURRY);
         self
     }
 
@@ -200,7 +242,7 @@ impl Account {
         self
     }
 
-    fn add_note(&mut self, note: &'static str) {
+    pub(super) fn add_note(&mut self, note: &'static str) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
@@ -213,24 +255,54 @@ impl Account {
         self
     }
 
-    /// The books as of `at`, for the log and for answers.
+    /// Whether variables were set that are to be put back.
+    pub fn has_set(&self) -> bool {
+        self.set.is_some()
+    }
+
+    /// The report as of `at`, for the log and for answers.
     pub fn progress(&self, at: Duration) -> Progress {
         let mut seconds = self.spent;
         seconds.add(self.step, at.saturating_sub(self.since));
-        let not_evicted = self.before.clients.saturating_sub(self.evicted);
-        // A session that was told to go may have been counted once more.
-        let still_here = self.remaining.min(not_evicted);
+        let present = if self.watched_since.is_none() { self.before.clients } else { self.remaining() };
+        let clients = self.before.clients.max(self.gone + present);
+        let evicted = self.evicted.min(clients - present.min(clients));
+        let cuts = self.cuts();
         Progress {
             step: self.step,
             ended: (self.step == Step::Over).then_some(self.ending).flatten(),
-            clients: self.before.clients,
-            remaining: if self.cuts() { 0 } else { still_here },
-            evicted: self.evicted,
-            finished: not_evicted - still_here,
-            cut: if self.cuts() { still_here } else { 0 },
+            clients,
+            remaining: if cuts { 0 } else { present },
+            evicted,
+            finished: clients.saturating_sub(present).saturating_sub(evicted),
+            cut: if cuts { present } else { 0 },
+            left: self.left(),
+            waiting_for: self.waiting_for(),
             seconds,
             notes: self.notes.clone(),
         }
+    }
+
+    /// How many of those who are there do what.
+    fn waiting_for(&self) -> BTreeMap<&'static str, u64> {
+        let mut many = BTreeMap::new();
+        for session in &self.last.sessions {
+            *many.entry(session.activity.as_str()).or_default() += 1;
+        }
+        many
+    }
+
+    /// Some of those who are there: first those who have something to lose.
+    fn left(&self) -> Vec<Remaining> {
+        let mut sessions: Vec<&Session> = self.last.sessions.iter().collect();
+        sessions.sort_by_key(|session| session.activity == Activity::Idle);
+        let name = |session: &&Session| Remaining {
+            user: session.client.user.clone(),
+            client: session.client.address.clone(),
+            why: session.activity,
+            idle_seconds: session.idle,
+        };
+        sessions.iter().take(NAMED).map(name).collect()
     }
 
     /// Whether those who remain are not waited for any more.
@@ -239,65 +311,15 @@ impl Account {
     }
 }
 
-/// A drain as the answers show it: under way, or its report. `clients` is always the sum of `remaining`, `evicted`, `finished` and
-/// `cut`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Progress {
-    /// The step that is under way.
-    pub step: Step,
-    /// How it ended; null while it is under way.
-    pub ended: Option<Ending>,
-    /// Logged-in clients at the start.
-    pub clients: u64,
-    /// Those who are still connected and waited for.
-    pub remaining: u64,
-    /// Those whose idle session was ended.
-    pub evicted: u64,
-    /// Those who went by themselves.
-    pub finished: u64,
-    /// Those who were still connected when `ProxySQL` was stopped.
-    pub cut: u64,
-    /// What the steps have taken so far.
-    pub seconds: Seconds,
-    /// What did not go as it should.
-    pub notes: Vec<&'static str>,
-}
-
-/// Time by step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Seconds {
-    /// Looking who is there, and waiting for endpoints to stop routing here.
-    #[serde(serialize_with = "in_seconds")]
-    pub propagation: Duration,
-    /// `PROXYSQL PAUSE`, or RESUME.
-    #[serde(serialize_with = "in_seconds")]
-    pub pause: Duration,
-    /// Clients finishing.
-    #[serde(serialize_with = "in_seconds")]
-    pub drain: Duration,
-    /// `PROXYSQL SHUTDOWN`.
-    #[serde(serialize_with = "in_seconds")]
-    pub shutdown: Duration,
-    /// All of it.
-    #[serde(serialize_with = "in_seconds")]
-    pub total: Duration,
-}
-
-impl Seconds {
-    fn add(&mut self, step: Step, time: Duration) {
-        match step {
-            Step::Looking | Step::Propagating => self.propagation += time,
-            Step::Pausing | Step::Resuming => self.pause += time,
-            Step::Emptying => self.drain += time,
-            Step::ShuttingDown => self.shutdown += time,
-            Step::Over => return,
-        }
-        self.total += time;
+/// When a session was last seen to be sent something that it had asked for earlier.
+fn reading(session: &Session, before: Option<&Watched>, at: Duration) -> Option<Duration> {
+    let before = before?;
+    let (Some((sent, received)), Some((sent_before, received_before))) = (session.traffic, before.traffic) else {
+        return None;
+    };
+    match () {
+        () if received != received_before || session.activity != Activity::Idle => None,
+        () if sent > sent_before => Some(at),
+        () => before.reading_at.filter(|reading_at| at.saturating_sub(*reading_at) < STILL_READING),
     }
-}
-
-/// To the millisecond.
-fn in_seconds<S: serde::Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    let rounded = Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-    serializer.serialize_f64(rounded.as_secs_f64())
 }

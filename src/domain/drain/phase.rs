@@ -2,25 +2,24 @@
 
 use std::time::Duration;
 
-use super::account::{Account, Ending, Step};
-use super::{Before, Effect, Failure, Input, Limits, Look, Stage};
+use super::account::Account;
+use super::report::{Ending, Step};
+use super::closing::Closing;
+use super::emptying::{self, Window};
+use super::{Effect, Failure, Input, Limits, Stage};
 
-/// Between two looks at who is still connected.
-pub const TICK: Duration = Duration::from_millis(200);
-/// The least share of the evictions of one tick, where so many are idle.
-const LEAST_SHARE: u64 = 10;
 /// Until what could not be asked is tried again.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
-/// What `PROXYSQL PAUSE` takes for each worker thread, and RESUME where it waits for a PAUSE.
+/// What `PROXYSQL PAUSE` takes for each worker thread, at most, and what waits for a PAUSE.
 const PER_THREAD: Duration = Duration::from_secs(1);
 /// What the deadline of PAUSE has beyond that: on 3.x, six threads were seen to take six seconds.
 const PAUSE_SLACK: Duration = Duration::from_secs(5);
-/// What is left of `shutdown_timeout` for `PROXYSQL SHUTDOWN` when clients get no more time.
-const LAST: Duration = Duration::from_secs(1);
 /// What a `ProxySQL` gets for one answer that has never given any.
 pub(super) const FIRST_CONTACT: Duration = Duration::from_secs(1);
+/// Between two looks while endpoints stop routing here: who reads slowly shows only over time.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Where on the way down this process is, with everything it has to remember there.
+/// Where in the shutdown this process is, with everything it has to remember there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Phase {
     /// Serving.
@@ -39,14 +38,16 @@ pub enum Phase {
 pub enum Draining {
     /// Who is connected?
     Looking,
-    /// Endpoints stop routing here.
-    Propagating,
-    /// The listener closes. What to do once it has.
-    Pausing(AfterPause),
-    /// Clients finish, or are evicted.
+    /// What is there before the drain is being remembered.
+    Marking,
+    /// Endpoints stop routing here, until then.
+    Propagating(Duration),
+    /// The listener closes. What to do once it has, and by when that is to have an answer.
+    Pausing(AfterPause, Duration),
+    /// Clients finish, or are told to go.
     Emptying(Window),
-    /// It was cancelled. Whether the way down is to begin anew after that.
-    Resuming(bool),
+    /// It was cancelled. Whether a shutdown is to begin again after that.
+    Undoing(bool),
 }
 
 /// What follows a PAUSE, which nothing can take back while it is under way.
@@ -54,26 +55,13 @@ pub enum Draining {
 pub enum AfterPause {
     /// The window for clients.
     Empty,
-    /// RESUME.
+    /// All of it is undone.
     Cancel,
     /// SHUTDOWN.
     Hurry,
 }
 
-/// The time that clients get, and how evictions are spread over it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    /// When they get no more.
-    until: Duration,
-    /// By when the sessions that are idle now should be evicted.
-    evicted_by: Duration,
-    /// When the next share of evictions is due.
-    next_share: Duration,
-    /// What is left of this share.
-    pub(super) share: u64,
-}
-
-type Next = (Phase, Option<Effect>);
+pub(super) type Next = (Phase, Option<Effect>);
 
 impl Phase {
     /// The phase without what it remembers.
@@ -86,7 +74,7 @@ impl Phase {
         }
     }
 
-    /// The books of the way down.
+    /// The account of the shutdown.
     pub fn account(&self) -> Option<&Account> {
         match self {
             Self::Running => None,
@@ -108,9 +96,8 @@ impl Phase {
         match (self, input) {
             (Self::Running, Input::Begin { reached, known }) => begin(reached, known, at, limits),
             (phase @ (Self::Running | Self::Stopped(_)), _) => (phase, None),
-            (Self::Draining(Draining::Resuming(_), account), Input::Over) => {
-                // Nothing more can be done: readiness says that the listener is paused.
-                back(account.note("RESUME was not answered"), at)
+            (Self::Draining(Draining::Undoing(_) | Draining::Pausing(AfterPause::Cancel, _), account), Input::Over) => {
+                back(account.note("the drain could not be undone in time; it is tried again"), false, at)
             }
             (Self::Draining(_, account) | Self::Stopping(_, account), Input::Over) => {
                 let ending = if account.hurried { Ending::Hurried } else { Ending::ShutdownTimeout };
@@ -120,42 +107,48 @@ impl Phase {
                 asked(step, account, &input, at)
             }
             (Self::Draining(step, account), input) => match step {
-                Draining::Looking => looking(account, &input, at, limits),
-                Draining::Propagating if input == Input::Due => pause(account, at),
-                Draining::Propagating => (Self::Draining(step, account), None),
-                Draining::Pausing(after) => pausing(after, account, &input, at, limits),
-                Draining::Emptying(window) => emptying(window, account, input, at),
-                Draining::Resuming(again) => resuming(again, account, &input, at, limits),
+                Draining::Looking => looking(account, &input, at),
+                Draining::Marking => marking(account, input, at, limits),
+                Draining::Propagating(until) => propagating(until, account, input, at),
+                Draining::Pausing(after, by) => pausing((after, by), account, &input, at, limits),
+                Draining::Emptying(window) => emptying::step(window, account, input, at, limits),
+                Draining::Undoing(again) => undoing(again, account, &input, at, limits),
             },
-            (Self::Stopping(sent, account), input) => stopping(sent, account, &input, at),
+            (Self::Stopping(sent, account), input) => stopping(sent, account, input, at),
         }
     }
 }
 
-fn begin(reached: bool, known: Option<Before>, at: Duration, limits: &Limits) -> Next {
+fn begin(reached: bool, known: Option<super::Before>, at: Duration, limits: &Limits) -> Next {
     let account = Account::open(at, limits, reached, known);
     let within = (!reached).then_some(FIRST_CONTACT);
     (Phase::Draining(Draining::Looking, account), Some(Effect::LookBefore(within)))
 }
 
-/// Somebody asks for something while clients are going.
+/// Something is asked for while clients are going.
 fn asked(step: Draining, account: Account, input: &Input, at: Duration) -> Next {
-    use Draining::{Emptying, Looking, Pausing, Propagating, Resuming};
+    use Draining::{Emptying, Looking, Marking, Pausing, Propagating, Undoing};
     let stay = |step, account| (Phase::Draining(step, account), None);
     match (step, input) {
-        (Looking | Propagating, Input::Cancel) => back(account, at),
-        (Emptying(_), Input::Cancel) => resume(false, account.enter(Step::Resuming, at)),
-        (Looking | Propagating | Emptying(_), Input::Hurry) => shut_down(account.hurry(at), Ending::Hurried, at),
-        (Pausing(_), Input::Hurry) => stay(Pausing(AfterPause::Hurry), account.hurry(at)),
-        (Pausing(AfterPause::Empty), Input::Cancel) => stay(Pausing(AfterPause::Cancel), account),
+        (Looking, Input::Cancel) => back(account, true, at),
+        (Marking | Propagating(_) | Emptying(_), Input::Cancel) => undo(false, account.enter(Step::Resuming, at)),
+        (Looking | Marking | Propagating(_), Input::Hurry) => shut_down(account.hurry(at), Ending::Hurried, at),
+        // Who is there then is counted.
+        (Emptying(_), Input::Hurry) => {
+            let account = account.hurry(at).enter(Step::ShuttingDown, at);
+            (Phase::Stopping(false, account), Some(Effect::Look { detailed: false }))
+        }
+        // Nothing can be sent before PAUSE has its answer.
+        (Pausing(_, by), Input::Hurry) => stay(Pausing(AfterPause::Hurry, by), account.hurry_after(by, at)),
+        (Pausing(AfterPause::Empty, by), Input::Cancel) => stay(Pausing(AfterPause::Cancel, by), account),
         // Who cancelled it is overruled, or comes too late.
-        (Pausing(AfterPause::Cancel), Input::Begin { .. }) => stay(Pausing(AfterPause::Empty), account),
-        (Resuming(_), input) => stay(Resuming(*input != Input::Cancel), account),
+        (Pausing(AfterPause::Cancel, by), Input::Begin { .. }) => stay(Pausing(AfterPause::Empty, by), account),
+        (Undoing(_), input) => stay(Undoing(*input != Input::Cancel), account),
         (step, _) => stay(step, account),
     }
 }
 
-fn looking(mut account: Account, input: &Input, at: Duration, limits: &Limits) -> Next {
+fn looking(mut account: Account, input: &Input, at: Duration) -> Next {
     match input {
         Input::Before(before) => account.learn(*before),
         Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
@@ -164,149 +157,153 @@ fn looking(mut account: Account, input: &Input, at: Duration, limits: &Limits) -
         Input::Failed(_) => {}
         _ => return (Phase::Draining(Draining::Looking, account), None),
     }
+    (Phase::Draining(Draining::Marking, account), Some(Effect::Mark))
+}
+
+fn marking(mut account: Account, input: Input, at: Duration, limits: &Limits) -> Next {
+    match input {
+        Input::Marked(marked) => account.marked = Some(marked),
+        Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
+        Input::Failed(_) => account.add_note("what was there before the drain could not be remembered in ProxySQL"),
+        _ => return (Phase::Draining(Draining::Marking, account), None),
+    }
     if !account.before.served || limits.propagation_delay.is_zero() {
         return pause(account, at);
     }
-    wait(Draining::Propagating, account.enter(Step::Propagating, at), at + limits.propagation_delay)
+    let step = Draining::Propagating(at + limits.propagation_delay);
+    (Phase::Draining(step, account.enter(Step::Propagating, at)), Some(Effect::Look { detailed: false }))
 }
 
-fn wait(step: Draining, account: Account, until: Duration) -> Next {
+/// Sessions are watched while endpoints stop routing here, and what it takes to close them is prepared: a session on an idle thread comes
+/// back to a worker when it speaks.
+fn propagating(until: Duration, mut account: Account, input: Input, at: Duration) -> Next {
+    let step = Draining::Propagating(until);
+    match input {
+        Input::Due if at >= until => return pause(account, at),
+        Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
+        Input::Due => {
+            let detailed = account.looks_into;
+            return (Phase::Draining(step, account), Some(Effect::Look { detailed }));
+        }
+        Input::Looked(look) => {
+            account.look(look, at);
+            if let Some(variables) = prepared(&mut account) {
+                return (Phase::Draining(step, account), Some(Effect::Set(variables)));
+            }
+        }
+        Input::Failed(Failure::Refused) => account.refused(),
+        Input::Answered | Input::Failed(_) => {}
+        _ => return (Phase::Draining(step, account), None),
+    }
+    wait(step, account, (at + LOOK_AGAIN).min(until))
+}
+
+fn prepared(account: &mut Account) -> Option<super::closing::Variables> {
+    let detailed = account.sessions().len() as u64 <= super::session::DETAILED;
+    account.to_set(&Closing { detailed, ..Closing::PREPARED })
+}
+
+pub(super) fn wait(step: Draining, account: Account, until: Duration) -> Next {
     (Phase::Draining(step, account), Some(Effect::Wait(until)))
 }
 
-fn pause(account: Account, at: Duration) -> Next {
+pub(super) fn pause(account: Account, at: Duration) -> Next {
     let within = pause_expected(account.before.threads) + PAUSE_SLACK;
-    let step = Draining::Pausing(AfterPause::Empty);
+    let step = Draining::Pausing(AfterPause::Empty, at + within);
     (Phase::Draining(step, account.enter(Step::Pausing, at)), Some(Effect::Pause(within)))
 }
 
-/// What PAUSE takes with so many worker threads.
+/// What PAUSE takes with so many worker threads, at most.
 pub fn pause_expected(threads: u32) -> Duration {
     PER_THREAD * threads
 }
 
-fn pausing(after: AfterPause, account: Account, input: &Input, at: Duration, limits: &Limits) -> Next {
+fn pausing(
+    (after, by): (AfterPause, Duration),
+    account: Account,
+    input: &Input,
+    at: Duration,
+    limits: &Limits,
+) -> Next {
     let account = match input {
         Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
-        // Not sent, so it can be sent still; and nothing has to be undone.
+        // Not sent, so it can be sent still.
         Input::Failed(Failure::Unsent) | Input::Due => {
             return match (after, input) {
-                (AfterPause::Cancel, _) => back(account, at),
+                (AfterPause::Cancel, _) => undo(false, account.enter(Step::Resuming, at)),
                 (AfterPause::Hurry, _) => shut_down(account, Ending::Hurried, at),
                 (AfterPause::Empty, Input::Due) => pause(account, at),
-                (AfterPause::Empty, _) => wait(Draining::Pausing(after), account, at + RETRY),
+                (AfterPause::Empty, _) => wait(Draining::Pausing(after, by), account, at + RETRY),
             };
         }
         Input::Failed(Failure::Unanswered) => account.note("PAUSE was not answered"),
-        Input::Answered => account,
-        _ => return (Phase::Draining(Draining::Pausing(after), account), None),
+        // "Already paused" is as good as paused; what is so is looked at next.
+        Input::Answered | Input::Failed(Failure::Refused) => account,
+        _ => return (Phase::Draining(Draining::Pausing(after, by), account), None),
     };
     match after {
-        AfterPause::Cancel => resume(false, account.enter(Step::Resuming, at)),
+        AfterPause::Cancel => undo(false, account.enter(Step::Resuming, at)),
         AfterPause::Hurry => shut_down(account, Ending::Hurried, at),
-        AfterPause::Empty => {
-            let until = (at + limits.drain_timeout).min(account.over_at.saturating_sub(LAST)).max(at);
-            let evicted_by = at + until.saturating_sub(at) / 2;
-            let window = Window { until, evicted_by, next_share: at, share: 0 };
-            (Phase::Draining(Draining::Emptying(window), account.enter(Step::Emptying, at)), Some(Effect::Look))
-        }
+        AfterPause::Empty => emptying::begin(account, at, limits),
     }
 }
 
-fn emptying(window: Window, mut account: Account, input: Input, at: Duration) -> Next {
-    let step = Draining::Emptying(window);
-    match input {
-        Input::Failed(Failure::Gone) => stopped(account, Ending::Gone, at),
-        Input::Failed(_) if at >= window.until => shut_down(account, Ending::DrainTimeout, at),
-        Input::Failed(_) => wait(step, account, at + RETRY),
-        Input::Due => (Phase::Draining(step, account), Some(Effect::Look)),
-        Input::Looked(look) => {
-            account.look(&look);
-            if account.remaining == 0 {
-                shut_down(account, Ending::Empty, at)
-            } else if at >= window.until {
-                shut_down(account, Ending::DrainTimeout, at)
-            } else {
-                evict(window, account, &look, at)
-            }
-        }
-        Input::Evicted(many, failure) => {
-            account.evicted += many;
-            match failure {
-                None => (Phase::Draining(step, account), Some(Effect::Look)),
-                Some(failure) => {
-                    account.forget_batches();
-                    emptying(window, account, Input::Failed(failure), at)
-                }
-            }
-        }
-        _ => (Phase::Draining(step, account), None),
-    }
-}
-
-/// Evicts in shares, one a tick: ten at least, and no more than it takes to be through by half of the window. Thousands of
-/// clients that come back elsewhere do so one after the other.
-fn evict(mut window: Window, mut account: Account, look: &Look, at: Duration) -> Next {
-    if at >= window.next_share {
-        let ticks = window.evicted_by.saturating_sub(at).as_millis().div_ceil(TICK.as_millis()).max(1);
-        let even = account.untold(&look.sessions).count().div_ceil(usize::try_from(ticks).unwrap_or(usize::MAX)) as u64;
-        window.share = even.max(LEAST_SHARE);
-        window.next_share = at + TICK;
-    }
-    let batch = account.batch(&look.sessions, window.share);
-    window.share -= batch.len() as u64;
-    let step = Draining::Emptying(window);
-    if batch.is_empty() {
-        return wait(step, account, window.next_share.min(window.until));
-    }
-    (Phase::Draining(step, account), Some(Effect::Evict(batch)))
-}
-
-fn resume(again: bool, account: Account) -> Next {
+fn undo(again: bool, account: Account) -> Next {
     let within = pause_expected(account.before.threads) + PAUSE_SLACK;
-    (Phase::Draining(Draining::Resuming(again), account), Some(Effect::Resume(within)))
+    (Phase::Draining(Draining::Undoing(again), account), Some(Effect::Undo(within)))
 }
 
-fn resuming(again: bool, account: Account, input: &Input, at: Duration, limits: &Limits) -> Next {
+fn undoing(again: bool, account: Account, input: &Input, at: Duration, limits: &Limits) -> Next {
     match input {
-        Input::Answered | Input::Failed(Failure::Gone) if again => begin(true, Some(account.before), at, limits),
-        Input::Answered | Input::Failed(Failure::Gone) => back(account, at),
-        Input::Failed(_) => wait(Draining::Resuming(again), account, at + RETRY),
-        Input::Due => resume(again, account),
-        _ => (Phase::Draining(Draining::Resuming(again), account), None),
+        Input::Undone | Input::Failed(Failure::Gone) if again => begin(true, Some(account.before), at, limits),
+        Input::Undone | Input::Failed(Failure::Gone) => back(account, true, at),
+        Input::Failed(_) => wait(Draining::Undoing(again), account, at + RETRY),
+        Input::Due => undo(again, account),
+        _ => (Phase::Draining(Draining::Undoing(again), account), None),
     }
 }
 
 /// Back to work.
-fn back(mut account: Account, at: Duration) -> Next {
+fn back(mut account: Account, undone: bool, at: Duration) -> Next {
     account.close(Ending::Cancelled);
-    (Phase::Running, Some(Effect::Back(account.enter(Step::Over, at))))
+    (Phase::Running, Some(Effect::Back(account.enter(Step::Over, at), undone)))
 }
 
-fn shut_down(mut account: Account, ending: Ending, at: Duration) -> Next {
+pub(super) fn shut_down(mut account: Account, ending: Ending, at: Duration) -> Next {
     account.close(ending);
     (Phase::Stopping(false, account.enter(Step::ShuttingDown, at)), Some(Effect::Shutdown))
 }
 
-fn stopping(sent: bool, account: Account, input: &Input, at: Duration) -> Next {
+fn stopping(sent: bool, mut account: Account, input: Input, at: Duration) -> Next {
+    let is_first_look = account.ending.is_none();
     match input {
+        // The look before SHUTDOWN, whatever came of it.
+        Input::Looked(_) | Input::Failed(_) if is_first_look => {
+            match input {
+                Input::Looked(look) => account.look(look, at),
+                Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
+                _ => {}
+            }
+            shut_down(account, Ending::Hurried, at)
+        }
         Input::Answered | Input::Failed(Failure::Gone) => {
             let ending = account.ending.unwrap_or(Ending::Gone);
             stopped(account, ending, at)
         }
         Input::Failed(failure) => {
             // It may have been carried out: nothing is asked for twice, but whether it is gone.
-            let sent = sent || *failure == Failure::Unanswered;
+            let sent = sent || failure == Failure::Unanswered;
             (Phase::Stopping(sent, account), Some(Effect::Wait(at + RETRY)))
         }
         Input::Looked(_) => (Phase::Stopping(sent, account), Some(Effect::Wait(at + RETRY))),
-        Input::Due => (Phase::Stopping(sent, account), Some(if sent { Effect::Look } else { Effect::Shutdown })),
+        Input::Due if sent => (Phase::Stopping(sent, account), Some(Effect::Look { detailed: false })),
+        Input::Due => (Phase::Stopping(sent, account), Some(Effect::Shutdown)),
         Input::Hurry => (Phase::Stopping(sent, account.hurry(at)), None),
         _ => (Phase::Stopping(sent, account), None),
     }
 }
 
-fn stopped(mut account: Account, ending: Ending, at: Duration) -> Next {
+pub(super) fn stopped(mut account: Account, ending: Ending, at: Duration) -> Next {
     account.close(ending);
     (Phase::Stopped(account.enter(Step::Over, at)), Some(Effect::End))
 }

@@ -13,7 +13,16 @@ impl Statement {
             Self::MarkPublished(..) | Self::ForgetPublished(_) | Self::Claim(_) | Self::ClaimAge | Self::Release => {
                 Class::Mark
             }
-            Self::Clients(..) | Self::KillConnection(_) => Class::Drain,
+            Self::Sessions(_)
+            | Self::KillConnection(_)
+            | Self::MarkDrain
+            | Self::IsDrainMarked
+            | Self::OwnValues
+            | Self::UnmarkDrain
+            | Self::Changed
+            | Self::SetVariables(..)
+            | Self::RestoreVariables(_)
+            | Self::Tick => Class::Drain,
             Self::Pause(_) | Self::Resume(_) | Self::Shutdown => Class::Command,
             _ => Class::Draft,
         }

@@ -1,0 +1,131 @@
+//! The end of a drain that does not end in SHUTDOWN: it was cancelled, or its agent ended before it did.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::super::Proxysql;
+use super::super::draft::{claim, columns, release};
+use super::perform::failure;
+use super::variables;
+use crate::domain::drain::{Failure, Marked, closing};
+use crate::domain::module::Module;
+use crate::domain::statement::{Statement, WAS_PAUSED, Worker};
+use crate::edge::admin::AdminError;
+
+/// Whether a drain has to be undone that did not come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::agent) enum Recovery {
+    /// That is to be found out, and to be done.
+    Wanted,
+    /// There is none, or it was.
+    Done,
+}
+
+/// Why a drain is not undone.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoError {
+    /// No answer, or a refusal.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// Memory is being worked on by another process.
+    #[error("another process works on ProxySQL's memory")]
+    Busy,
+    /// It was told to be as before, and is not.
+    #[error("{0} is not as it was before the drain")]
+    Differs(String),
+}
+
+impl UndoError {
+    pub(super) fn failure(&self) -> Failure {
+        match self {
+            Self::Admin(error) => failure(error),
+            Self::Busy | Self::Differs(_) => Failure::Unsent,
+        }
+    }
+}
+
+/// Whether a drain has begun in this `ProxySQL` that has not ended.
+pub(in crate::agent) async fn is_unfinished<P: Proxysql>(line: &mut P) -> Result<bool, AdminError> {
+    Ok(!line.run(&Statement::IsDrainMarked).await?.rows.is_empty())
+}
+
+/// Puts variables back, opens the listener unless it was closed before the drain, and forgets the drain once both are seen.
+pub(in crate::agent) async fn undo<P: Proxysql>(within: Duration, line: &mut P) -> Result<(), UndoError> {
+    if !is_unfinished(line).await? {
+        // ProxySQL was started again since, or nothing was changed: but PAUSE may have been, before there was a mark.
+        return resume(within, line).await;
+    }
+    if !claim(Worker::Agent, line).await? {
+        return Err(UndoError::Busy);
+    }
+    let mut memory = Ok(());
+    for module in [Module::AdminVariables, Module::MysqlVariables, Module::PgsqlVariables] {
+        memory = memory.and(put_back_memory(module, line).await);
+    }
+    release(line).await?;
+    memory?;
+    let before = Marked::read(&line.run(&Statement::OwnValues).await?.rows);
+    let changed = changed(line).await?;
+    if !changed.variables.is_empty() {
+        let modules: BTreeSet<Module> = changed.variables.iter().filter_map(|name| closing::module(name)).collect();
+        if !variables::restore(modules, line).await? {
+            return Err(UndoError::Busy);
+        }
+        info!(variables = changed.variables.join(" "), "put back the variables that the drain had set");
+    }
+    if changed.paused != Some(false) && !before.paused {
+        resume(within, line).await?;
+    }
+    let after = self::changed(line).await?;
+    if let Some(name) = after.variables.into_iter().next() {
+        return Err(UndoError::Differs(name));
+    }
+    if after.paused == Some(true) && !before.paused {
+        return Err(UndoError::Differs("the listener".to_owned()));
+    }
+    line.run(&Statement::UnmarkDrain).await?;
+    Ok(())
+}
+
+/// "Not paused" is as good as resumed.
+async fn resume<P: Proxysql>(within: Duration, line: &mut P) -> Result<(), UndoError> {
+    match line.run(&Statement::Resume(within)).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_refusal() => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What an agent that ended in the middle of a change has left of memory.
+async fn put_back_memory<P: Proxysql>(module: Module, line: &mut P) -> Result<(), AdminError> {
+    let Some(table) = columns(module, line).await?.into_keys().next() else { return Ok(()) };
+    match variables::put_back(table, line).await {
+        Err(error) if error.is_refusal() && !error.names_no_such_table() => {
+            warn!(%module, reason = %error, "cannot put back what was being edited in memory");
+            Ok(())
+        }
+        Err(error) if error.is_refusal() => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// What is not as it was.
+struct Changed {
+    variables: Vec<String>,
+    paused: Option<bool>,
+}
+
+async fn changed<P: Proxysql>(line: &mut P) -> Result<Changed, AdminError> {
+    let mut found = Changed { variables: Vec::new(), paused: None };
+    for row in line.run(&Statement::Changed).await?.rows {
+        let Ok([name, value]) = <[String; 2]>::try_from(row) else { continue };
+        if name == WAS_PAUSED {
+            found.paused = Some(found.paused.unwrap_or_default() || value == "true");
+        } else {
+            found.variables.push(name);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,77 @@
+//! Variables at runtime, and nothing else: what is being edited in MEMORY is neither loaded along nor lost.
+
+use std::collections::BTreeSet;
+
+use super::super::Proxysql;
+use super::super::draft::{claim, columns, release};
+use crate::domain::drain::closing::{self, Variables};
+use crate::domain::statement::{Module, Statement, Table, Worker};
+use crate::edge::admin::AdminError;
+
+/// Sets these; `false` where memory is being worked on by another process at the moment.
+pub(super) async fn set<P: Proxysql>(variables: &Variables, line: &mut P) -> Result<bool, AdminError> {
+    let modules: BTreeSet<Module> = variables.keys().filter_map(|name| closing::module(name)).collect();
+    let change = |module| Statement::SetVariables(module, variables.clone());
+    change_each(modules, change, line).await
+}
+
+/// Puts back what was there before the drain, in these modules; `false` as above.
+pub(super) async fn restore<P: Proxysql>(modules: BTreeSet<Module>, line: &mut P) -> Result<bool, AdminError> {
+    change_each(modules, Statement::RestoreVariables, line).await
+}
+
+async fn change_each<P: Proxysql>(
+    modules: BTreeSet<Module>,
+    change: impl Fn(Module) -> Statement,
+    line: &mut P,
+) -> Result<bool, AdminError> {
+    if !claim(Worker::Agent, line).await? {
+        return Ok(false);
+    }
+    let mut changed = Ok(());
+    for module in modules {
+        changed = load(module, change(module), line).await;
+        if changed.is_err() {
+            break;
+        }
+    }
+    let released = release(line).await;
+    changed?;
+    released?;
+    Ok(true)
+}
+
+/// Loads a module of variables as it is at runtime, but for one change.
+async fn load<P: Proxysql>(module: Module, change: Statement, line: &mut P) -> Result<(), AdminError> {
+    let Some(table) = columns(module, line).await?.into_keys().next() else { return Ok(()) };
+    keep(table, line).await?;
+    let loaded = async {
+        for statement in [Statement::SaveToMemory(module), change, Statement::LoadToRuntime(module)] {
+            line.run(&statement).await?;
+        }
+        Ok(())
+    }
+    .await;
+    // As it was edited, whatever became of the load; a connection that broke is made again for it.
+    put_back(table, line).await?;
+    loaded
+}
+
+/// A copy that is there already is of a process that ended before it was through: memory is not what it was.
+async fn keep<P: Proxysql>(table: Table, line: &mut P) -> Result<(), AdminError> {
+    match line.run(&Statement::Keep(table)).await {
+        Err(error) if error.says_it_exists() => {
+            put_back(table, line).await?;
+            line.run(&Statement::Keep(table)).await.map(drop)
+        }
+        outcome => outcome.map(drop),
+    }
+}
+
+/// Never empties the table first: a process that ends in between would leave it empty.
+pub(super) async fn put_back<P: Proxysql>(table: Table, line: &mut P) -> Result<(), AdminError> {
+    for statement in [Statement::TakeBack(table), Statement::DropKept(table)] {
+        line.run(&statement).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! The window for clients: who is still there, and by which means those go who rest between two statements.
+
+use std::time::Duration;
+
+use super::account::Account;
+use super::report::{Ending, Step};
+use super::closing::{Closing, Span};
+use super::phase::{Draining, Next, Phase, RETRY, pause, shut_down, stopped, wait};
+use super::session::{Activity, DETAILED};
+use super::{Effect, Failure, Input, Limits};
+
+/// Between two looks at who is still connected.
+pub const TICK: Duration = Duration::from_millis(200);
+/// Before it is believed that nobody is left: a session that just moves between threads is in no list.
+const CONFIRM: Duration = Duration::from_millis(50);
+/// Between two maintenance passes that worker threads are made to do.
+const PASS: Duration = Duration::from_millis(20);
+/// Passes one right after the other, where clients rest for less than a millisecond. A pass takes a thread a millisecond, so that in the
+/// second of two a client that was answered in the first has rested for one; and before it has answered.
+const BURST: u32 = 12;
+/// How long sessions are watched before any is closed that rested for less than seconds: who reads slowly shows only over time.
+const WATCHED: Duration = Duration::from_secs(2);
+/// The least share of the kills of one tick, where so many are idle.
+const LEAST_SHARE: u64 = 10;
+/// What is left of `shutdown_timeout` for `PROXYSQL SHUTDOWN` when clients get no more time.
+const LAST: Duration = Duration::from_secs(1);
+
+/// The time that clients get, and how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    pub(super) span: Span,
+    /// Since when sessions are closed that rest.
+    closing_since: Duration,
+    /// When the next look is due.
+    next_look: Duration,
+    /// Nobody was left at the last look.
+    empty: bool,
+    /// When the next share of kills is due.
+    next_share: Duration,
+    /// What is left of this share.
+    pub(super) share: u64,
+    /// What is done about those who rest.
+    means: Means,
+}
+
+/// What is done about sessions that rest between two statements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    /// `ProxySQL` ends them, by its variables.
+    Close(Closing),
+    /// They are killed once they are plainly idle. Not with idle threads, which execute what comes in the meantime.
+    Kill,
+}
+
+/// The listener is paused.
+pub(super) fn begin(account: Account, at: Duration, limits: &Limits) -> Next {
+    let until = (at + limits.drain_timeout).min(account.over_at.saturating_sub(LAST)).max(at);
+    let span = Span { from: at, until };
+    let watched = account.watched_since.map_or(at + WATCHED, |since| (since + WATCHED).max(at));
+    let window = Window {
+        span,
+        // A short window leaves no time to watch.
+        closing_since: watched.min(at + until.saturating_sub(at) / 4),
+        next_look: at,
+        empty: false,
+        next_share: at,
+        share: 0,
+        means: Means::Kill,
+    };
+    let detailed = account.looks_into;
+    let account = account.enter(Step::Emptying, at);
+    (Phase::Draining(Draining::Emptying(window), account), Some(Effect::Look { detailed }))
+}
+
+pub(super) fn step(mut window: Window, mut account: Account, input: Input, at: Duration, limits: &Limits) -> Next {
+    let here = Draining::Emptying(window);
+    match input {
+        Input::Failed(Failure::Gone) => stopped(account, Ending::Gone, at),
+        Input::Failed(Failure::Refused) => {
+            account.refused();
+            go_on(window, account, at)
+        }
+        Input::Failed(_) if at >= window.span.until => shut_down(account, Ending::DrainTimeout, at),
+        Input::Failed(_) => wait(here, account, at + RETRY),
+        Input::Due if at >= window.next_look => {
+            let detailed = account.looks_into;
+            (Phase::Draining(here, account), Some(Effect::Look { detailed }))
+        }
+        Input::Due => (Phase::Draining(here, account), Some(Effect::Tick(passes(&window)))),
+        Input::Answered => go_on(window, account, at),
+        Input::Looked(look) => {
+            let paused = look.paused;
+            account.look(look, at);
+            window.next_look = at + TICK;
+            if account.remaining() == 0 && (window.empty || account.was_empty_from_the_start()) {
+                return shut_down(account, Ending::Empty, at);
+            }
+            window.empty = account.remaining() == 0;
+            if at >= window.span.until {
+                return shut_down(account, Ending::DrainTimeout, at);
+            }
+            if window.empty {
+                window.next_look = at + CONFIRM;
+                return wait(Draining::Emptying(window), account, at + CONFIRM);
+            }
+            // A ProxySQL that was started again meanwhile, or RESUME by hand.
+            if paused == Some(false) && account.may_pause_again() {
+                return pause(account, at);
+            }
+            act(window, account, at, limits)
+        }
+        Input::Killed(killed, failure) => {
+            account.told(killed);
+            match failure {
+                None => {
+                    let detailed = account.looks_into;
+                    (Phase::Draining(here, account), Some(Effect::Look { detailed }))
+                }
+                Some(failure) => step(window, account, Input::Failed(failure), at, limits),
+            }
+        }
+        _ => (Phase::Draining(here, account), None),
+    }
+}
+
+/// What follows from a look.
+fn act(mut window: Window, mut account: Account, at: Duration, limits: &Limits) -> Next {
+    if !account.may_set() {
+        window.means = Means::Kill;
+        return kill(window, account, at, limits);
+    }
+    let sessions = account.sessions();
+    let closing = Closing::at(at, window.closing_since, &window.span, sessions, account.before.workers);
+    if closing.holds() && at > window.closing_since {
+        window.closing_since = at;
+    }
+    window.means = Means::Close(closing);
+    match account.to_set(&closing) {
+        Some(variables) => (Phase::Draining(Draining::Emptying(window), account), Some(Effect::Set(variables))),
+        None => go_on(window, account, at),
+    }
+}
+
+/// Until the next look: a pass now and then.
+fn go_on(window: Window, account: Account, at: Duration) -> Next {
+    let next_look = window.next_look.min(window.span.until);
+    let until = match window.means {
+        Means::Close(closing) if !closing.holds() && account.remaining() <= DETAILED => next_look.min(at + PASS),
+        _ => next_look,
+    };
+    wait(Draining::Emptying(window), account, until.max(at))
+}
+
+fn passes(window: &Window) -> u32 {
+    match window.means {
+        Means::Close(closing) if closing.is_last_step() => BURST,
+        _ => 1,
+    }
+}
+
+/// Kills in shares, one a tick: ten at least, and no more than it takes to be through by half of the window. Thousands of
+/// clients that come back elsewhere do so one after the other.
+fn kill(mut window: Window, account: Account, at: Duration, limits: &Limits) -> Next {
+    let idle = account.killable(limits.evict_idle_after);
+    if at >= window.next_share {
+        let by = window.span.from + window.span.until.saturating_sub(window.span.from) / 2;
+        let ticks = by.saturating_sub(at).as_millis().div_ceil(TICK.as_millis()).max(1);
+        let even = idle.len().div_ceil(usize::try_from(ticks).unwrap_or(usize::MAX)) as u64;
+        window.share = even.max(LEAST_SHARE);
+        window.next_share = at + TICK;
+    }
+    let most = usize::try_from(window.share).unwrap_or(super::BATCH).min(super::BATCH);
+    let batch: Vec<u64> = idle.into_iter().take(most).collect();
+    window.share -= batch.len() as u64;
+    if batch.is_empty() {
+        window.next_look = window.next_share;
+        let until = window.next_share.min(window.span.until);
+        return wait(Draining::Emptying(window), account, until);
+    }
+    (Phase::Draining(Draining::Emptying(window), account), Some(Effect::Kill(batch)))
+}
+
+/// Whether a session may be killed: nothing depends on it, and it is on a worker thread, which ends it at once. With idle threads a session
+/// that rests for longer than `session_idle_ms` is on one of those.
+pub(super) fn is_killable(session: &super::Session, idle_after: Duration, moves_after: Duration, workers: u32) -> bool {
+    session.protocol == super::Protocol::Mysql
+        && session.activity == Activity::Idle
+        && session.thread < workers
+        && session.idle >= idle_after.max(moves_after)
+}
