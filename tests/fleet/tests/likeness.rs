@@ -4,6 +4,7 @@
 mod likeness {
     pub mod bench;
     mod commands;
+    mod endings;
     mod experiments;
     mod layers;
     mod scripts;

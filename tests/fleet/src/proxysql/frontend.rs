@@ -162,7 +162,7 @@ async fn send<S: AsyncRead + AsyncWrite + Unpin>(
 /// What a session holds from one statement to the next.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools)] // each is a fact of its own
-struct Held {
+pub(crate) struct Held {
     /// A transaction is open.
     open: bool,
     /// Each statement opens one.
@@ -187,7 +187,7 @@ impl Held {
 }
 
 /// Answers one statement, and notes what of it stays.
-async fn answer(held: &mut Held, sql: &str, reply: &mut Encoder) {
+pub(crate) async fn answer(held: &mut Held, sql: &str, reply: &mut Encoder) {
     let begins = |start: &str| sql.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
     let upper = sql.to_ascii_uppercase();
     held.failed = upper.contains(MISSING);

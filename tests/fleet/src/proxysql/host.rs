@@ -170,6 +170,7 @@ impl Life {
         let mut clients = self.clients();
         let known = clients.kill(id);
         clients.pass(Instant::now(), tuning);
+        self.turn.notify_one();
         known
     }
 
