@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::proxysql::auth;
 use crate::proxysql::command::fold;
-use crate::proxysql::frontend::{Held, answer};
+use crate::proxysql::frontend::{AUTOCOMMIT, Held, answer};
 use crate::proxysql::wire::{Encoder, Wire};
 
 /// A database that listens on loopback until it is dropped.
@@ -67,11 +67,13 @@ async fn serve(stream: TcpStream, thread: u32, executed: &Mutex<Vec<String>>) ->
         return Ok(());
     }
     let mut reply = Encoder::new(wire.sequence);
+    reply.status = AUTOCOMMIT;
     reply.ok(0, "");
     wire.write_framed(&reply.bytes).await?;
     let mut held = Held::default();
     while let Some(packet) = wire.read().await? {
         let mut reply = Encoder::new(wire.sequence);
+        reply.status = AUTOCOMMIT;
         match packet.split_first() {
             Some((0x03, sql)) => {
                 let sql = fold(&String::from_utf8_lossy(sql));

@@ -10,5 +10,6 @@ mod likeness {
     mod scripts;
     mod side_by_side;
     mod statements;
+    mod traffic;
     mod watching;
 }

@@ -18,11 +18,12 @@ use super::host::{Host, Life};
 use super::wire::{ColumnType, Encoder, Wire};
 
 /// Autocommit is on, and whether a transaction is open.
-const AUTOCOMMIT: u16 = 2;
+pub(crate) const AUTOCOMMIT: u16 = 2;
 const IN_TRANSACTION: u16 = 1;
 /// A larger answer is written piece by piece.
 const PIECE: usize = 64 << 10;
 const MISSING: &str = "NO_SUCH_TABLE";
+const MOST_KILOBYTES: u32 = 100_000;
 const KILOBYTES: &str = "SELECT filler FROM kilobytes LIMIT ";
 
 /// Accepts while the port is wanted open.
@@ -204,16 +205,15 @@ pub(crate) async fn answer(held: &mut Held, sql: &str, reply: &mut Encoder) {
     if held.failed {
         return reply.error(1146, "42S02", "Table 'app.no_such_table' doesn't exist");
     }
-    let number =
-        |start: &str| begins(start).then(|| sql[start.len()..].trim_end_matches([')', ';']).trim().parse().ok());
-    let seconds: Option<f64> = number("SELECT SLEEP(").flatten();
+    let rest = |start: &str| begins(start).then(|| sql[start.len()..].trim_end_matches([')', ';']).trim());
+    let seconds = rest("SELECT SLEEP(").and_then(|number| number.parse().ok());
     if let Some(seconds) = seconds {
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     }
-    if let Some(rows) = number(KILOBYTES).flatten() {
+    if let Some(rows) = rest(KILOBYTES).and_then(|number| number.parse::<u32>().ok()) {
         reply.columns(["filler"].into_iter(), ColumnType::Text);
         let filler = [b'x'; 1024];
-        for _ in 0..(rows.clamp(0.0, 100_000.0) as u32) {
+        for _ in 0..rows.min(MOST_KILOBYTES) {
             reply.row([Some(filler[..].into())].into_iter());
         }
         reply.end();

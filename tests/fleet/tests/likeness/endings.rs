@@ -175,6 +175,73 @@ async fn who_does_not_read_is_taken_for_idle() {
 }
 
 #[tokio::test]
+async fn who_reads_slowly_is_left_to_read() {
+    use mysql_async::prelude::Queryable;
+    for kind in kinds() {
+        let scene = Scene::new(kind, false).await;
+        let options = mysql_async::OptsBuilder::default()
+            .ip_or_hostname(scene.node.spec().ip.to_string())
+            .tcp_port(scene.node.spec().mysql_port)
+            .user(Some("app"))
+            .pass(Some("app"))
+            .prefer_socket(false)
+            .max_allowed_packet(Some(1 << 24))
+            .wait_timeout(Some(28_800));
+        let mut reader = mysql_async::Conn::new(options).await.expect("a login");
+        scene.set("mysql-poll_timeout", 10).await;
+        scene.set("mysql-wait_timeout", 2_000).await;
+        let mut rows = reader.query_iter("SELECT filler FROM kilobytes LIMIT 24000").await.expect("rows");
+        let mut count = 0;
+        while rows.next().await.expect("a row").is_some() {
+            count += 1;
+            if count % 1_000 == 0 {
+                // The client's pace: a second or three for all of it.
+                sleep(Duration::from_millis(100)).await;
+                scene.tick().await;
+            }
+        }
+        assert_eq!(count, 24_000);
+    }
+}
+
+#[tokio::test]
+async fn the_extended_list_tells_why_a_session_stays() {
+    for kind in kinds() {
+        let scene = Scene::new(kind, false).await;
+        scene.set("mysql-show_processlist_extended", 1).await;
+        scene.tick().await;
+        let mut clients = Vec::new();
+        for statements in
+            [&["SELECT 1"][..], &["BEGIN", "SELECT 1"], &["SELECT * FROM no_such_table"], &["SET @mine=1"]]
+        {
+            let mut client = scene.client().await;
+            for sql in statements {
+                // One of them is meant to fail.
+                let _ = client.query(sql).await;
+            }
+            clients.push(client);
+        }
+        let facts = [
+            "$.active_transactions",
+            "$.status",
+            "$.backends[0].conn.MultiplexDisabled",
+            "$.backends[0].conn.MultiplexDisabled_ext",
+            "$.backends[0].conn.mysql.server_status",
+            "$.backends[0].conn.mysql.net.last_errno",
+            "$.backends[0].conn.status.user_variable",
+        ];
+        let columns = facts.map(|fact| format!("json_extract(extended_info,'{fact}')")).join(",");
+        let sql = format!("SELECT {columns} FROM stats_mysql_processlist ORDER BY SessionID");
+        let rows = scene.node.query(&sql).await.expect("an answer");
+        let rows: Vec<String> = rows
+            .into_iter()
+            .map(|row| row.into_iter().map(|cell| cell.unwrap_or("-".into())).collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(rows, ["0 4 - - - - -", "1 4 0 1 3 0 0", "1 4 0 1 2 1146 0", "0 4 1 1 2 0 1"]);
+    }
+}
+
+#[tokio::test]
 async fn a_kill_reaches_a_worker_at_once_and_an_idle_thread_at_its_passes() {
     for kind in kinds() {
         for idle_threads in [false, true] {
