@@ -20,6 +20,8 @@ pub use real::RealProxysql;
 
 /// The variable that names a real binary.
 pub const BINARY: &str = "PROXYSQL_BIN";
+/// The variable that has nodes of both kinds run with `--idle-threads`, if it is 1.
+pub const IDLE_THREADS: &str = "PROXYSQL_IDLE_THREADS";
 /// The login that [`Node::query`] uses, so that its statements can be told from those of others.
 pub const OBSERVER: &str = "observer";
 const QUERY_LIMIT: Duration = Duration::from_secs(10);
@@ -72,6 +74,8 @@ pub struct Cnf {
     pub extra: String,
     /// The password of `radmin`.
     pub password: String,
+    /// No line of the file, but a flag of the process: `--idle-threads`. As [`IDLE_THREADS`] says if nothing is said here.
+    pub idle_threads: Option<bool>,
 }
 
 impl Default for Cnf {
@@ -84,11 +88,16 @@ impl Default for Cnf {
             mysql: String::new(),
             extra: String::new(),
             password: "radmin".to_owned(),
+            idle_threads: None,
         }
     }
 }
 
 impl Cnf {
+    fn idle_threads(&self) -> bool {
+        self.idle_threads.unwrap_or_else(|| std::env::var_os(IDLE_THREADS).is_some_and(|value| value == "1"))
+    }
+
     /// The text of the file, for real and embedded nodes alike.
     pub fn render(&self, spec: &NodeSpec) -> String {
         let mut modules = String::new();
@@ -178,13 +187,14 @@ impl Node {
     /// Starts an embedded node.
     pub async fn start_embedded(spec: NodeSpec, cnf: &Cnf) -> io::Result<Self> {
         write_cnf(&spec, cnf)?;
-        Ok(Self::Embedded(Embedded::start(spec, Behaviour::default()).await?))
+        let behaviour = Behaviour { idle_threads: cnf.idle_threads(), ..Behaviour::default() };
+        Ok(Self::Embedded(Embedded::start(spec, behaviour).await?))
     }
 
     /// Starts a real node.
     pub async fn start_real(binary: PathBuf, spec: NodeSpec, cnf: &Cnf) -> io::Result<Self> {
         write_cnf(&spec, cnf)?;
-        let mut node = Self::Real(RealProxysql::start(binary, spec)?);
+        let mut node = Self::Real(RealProxysql::start(binary, spec, cnf.idle_threads())?);
         node.answers().await?;
         Ok(node)
     }

@@ -4,7 +4,8 @@
 //! ```text
 //!  session ── command ── execute ── store ── modules        frontend ── clients
 //!     │                     │         │         │               │
-//!   wire, auth            stats ──────┴─────────┘             trouble, log
+//!   wire, auth            stats ──────┴─────────┘             passes, busy, record
+//!                                     │                       trouble, log
 //!                                     │
 //!                        cluster ── peers   (over TCP, to other nodes)
 //! ```
@@ -20,17 +21,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 pub(crate) mod auth;
+mod busy;
 mod clients;
 mod cluster;
-mod command;
+pub(crate) mod command;
 mod config_file;
 mod digest;
 mod execute;
-mod frontend;
+pub(crate) mod frontend;
 mod host;
 mod log;
 mod modules;
+mod passes;
 mod peers;
+mod record;
 mod schema;
 mod session;
 mod stats;
@@ -38,11 +42,13 @@ mod store;
 mod trouble;
 pub(crate) mod wire;
 
+pub use busy::Rhythm;
 pub use clients::{ClientEnd, ClientSpec, ClientState, Protocol};
 pub use digest::{DigestRow, DigestSchema};
 pub use host::{Behaviour, Boot, Pulled};
 pub use log::{Counters, Entry, Kind, Outcome, StatementLog};
 pub use modules::Checksum;
+pub use record::{Ending, Unanswered};
 pub use schema::Module;
 pub use trouble::{Action, Hook, Rule, RuleId, Trouble};
 pub use wire::ColumnType;
@@ -205,7 +211,20 @@ impl Handle {
     /// What a scripted client does from now on; `false` if it is not there any more.
     pub fn change_client(&self, id: u32, state: ClientState) -> bool {
         let life = lock(&self.0.life).clone();
-        life.is_some_and(|life| life.clients().change(id, |spec| spec.state = state))
+        life.is_some_and(|life| {
+            let there = life.clients().script(id, state);
+            life.turn.notify_one();
+            there
+        })
+    }
+
+    /// A client in traffic: it goes on until its session ends. 0 if the node does not run.
+    pub fn add_busy_client(&self, spec: ClientSpec, rhythm: Rhythm) -> u32 {
+        let Some(life) = lock(&self.0.life).clone() else { return 0 };
+        let id = life.next_thread();
+        life.clients().add(id, spec, None);
+        life.spawn(busy::run(Arc::clone(&life), id, rhythm));
+        id
     }
 
     /// A scripted client goes by itself; `false` if it is not there any more.
@@ -218,13 +237,40 @@ impl Handle {
     pub fn clients(&self) -> Vec<(u32, ClientSpec)> {
         let Some(life) = lock(&self.0.life).clone() else { return Vec::new() };
         let clients = life.clients();
-        clients.live().map(|(id, spec, _)| (id, spec.clone())).collect()
+        clients.live.iter().map(|(id, client)| (*id, client.spec.clone())).collect()
     }
 
     /// How sessions of this life ended, in order.
     pub fn ended_clients(&self) -> Vec<(u32, ClientEnd)> {
         let life = lock(&self.0.life).clone();
         life.map(|life| life.clients().ended()).unwrap_or_default()
+    }
+
+    /// How sessions ended, over all lives of the node, in order.
+    pub fn endings(&self) -> Vec<Ending> {
+        lock(&self.0.record).endings.iter().cloned().collect()
+    }
+
+    /// The statements of clients that were carried out, with their sessions, over all lives of the node, in order.
+    pub fn executed(&self) -> Vec<(u32, String)> {
+        lock(&self.0.record).executed.iter().cloned().collect()
+    }
+
+    /// Statements that were carried out although their client got no answer: a client that tries again does them twice.
+    pub fn executed_without_answer(&self) -> Vec<Unanswered> {
+        lock(&self.0.record).without_answer.iter().cloned().collect()
+    }
+
+    /// Results that were cut while their client read them.
+    pub fn answers_cut_short(&self) -> Vec<Unanswered> {
+        lock(&self.0.record).cut_short.iter().cloned().collect()
+    }
+
+    /// Sessions that somebody ended in the middle of a transaction.
+    pub fn cut_in_transaction(&self) -> Vec<Ending> {
+        let mut endings = self.endings();
+        endings.retain(|ending| ending.in_transaction && ending.end != ClientEnd::Left);
+        endings
     }
 
     /// Fills `stats_mysql_query_digest` with rows that are made when they are read, in any number. A statement that names

@@ -4,10 +4,12 @@
 mod likeness {
     pub mod bench;
     mod commands;
+    mod endings;
     mod experiments;
     mod layers;
     mod scripts;
     mod side_by_side;
     mod statements;
+    mod traffic;
     mod watching;
 }

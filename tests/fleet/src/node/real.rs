@@ -16,15 +16,17 @@ pub struct RealProxysql {
     binary: PathBuf,
     environment: Vec<(String, String)>,
     spec: NodeSpec,
+    idle_threads: bool,
     boot: Boot,
     child: Child,
 }
 
 impl RealProxysql {
-    /// Starts the binary on `spec.dir`, where its `proxysql.cnf` is. Does not wait for its ports.
-    pub fn start(binary: PathBuf, spec: NodeSpec) -> io::Result<Self> {
-        let child = spawn(&binary, &[], &spec, Boot::Normal)?;
-        Ok(Self { binary, environment: Vec::new(), spec, boot: Boot::Normal, child })
+    /// Starts the binary on `spec.dir`, where its `proxysql.cnf` is, with or without `--idle-threads`. Does not wait for its
+    /// ports.
+    pub fn start(binary: PathBuf, spec: NodeSpec, idle_threads: bool) -> io::Result<Self> {
+        let child = spawn(&binary, &[], &spec, idle_threads, Boot::Normal)?;
+        Ok(Self { binary, environment: Vec::new(), spec, idle_threads, boot: Boot::Normal, child })
     }
 
     /// The binary that is run.
@@ -70,7 +72,7 @@ impl RealProxysql {
 
     /// As the last start, in place of a process that has ended.
     pub(super) fn start_again(&mut self) -> io::Result<()> {
-        self.child = spawn(&self.binary, &self.environment, &self.spec, self.boot)?;
+        self.child = spawn(&self.binary, &self.environment, &self.spec, self.idle_threads, self.boot)?;
         Ok(())
     }
 
@@ -98,7 +100,13 @@ impl RealProxysql {
 }
 
 /// Through `setpriv`, where there is one, so that it does not outlive this process however that ends.
-fn spawn(binary: &Path, environment: &[(String, String)], spec: &NodeSpec, boot: Boot) -> io::Result<Child> {
+fn spawn(
+    binary: &Path,
+    environment: &[(String, String)],
+    spec: &NodeSpec,
+    idle_threads: bool,
+    boot: Boot,
+) -> io::Result<Child> {
     let log = File::options().create(true).append(true).open(spec.dir.join("proxysql.log"))?;
     let setpriv = ["/usr/bin/setpriv", "/bin/setpriv"].into_iter().find(|path| Path::new(path).exists());
     let mut command = match setpriv {
@@ -111,7 +119,8 @@ fn spawn(binary: &Path, environment: &[(String, String)], spec: &NodeSpec, boot:
     };
     command
         .envs(environment.iter().map(|(key, value)| (key, value)))
-        .args(["-f", "--idle-threads", "-M"])
+        .args(["-f", "-M"])
+        .args(idle_threads.then_some("--idle-threads"))
         .arg("-c")
         .arg(spec.dir.join("proxysql.cnf"))
         .arg("-D")

@@ -72,7 +72,7 @@ pub(crate) async fn run(
         }
         Command::Move(module, step) => done(reply, moved(host, life, module, step)),
         Command::Kill(id) => {
-            if life.clients().kill(id) {
+            if life.kill_session(id) {
                 ok(reply, 0, "")
             } else {
                 error(reply, &format!("Unknown thread id: {id}"))
@@ -85,14 +85,14 @@ pub(crate) async fn run(
                 Err(_) => error(reply, &format!("Cannot open file {path}")),
             }
         }
-        Command::Set { sql } | Command::Sql(sql) => query(life, session.role, &sql, reply),
+        Command::Set { sql } | Command::Sql(sql) => query(host, life, session.role, &sql, reply),
     })
 }
 
 /// SQL, after the tables that it mentions are filled.
-fn query(life: &Life, role: Role, sql: &str, reply: &mut Encoder) -> Outcome {
+fn query(host: &Host, life: &Life, role: Role, sql: &str, reply: &mut Encoder) -> Outcome {
     let mut store = life.store();
-    if let Err(text) = stats::refresh(life, &mut store, role, sql) {
+    if let Err(text) = stats::refresh(life, &mut store, role, host.behaviour().idle_threads, sql) {
         return error(reply, &text_of(&text));
     }
     if let Err(text) = super::digest::fill(&mut super::host::lock(&life.digests), &store, sql) {
@@ -180,7 +180,7 @@ async fn proxysql(
         Verb::Restart => return Effect::Die(Cause::Restart),
         Verb::Stop => {
             life.open_mysql(false).await;
-            life.clients().end_all();
+            life.clients().stop();
             tokio::time::sleep(behaviour.stop_takes).await;
             life.stopped.store(true, Ordering::Relaxed);
             ok(reply, 0, "")

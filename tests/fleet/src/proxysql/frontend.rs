@@ -1,24 +1,30 @@
 //! The port for `MySQL` clients: it can be closed, and whoever logs in is a session like the scripted ones. Behind it is no
-//! database: statements are answered with something plausible.
+//! database: statements are answered with something plausible. `SELECT filler FROM kilobytes LIMIT n` has a result of `n`
+//! kilobytes; a statement that mentions `no_such_table` fails.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::BufReader;
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{self, Login};
-use super::clients::{ClientEnd, ClientSpec, ClientState};
+use super::clients::{Arrival, ClientEnd, ClientSpec, ClientState};
 use super::command::fold;
 use super::host::{Host, Life};
 use super::wire::{ColumnType, Encoder, Wire};
 
 /// Autocommit is on, and whether a transaction is open.
-const AUTOCOMMIT: u16 = 2;
+pub(crate) const AUTOCOMMIT: u16 = 2;
 const IN_TRANSACTION: u16 = 1;
+/// A larger answer is written piece by piece.
+const PIECE: usize = 64 << 10;
+const MISSING: &str = "NO_SUCH_TABLE";
+const MOST_KILOBYTES: u32 = 100_000;
+const KILOBYTES: &str = "SELECT filler FROM kilobytes LIMIT ";
 
 /// Accepts while the port is wanted open.
 pub(crate) async fn listen(host: Arc<Host>, life: Arc<Life>, address: SocketAddr, listener: TcpListener) {
@@ -72,6 +78,7 @@ async fn serve(host: Arc<Host>, life: Arc<Life>, stream: TcpStream, peer: Socket
         _ = talk(&host, &life, stream, peer, id) => {}
     }
     life.clients().end(id, ClientEnd::Left);
+    life.turn.notify_one();
 }
 
 async fn talk(host: &Host, life: &Life, stream: TcpStream, peer: SocketAddr, id: u32) -> io::Result<()> {
@@ -90,7 +97,7 @@ async fn talk(host: &Host, life: &Life, stream: TcpStream, peer: SocketAddr, id:
     let user = life.store().frontend_user(&login.user);
     let mut reply = Encoder::new(wire.sequence);
     reply.status = AUTOCOMMIT;
-    let Some((_, hostgroup)) = user.filter(|(password, _)| auth::proves(&proof, &salt, password)) else {
+    let Some(user) = user.filter(|user| auth::proves(&proof, &salt, &user.password)) else {
         life.clients().denied += 1;
         let (user, from) = (&login.user, peer.ip());
         let using = if proof.is_empty() { "NO" } else { "YES" };
@@ -99,7 +106,7 @@ async fn talk(host: &Host, life: &Life, stream: TcpStream, peer: SocketAddr, id:
         return wire.write_framed(&reply.bytes).await;
     };
     reply.ok(0, "");
-    let backend = life.store().backend_of(hostgroup);
+    let backend = life.store().backend_of(user.hostgroup);
     life.clients().change(id, |spec| {
         spec.user.clone_from(&login.user);
         // Known from the first statement on.
@@ -110,42 +117,107 @@ async fn talk(host: &Host, life: &Life, stream: TcpStream, peer: SocketAddr, id:
         }
     });
     wire.write_framed(&reply.bytes).await?;
-    let mut open = false;
+    life.turn.notify_one();
+    let mut held = Held { fast_forward: user.fast_forward, ..Held::default() };
     while let Some(packet) = wire.read().await? {
         host.trouble.thaw().await;
+        let Some((code, body)) = packet.split_first() else { return Ok(()) };
+        let sql = if *code == 0x03 { fold(&String::from_utf8_lossy(body)) } else { String::new() };
+        if *code == 0x01 || life.clients().arrives(id, &sql) == Arrival::Gone {
+            return Ok(());
+        }
         let mut reply = Encoder::new(wire.sequence);
-        match packet.split_first() {
-            Some((0x03, sql)) => {
-                let sql = fold(&String::from_utf8_lossy(sql));
-                life.clients().change(id, |spec| spec.hostgroup = hostgroup);
-                open = answer(life, id, &sql, open, &mut reply).await;
+        match code {
+            0x03 => {
+                life.clients().change(id, |spec| spec.hostgroup = user.hostgroup);
+                answer(&mut held, &sql, &mut reply).await;
             }
-            Some((0x02 | 0x0e, _)) => reply.ok(0, ""),
-            Some((0x01, _)) | None => return Ok(()),
-            Some(_) => reply.error(1045, "28000", "Command not supported"),
+            0x02 | 0x0e => reply.ok(0, ""),
+            _ => reply.error(1045, "28000", "Command not supported"),
         }
         host.trouble.thaw().await;
-        wire.write_framed(&reply.bytes).await?;
+        send(life, id, &mut wire, &held, &reply.bytes).await?;
     }
     Ok(())
 }
 
-/// Answers one statement; whether a transaction is open afterwards.
-async fn answer(life: &Life, id: u32, sql: &str, open: bool, reply: &mut Encoder) -> bool {
+/// Writes an answer, a large one piece by piece: each that goes out is a sign of life, and a client that does not read is
+/// taken for idle.
+async fn send<S: AsyncRead + AsyncWrite + Unpin>(
+    life: &Life,
+    id: u32,
+    wire: &mut Wire<S>,
+    held: &Held,
+    bytes: &[u8],
+) -> io::Result<()> {
+    life.clients().answers(id, &held.state(), held.open, bytes.len() > PIECE);
+    for piece in bytes.chunks(PIECE) {
+        wire.write_framed(piece).await?;
+        life.clients().sent(id);
+    }
+    life.clients().answered(id, held.state());
+    life.turn.notify_one();
+    Ok(())
+}
+
+/// What a session holds from one statement to the next.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)] // each is a fact of its own
+pub(crate) struct Held {
+    /// A transaction is open.
+    open: bool,
+    /// Each statement opens one.
+    autocommit_off: bool,
+    /// The last statement failed.
+    failed: bool,
+    /// A user variable, a temporary table or a lock, until the session ends.
+    state: bool,
+    fast_forward: bool,
+}
+
+impl Held {
+    fn state(self) -> ClientState {
+        match self {
+            Self { fast_forward: true, .. } => ClientState::FastForward,
+            Self { failed: true, .. } => ClientState::Failed,
+            Self { open: true, .. } => ClientState::InTransaction,
+            Self { state: true, .. } => ClientState::Holding,
+            _ => ClientState::Idle,
+        }
+    }
+}
+
+/// Answers one statement, and notes what of it stays.
+pub(crate) async fn answer(held: &mut Held, sql: &str, reply: &mut Encoder) {
     let begins = |start: &str| sql.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start));
-    let open = match () {
-        () if begins("BEGIN") || begins("START TRANSACTION") => true,
-        () if begins("COMMIT") || begins("ROLLBACK") => false,
-        () => open,
-    };
-    reply.status = AUTOCOMMIT | if open { IN_TRANSACTION } else { 0 };
-    let seconds =
-        begins("SELECT SLEEP(").then(|| sql["SELECT SLEEP(".len()..].trim_end_matches([')', ';']).parse().ok());
-    if let Some(seconds) = seconds.flatten() {
-        life.clients().change(id, |spec| spec.state = ClientState::Running(sql.to_owned()));
+    let upper = sql.to_ascii_uppercase();
+    held.failed = upper.contains(MISSING);
+    held.state |= begins("SET @") || begins("CREATE TEMPORARY") || upper.contains("GET_LOCK(");
+    match upper.trim_end_matches(';') {
+        "SET AUTOCOMMIT=0" => held.autocommit_off = true,
+        "SET AUTOCOMMIT=1" => *held = Held { autocommit_off: false, open: false, ..*held },
+        _ if held.failed => {}
+        _ if begins("BEGIN") || begins("START TRANSACTION") => held.open = true,
+        _ if begins("COMMIT") || begins("ROLLBACK") => held.open = false,
+        _ => held.open |= held.autocommit_off,
+    }
+    reply.status = if held.autocommit_off { 0 } else { AUTOCOMMIT } | if held.open { IN_TRANSACTION } else { 0 };
+    if held.failed {
+        return reply.error(1146, "42S02", "Table 'app.no_such_table' doesn't exist");
+    }
+    let rest = |start: &str| begins(start).then(|| sql[start.len()..].trim_end_matches([')', ';']).trim());
+    let seconds = rest("SELECT SLEEP(").and_then(|number| number.parse().ok());
+    if let Some(seconds) = seconds {
         tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
     }
-    if begins("SELECT") {
+    if let Some(rows) = rest(KILOBYTES).and_then(|number| number.parse::<u32>().ok()) {
+        reply.columns(["filler"].into_iter(), ColumnType::Text);
+        let filler = [b'x'; 1024];
+        for _ in 0..rows.min(MOST_KILOBYTES) {
+            reply.row([Some(filler[..].into())].into_iter());
+        }
+        reply.end();
+    } else if begins("SELECT") {
         let column = sql["SELECT".len()..].trim();
         reply.columns([column].into_iter(), ColumnType::Text);
         let value: &[u8] = if seconds.is_some() { b"0" } else { b"1" };
@@ -154,7 +226,4 @@ async fn answer(life: &Life, id: u32, sql: &str, open: bool, reply: &mut Encoder
     } else {
         reply.ok(0, "");
     }
-    let state = if open { ClientState::InTransaction } else { ClientState::Idle };
-    life.clients().change(id, |spec| spec.state = state);
-    open
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sha1::{Digest, Sha1};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,7 +16,9 @@ use super::clients::Clients;
 use super::digest::Digests;
 use super::log::StatementLog;
 use super::modules::{Adopted, Runtime};
+use super::passes::{self, Tuning};
 use super::peers::{PeerName, Peers};
+use super::record::Record;
 use super::schema::Module;
 use super::store::Store;
 use super::trouble::Trouble;
@@ -55,6 +57,14 @@ pub struct Behaviour {
     pub postgres: bool,
     /// How long the link to a peer of another version rests.
     pub other_version_rest: Duration,
+    /// Runs with `--idle-threads`.
+    pub idle_threads: bool,
+    /// How often a worker looks for sessions to end. The real one does so each second.
+    pub worker_pass: Duration,
+    /// How often an idle thread does. The real one each two seconds.
+    pub idle_pass: Duration,
+    /// How long a session that an idle thread has given up is on its way to the worker that ends it.
+    pub hand_over: Duration,
 }
 
 impl Default for Behaviour {
@@ -68,6 +78,10 @@ impl Default for Behaviour {
             double_reply: false,
             postgres: false,
             other_version_rest: Duration::from_secs(30),
+            idle_threads: false,
+            worker_pass: Duration::from_secs(1),
+            idle_pass: Duration::from_secs(2),
+            hand_over: Duration::from_millis(1),
         }
     }
 }
@@ -96,6 +110,7 @@ pub(crate) struct Host {
     pub(crate) cause: watch::Sender<Option<Cause>>,
     pub(crate) connections: AtomicU64,
     pub(crate) pulls: Mutex<Vec<Pulled>>,
+    pub(crate) record: Arc<Mutex<Record>>,
     /// Ends with the last handle that owns the node.
     pub(crate) owned: CancellationToken,
     restarts: TaskTracker,
@@ -123,6 +138,11 @@ pub(crate) struct Life {
     pub(crate) pulling: tokio::sync::Mutex<()>,
     pub(crate) store: Mutex<Store>,
     clients: Mutex<Clients>,
+    tuning: Mutex<Tuning>,
+    /// Has the loops of the threads turn.
+    pub(crate) turn: Notify,
+    /// Connections to the admin port, each with a thread of its own.
+    pub(crate) admin_threads: AtomicU64,
     peers: Mutex<Peers>,
     pub(crate) digests: Mutex<Digests>,
     pub(crate) started: Instant,
@@ -137,6 +157,21 @@ pub(crate) struct Life {
 impl Life {
     pub(crate) fn clients(&self) -> MutexGuard<'_, Clients> {
         lock(&self.clients)
+    }
+
+    /// What the threads go by.
+    pub(crate) fn tuning(&self) -> Tuning {
+        *lock(&self.tuning)
+    }
+
+    /// `KILL CONNECTION`: whether there is such a session. There or not, the workers are called into a pass.
+    pub(crate) fn kill_session(&self, id: u32) -> bool {
+        let tuning = self.tuning();
+        let mut clients = self.clients();
+        let known = clients.kill(id);
+        clients.pass(Instant::now(), tuning);
+        self.turn.notify_one();
+        known
     }
 
     pub(crate) fn peers(&self) -> MutexGuard<'_, Peers> {
@@ -191,6 +226,7 @@ impl Host {
             cause: watch::Sender::new(Some(Cause::NotStarted)),
             connections: AtomicU64::new(1),
             pulls: Mutex::default(),
+            record: Arc::default(),
             owned: CancellationToken::new(),
             restarts: TaskTracker::new(),
         })
@@ -222,6 +258,7 @@ impl Host {
         *lock(&self.life) = Some(Arc::clone(&life));
         self.cause.send_replace(None);
         cluster::follow(self, &life);
+        life.spawn(passes::run(Arc::clone(self), Arc::clone(&life)));
         life.spawn(frontend::listen(Arc::clone(self), Arc::clone(&life), mysql, mysql_listener));
         life.spawn(session::listen(Arc::clone(self), Arc::clone(&life), admin, admin_listener));
         Ok(())
@@ -259,13 +296,17 @@ impl Host {
             }
         }
         let uuid = self.uuid(&store).map_err(text_of)?;
+        let tuning = Tuning::of(&store.runtime);
         Ok(Life {
             token: self.owned.child_token(),
             tracker: TaskTracker::new(),
             admin: tokio::sync::Mutex::new(()),
             pulling: tokio::sync::Mutex::new(()),
             store: Mutex::new(store),
-            clients: Mutex::default(),
+            clients: Mutex::new(Clients::new(Arc::clone(&self.record))),
+            tuning: Mutex::new(tuning),
+            turn: Notify::new(),
+            admin_threads: AtomicU64::new(0),
             peers: Mutex::default(),
             digests: Mutex::default(),
             started: before.map_or_else(Instant::now, |before| before.started),
@@ -299,6 +340,7 @@ impl Host {
             self.cause.send_replace(Some(cause));
         }
         drop(current);
+        life.clients().cut_all();
         life.token.cancel();
     }
 
@@ -341,6 +383,10 @@ impl Host {
         let loaded = life.store().load_to_runtime(module, self.now(), adopted);
         if module == Module::ProxysqlServers {
             cluster::follow(self, life);
+        }
+        if module.prefix().is_some() {
+            let tuning = Tuning::of(&life.store().runtime);
+            *lock(&life.tuning) = tuning;
         }
         loaded.map_err(|error| super::store::text_of(&error))
     }

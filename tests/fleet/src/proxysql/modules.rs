@@ -19,6 +19,14 @@ pub struct Checksum {
     pub checksum: String,
 }
 
+/// A user of the port for clients.
+#[derive(Debug)]
+pub(crate) struct FrontendUser {
+    pub(crate) password: String,
+    pub(crate) hostgroup: i64,
+    pub(crate) fast_forward: bool,
+}
+
 /// The runtime layer.
 #[derive(Debug, Default)]
 pub(crate) struct Runtime {
@@ -292,11 +300,15 @@ impl Store {
         Ok(taken)
     }
 
-    /// Password and hostgroup of a user who may log in as a client.
-    pub(crate) fn frontend_user(&self, name: &str) -> Option<(String, i64)> {
+    /// A user who may log in as a client.
+    pub(crate) fn frontend_user(&self, name: &str) -> Option<FrontendUser> {
         let users = self.runtime.rows.get("mysql_users")?;
         let user = users.iter().find(|user| user[0].as_deref() == Some(name) && user[10].as_deref() == Some("1"))?;
-        Some((user[1].clone().unwrap_or_default(), user[4].as_deref()?.parse().ok()?))
+        Some(FrontendUser {
+            password: user[1].clone().unwrap_or_default(),
+            hostgroup: user[4].as_deref()?.parse().ok()?,
+            fast_forward: user[8].as_deref() == Some("1"),
+        })
     }
 
     /// The first server of a hostgroup.
@@ -360,11 +372,12 @@ fn default_of(name: &str) -> Option<&'static str> {
 }
 
 /// Bounds of numbers that somebody may well set out of bounds.
-const BOUNDS: [(&str, std::ops::RangeInclusive<i64>); 5] = [
+const BOUNDS: [(&str, std::ops::RangeInclusive<i64>); 6] = [
     ("admin-cluster_check_interval_ms", 10..=300_000),
     ("admin-cluster_check_status_frequency", 0..=10_000),
     ("mysql-max_connections", 1..=1_000_000),
     ("mysql-poll_timeout", 10..=20_000),
+    ("mysql-session_idle_ms", 1..=3_600_000),
     ("mysql-wait_timeout", 0..=1_728_000_000),
 ];
 
@@ -377,8 +390,9 @@ fn understood(name: &str, before: &str, value: &str) -> Option<String> {
             _ => None,
         },
         number if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let (sign, value) = value.strip_prefix('-').map_or((1, value), |rest| (-1, rest));
             let digits = value.len() - value.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
-            let read: i64 = value[..digits].parse().unwrap_or_default();
+            let read: i64 = sign * value[..digits].parse::<i64>().unwrap_or_default();
             let bounds = BOUNDS.iter().find(|(bound, _)| *bound == name).map(|(_, bounds)| bounds);
             bounds.is_none_or(|bounds| bounds.contains(&read)).then(|| read.to_string())
         }

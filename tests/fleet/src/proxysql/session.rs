@@ -54,8 +54,25 @@ async fn accept(host: &Host, listener: &TcpListener) -> io::Result<(TcpStream, S
 
 async fn serve(host: Arc<Host>, life: Arc<Life>, stream: TcpStream, peer: SocketAddr) {
     let connection = host.connections.fetch_add(1, Ordering::Relaxed);
+    let _thread = Thread::begin(&life);
     // A connection that breaks is not an error of the server.
     let _ = talk(&host, &life, stream, peer, connection).await;
+}
+
+/// The thread of a connection, as the statistics count it.
+struct Thread(Arc<Life>);
+
+impl Thread {
+    fn begin(life: &Arc<Life>) -> Self {
+        life.admin_threads.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(life))
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.0.admin_threads.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A logged-in connection.

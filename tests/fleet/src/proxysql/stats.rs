@@ -1,9 +1,10 @@
 //! Fills the tables that are computed when a statement mentions them.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::auth::Role;
-use super::clients::{ClientSpec, ClientState, Protocol};
+use super::clients::{Client, ClientSpec, ClientState, Place, Protocol};
 use super::host::Life;
 use super::schema::{self, Module, SUM_NAMES};
 use super::store::{Store, TextRow};
@@ -15,7 +16,13 @@ fn text(value: impl ToString) -> Option<String> {
 }
 
 /// Refreshes what `sql` mentions; names are matched as they are written, in lower case, anywhere in the text.
-pub(crate) fn refresh(life: &Life, store: &mut Store, role: Role, sql: &str) -> rusqlite::Result<()> {
+pub(crate) fn refresh(
+    life: &Life,
+    store: &mut Store,
+    role: Role,
+    idle_threads: bool,
+    sql: &str,
+) -> rusqlite::Result<()> {
     let mentions = |name: &str| sql.contains(name);
     let wanted = mentions("runtime_") || mentions("stats_") || mentions("global_variables") || mentions("@@");
     let processes = sql.to_ascii_lowercase().contains("processlist");
@@ -23,7 +30,7 @@ pub(crate) fn refresh(life: &Life, store: &mut Store, role: Role, sql: &str) -> 
         return Ok(());
     }
     store.main.execute_batch("BEGIN")?;
-    let filled = fill(life, store, role, processes, mentions);
+    let filled = fill(life, store, role, (processes, idle_threads), mentions);
     store.main.execute_batch("COMMIT")?;
     filled
 }
@@ -32,19 +39,20 @@ fn fill(
     life: &Life,
     store: &mut Store,
     role: Role,
-    processes: bool,
+    (processes, idle_threads): (bool, bool),
     mentions: impl Fn(&str) -> bool,
 ) -> rusqlite::Result<()> {
     if processes {
-        let extended = store.runtime.number("mysql-show_processlist_extended") > 0;
-        let tick = store.runtime.number("mysql-poll_timeout");
-        store.replace("stats.stats_mysql_processlist", &process_rows(life, Protocol::Mysql, extended, tick))?;
+        store.replace("stats.stats_mysql_processlist", &process_rows(life, store, Protocol::Mysql))?;
         if store.postgres {
-            store.replace("stats.stats_pgsql_processlist", &process_rows(life, Protocol::Postgres, extended, tick))?;
+            store.replace("stats.stats_pgsql_processlist", &process_rows(life, store, Protocol::Postgres))?;
         }
     }
     if mentions("stats_mysql_global") || mentions("@@") {
         store.replace("stats.stats_mysql_global", &status_rows(life, store))?;
+    }
+    if mentions("stats_memory_metrics") {
+        store.replace("stats.stats_memory_metrics", &memory_rows(life, store, idle_threads))?;
     }
     if mentions("stats_mysql_users") {
         store.replace("stats.stats_mysql_users", &user_rows(life, store, Protocol::Mysql))?;
@@ -106,11 +114,12 @@ fn fill(
     Ok(())
 }
 
-fn command(spec: &ClientSpec) -> (&'static str, Option<String>) {
-    match &spec.state {
+fn command(state: &ClientState) -> (&'static str, Option<String>) {
+    match state {
         ClientState::Connecting => ("Connecting client", None),
-        ClientState::Idle | ClientState::InTransaction => ("Sleep", None),
         ClientState::Running(sql) => ("Query", Some(sql.clone())),
+        ClientState::FastForward => ("Fast forward", None),
+        _ => ("Sleep", None),
     }
 }
 
@@ -120,20 +129,53 @@ fn told_age(age: Duration, tick: u64) -> u128 {
     (age.as_millis() / tick).saturating_sub(1) * tick
 }
 
-fn process_rows(life: &Life, protocol: Protocol, extended: bool, tick: u64) -> Vec<TextRow> {
+/// Of what the real one tells with `mysql-show_processlist_extended`, what tells sessions apart.
+fn extended_info(id: u32, client: &Client) -> String {
+    let state = &client.spec.state;
+    let status = match state {
+        ClientState::Connecting => 0,
+        ClientState::Running(_) => 6,
+        ClientState::FastForward => 20,
+        _ => 4,
+    };
+    let active = u8::from(client.open || state.counts_as_transaction() || matches!(state, ClientState::Running(_)));
+    let backends = if state.holds_backend() {
+        let holding = *state == ClientState::Holding;
+        let errno = if *state == ClientState::Failed { 1146 } else { 0 };
+        format!(
+            "[{{\"conn\":{{\"MultiplexDisabled\":{holding},\"MultiplexDisabled_ext\":{},\"mysql\":{{\"net\":{{\"last_errno\":{errno}}},\
+             \"server_status\":{}}},\"status\":{{\"get_lock\":false,\"temporary_table\":false,\"user_variable\":{holding}}}}},\
+             \"hostgroup_id\":{}}}]",
+            holding || state.counts_as_transaction(),
+            2 + u8::from(client.open),
+            client.spec.hostgroup
+        )
+    } else {
+        "null".to_owned()
+    };
+    format!(
+        "{{\"active_transactions\":{active},\"autocommit\":true,\"backends\":{backends},\"status\":{status},\"thread_session_id\":{id}}}"
+    )
+}
+
+fn process_rows(life: &Life, store: &Store, protocol: Protocol) -> Vec<TextRow> {
+    let extended = store.runtime.number("mysql-show_processlist_extended") > 0;
+    let shows_idle = store.runtime.variable("mysql-session_idle_show_processlist") != "false";
+    let tick = store.runtime.number("mysql-poll_timeout");
+    let threads = store.runtime.number("mysql-threads").max(1);
     let clients = life.clients();
-    let row = |(id, spec, age): (u32, &ClientSpec, Duration)| {
+    let row = |(id, client): (u32, &Client)| {
+        let spec = &client.spec;
         let connecting = spec.state == ClientState::Connecting;
-        let held = holds_backend(spec);
+        let held = spec.state.holds_backend();
         let backend = |value: String| held.then_some(value);
-        let (command, info) = command(spec);
-        let extra = format!(
-            "{{\"active_transactions\":{},\"autocommit\":true,\"status\":{}}}",
-            u8::from(held),
-            if connecting { 0 } else { 4 + 2 * u8::from(info.is_some()) }
-        );
+        let (command, info) = command(&spec.state);
+        let thread = match client.place {
+            Place::Idle(thread) => threads + thread as u64,
+            _ => u64::from(id) % threads,
+        };
         vec![
-            text(id % 2),
+            text(thread),
             text(id),
             Some(if connecting { "unauthenticated user".to_owned() } else { spec.user.clone() }),
             (!connecting).then(|| spec.db.clone()),
@@ -145,23 +187,71 @@ fn process_rows(life: &Life, protocol: Protocol, extended: bool, tick: u64) -> V
             backend(spec.backend.0.clone()),
             backend(spec.backend.1.to_string()),
             text(command),
-            text(told_age(age, tick)),
+            text(told_age(client.active.elapsed(), tick)),
             info,
-            backend("0".to_owned()),
-            extended.then_some(extra),
+            backend(if spec.state == ClientState::Holding { "4" } else { "0" }.to_owned()),
+            extended.then(|| extended_info(id, client)),
         ]
     };
-    clients.speaking(protocol).map(row).collect()
+    let listed = |client: &Client| match client.place {
+        Place::Worker => true,
+        Place::Idle(_) => shows_idle,
+        // In neither thread's list.
+        Place::HandedOver => false,
+    };
+    clients.speaking(protocol).filter(|(_, client)| listed(client)).map(row).collect()
 }
 
-fn holds_backend(spec: &ClientSpec) -> bool {
-    matches!(spec.state, ClientState::InTransaction | ClientState::Running(_))
+/// What a thread takes for its stack, whether it needs it or not.
+const STACK: u64 = 8 << 20;
+
+/// The threads, by the memory of their stacks, which is the only place where idle threads show.
+fn memory_rows(life: &Life, store: &Store, idle_threads: bool) -> Vec<TextRow> {
+    let workers = store.runtime.number("mysql-threads") * if idle_threads { 2 } else { 1 };
+    let admin = life.admin_threads.load(Ordering::Relaxed);
+    let cluster = life.peers().0.len() as u64;
+    let value = |name: &str| match name {
+        "SQLite3_memory_bytes" => 2_878_352,
+        "jemalloc_resident" => 20_299_776,
+        "jemalloc_active" => 15_216_640,
+        "jemalloc_allocated" => 11_904_800,
+        "jemalloc_mapped" => 34_766_848,
+        "jemalloc_metadata" => 2_759_672,
+        "jemalloc_retained" => 15_040_512,
+        "stack_memory_mysql_threads" => workers * STACK,
+        "stack_memory_admin_threads" => admin * STACK,
+        "stack_memory_cluster_threads" => cluster * STACK,
+        _ => 0,
+    };
+    MEMORY_NAMES.iter().map(|name| vec![text(name), text(value(name))]).collect()
 }
+
+const MEMORY_NAMES: [&str; 19] = [
+    "SQLite3_memory_bytes",
+    "jemalloc_resident",
+    "jemalloc_active",
+    "jemalloc_allocated",
+    "jemalloc_mapped",
+    "jemalloc_metadata",
+    "jemalloc_retained",
+    "Auth_memory",
+    "query_digest_memory",
+    "mysql_query_rules_memory",
+    "prepare_statement_metadata_memory",
+    "prepare_statement_backend_memory",
+    "mysql_firewall_users_table",
+    "mysql_firewall_users_config",
+    "mysql_firewall_rules_table",
+    "mysql_firewall_rules_config",
+    "stack_memory_mysql_threads",
+    "stack_memory_admin_threads",
+    "stack_memory_cluster_threads",
+];
 
 fn status_rows(life: &Life, store: &Store) -> Vec<TextRow> {
     let mut clients = life.clients();
     let transactions = clients.active_transactions();
-    let held = clients.speaking(Protocol::Mysql).filter(|(_, spec, _)| holds_backend(spec)).count();
+    let held = clients.speaking(Protocol::Mysql).filter(|(_, client)| client.spec.state.holds_backend()).count();
     let value = |name: &str| match name {
         "ProxySQL_Uptime" => life.started.elapsed().as_secs().to_string(),
         "Active_Transactions" => transactions.to_string(),
@@ -185,7 +275,7 @@ fn status_rows(life: &Life, store: &Store) -> Vec<TextRow> {
 fn postgres_status_rows(life: &Life) -> Vec<TextRow> {
     let clients = life.clients();
     let connected = clients.connected(Protocol::Postgres);
-    let held = clients.speaking(Protocol::Postgres).filter(|(_, spec, _)| holds_backend(spec)).count();
+    let held = clients.speaking(Protocol::Postgres).filter(|(_, client)| client.spec.state.holds_backend()).count();
     vec![
         vec![text("ProxySQL_Uptime"), text(life.started.elapsed().as_secs())],
         vec![text("Active_Transactions"), text(held)],
@@ -205,24 +295,18 @@ fn user_rows(life: &Life, store: &Store, protocol: Protocol) -> Vec<TextRow> {
     let count = |user: &str| {
         clients
             .speaking(protocol)
-            .filter(|(_, spec, _)| spec.user == user && spec.state != ClientState::Connecting)
+            .filter(|(_, client)| client.spec.user == user && client.spec.state != ClientState::Connecting)
             .count()
     };
     let users = store.runtime.rows.get(table).map_or(&[][..], Vec::as_slice);
-    let mut rows: Vec<TextRow> = users
+    // A user who is not in effect any more is not here either, while sessions of that name go on.
+    users
         .iter()
         .filter(|user| user[frontend].as_deref() == Some("1"))
         .map(|user| {
             vec![user[0].clone(), text(count(user[0].as_deref().unwrap_or_default())), user[frontend + 1].clone()]
         })
-        .collect();
-    for (_, spec, _) in clients.speaking(protocol) {
-        let known = rows.iter().any(|row| row[0].as_deref() == Some(&spec.user));
-        if spec.state != ClientState::Connecting && !known {
-            rows.push(vec![text(&spec.user), text(count(&spec.user)), text(10_000)]);
-        }
-    }
-    rows
+        .collect()
 }
 
 fn pool_rows(life: &Life, store: &Store, protocol: Protocol) -> Vec<TextRow> {
@@ -232,7 +316,7 @@ fn pool_rows(life: &Life, store: &Store, protocol: Protocol) -> Vec<TextRow> {
     };
     let clients = life.clients();
     let mut unclaimed: Vec<&ClientSpec> =
-        clients.speaking(protocol).map(|(_, spec, _)| spec).filter(|spec| holds_backend(spec)).collect();
+        clients.speaking(protocol).map(|(_, client)| &client.spec).filter(|spec| spec.state.holds_backend()).collect();
     let servers = store.runtime.rows.get(table).map_or(&[][..], Vec::as_slice);
     let row =
         |hostgroup: Option<String>, host: Option<String>, port: Option<String>, status: Option<String>, used: usize| {

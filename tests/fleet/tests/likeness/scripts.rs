@@ -17,7 +17,7 @@ use crate::likeness::bench::{Bench, rules, until};
 async fn node(bench: &Bench) -> Node {
     let extra = r#"mysql_users=( { username="app", password="app", default_hostgroup=2 } )
         mysql_servers=( { address="127.0.0.31", port=3306, hostgroup=2 } )"#;
-    bench.node(bench.spec("core"), &Cnf { extra: extra.to_owned(), ..Cnf::default() }).await
+    bench.node(bench.spec("core"), &Cnf { extra: extra.to_owned(), idle_threads: Some(false), ..Cnf::default() }).await
 }
 
 fn script(node: &Node) -> &Embedded {
