@@ -4,6 +4,7 @@
 mod alive;
 mod file;
 mod kustomize;
+mod predecessor;
 mod references;
 mod rights;
 mod server;
