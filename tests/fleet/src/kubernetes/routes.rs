@@ -56,10 +56,12 @@ async fn enter(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
 
 /// The answer to what the Role does not allow.
 fn forbidden(shared: &Shared, path: &str, verb: Verb) -> Option<Failure> {
-    let resource = match path.trim_start_matches('/').split('/').collect::<Vec<_>>()[..] {
-        ["api", "v1", "namespaces", _, resource, ..] | ["apis", _, _, "namespaces", _, resource, ..] => resource,
-        ["api", "v1", resource] => resource,
-        _ => return None,
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let (["api", "v1", "namespaces", _, resource, ..]
+    | ["apis", _, _, "namespaces", _, resource, ..]
+    | ["api", "v1", resource]) = parts[..]
+    else {
+        return None;
     };
     let verb = match verb {
         Verb::List => "list",
