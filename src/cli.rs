@@ -1,5 +1,7 @@
 //! The command line: a flag for each key, named exactly like it, and what the process is asked to do.
 
+mod hints;
+
 use std::ffi::OsString;
 
 use clap::builder::OsStringValueParser;
@@ -247,11 +249,17 @@ fn read(command: &Command, mut args: Vec<OsString>) -> Outcome {
             errors.push(ConfigError::new(Origin::Default, problem));
             return Outcome::Broken(errors);
         };
-        let (error, takes_next) = wrong(&args, at, positions[at]);
+        let (error, then) = wrong(&args, at, positions[at]);
         let next_is_value = args.get(at + 1).is_some_and(|next| !next.to_string_lossy().starts_with('-'));
-        let last = if takes_next && next_is_value { at + 1 } else { at };
-        args.drain(at..=last);
-        positions.drain(at..=last);
+        match then {
+            // What follows is read as that one's.
+            Then::Meant(subcommand) => args[at] = subcommand.into(),
+            Then::Drop | Then::DropWithValue => {
+                let last = if matches!(then, Then::DropWithValue) && next_is_value { at + 1 } else { at };
+                args.drain(at..=last);
+                positions.drain(at..=last);
+            }
+        }
         errors.push(error);
     }
 }
@@ -262,37 +270,53 @@ fn is_argument(arg: &OsString, named: &str) -> bool {
     !named.is_empty() && (arg == named || arg.starts_with(&format!("{named}=")) || (short && arg.starts_with(named)))
 }
 
-/// What is wrong with an argument, and whether the next one is its value. The argument's value is never repeated, nor is one that has
-/// no name: a password that lost its flag may be there.
-fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, bool) {
+/// How to go on after an argument that is wrong.
+enum Then {
+    /// Without it.
+    Drop,
+    /// Without it, and without the next one if that is its value.
+    DropWithValue,
+    /// As if this subcommand stood there.
+    Meant(&'static str),
+}
+
+/// What is wrong with an argument, and how to go on. The argument's value is never repeated, nor is one that has no name: a password
+/// that lost its flag may be there.
+fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, Then) {
     let text = args[at].to_string_lossy();
     let name = text.split('=').next().unwrap_or_default();
     if let Some(key) = name.strip_prefix("--").and_then(keys::find) {
         let problem = format!("{} has no value, expected {}", key.name, key.kind.expected());
-        return (ConfigError::new(Origin::Flag(name.to_owned()), problem), false);
+        return (ConfigError::new(Origin::Flag(name.to_owned()), problem), Then::Drop);
     }
-    let of_status = args[..at].iter().any(|arg| arg == STATUS);
-    if of_status && name.strip_prefix("--") == Some(ADDRESS) {
-        return (ConfigError::new(Origin::Flag(name.to_owned()), "address has no value, expected host:port"), false);
+    let of = hints::SUBCOMMANDS.into_iter().find(|word| args[..at].iter().any(|arg| arg == word));
+    if of == Some(STATUS) && name.strip_prefix("--") == Some(ADDRESS) {
+        let error = ConfigError::new(Origin::Flag(name.to_owned()), "address has no value, expected host:port");
+        return (error, Then::Drop);
     }
-    let own = of_status.then_some([ADDRESS, JSON, WATCH]).into_iter().flatten();
-    let names = KEYS.iter().map(|key| key.name).chain([SHOW_CONFIG, "help", "version"]).chain(own);
-    let near = keys::nearest(name.trim_start_matches('-'), names);
-    let hint = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
+    let bare = name.trim_start_matches('-');
+    let is_flag = name.starts_with('-');
+    let hint = if is_flag { hints::for_flag(bare, of) } else { hints::for_word(bare) };
     let is_word = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || "._-".contains(c));
-    let shows = name.starts_with("--") && (near.is_some() || is_word(name));
+    let shows = name.starts_with("--") && (hint.is_some() || is_word(name));
     let origin = Origin::Flag(if shows { name.to_owned() } else { format!("argument {position}") });
-    if name.starts_with('-') {
-        return (ConfigError::new(origin, format!("no such flag{hint}")), !text.contains('='));
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    if is_flag {
+        let then = if text.contains('=') { Then::Drop } else { Then::DropWithValue };
+        return (ConfigError::new(origin, format!("no such flag{hint}")), then);
     }
     // The Go agent took `--log.probes true` for `--log.probes`, and `--log.probes false` as well.
     let before = args[at - 1].to_string_lossy();
     let switch = before.strip_prefix("--").and_then(keys::find);
-    let problem = match switch.filter(|key| key.kind == Kind::Bool && truth(&text).is_some()) {
-        Some(key) => format!("a switch takes its value after an equals sign, expected {}={text}", key.flag()),
-        None => format!("not a flag, expected --key=value{hint}"),
-    };
-    (ConfigError::new(origin, problem), false)
+    if let Some(key) = switch.filter(|key| key.kind == Kind::Bool && truth(&text).is_some()) {
+        let problem = format!("a switch takes its value after an equals sign, expected {}={text}", key.flag());
+        return (ConfigError::new(origin, problem), Then::Drop);
+    }
+    if let Some(meant) = hints::subcommand(&text).filter(|_| of.is_none()) {
+        return (ConfigError::new(origin, format!("no such subcommand; did you mean {meant}?")), Then::Meant(meant));
+    }
+    let expected = format!("--key=value or a subcommand: {}", hints::SUBCOMMANDS.join(", "));
+    (ConfigError::new(origin, format!("not a flag, expected {expected}{hint}")), Then::Drop)
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ pub struct Status {
     pub asleep: bool,
     /// How far down the way.
     pub stage: Stage,
+    /// When that began; `None` where it is the first. [`Publisher::publish`] keeps it.
+    pub stage_since: Option<Instant>,
     /// The drain that is under way, or the last one.
     pub drain: Option<Progress>,
     /// How many drains have ended, in whatever way.
@@ -189,7 +191,13 @@ impl Mailbox {
 impl Publisher {
     /// Changes the status and wakes whoever waits for that.
     pub fn publish(&self, change: impl FnOnce(&mut Status)) {
-        self.0.send_modify(change);
+        self.0.send_modify(|status| {
+            let before = status.stage;
+            change(status);
+            if status.stage != before {
+                status.stage_since = Some(Instant::now());
+            }
+        });
     }
 
     /// Changes what nobody waits for.

@@ -52,6 +52,8 @@ fn insert(dict: &mut Dict, name: &str, value: Value) {
 pub(super) struct Findings {
     pub(super) errors: Vec<ConfigError>,
     pub(super) warnings: Vec<String>,
+    /// Variables that look like misspelt ones: no mistakes by themselves, but perhaps the reason for one.
+    pub(super) suspects: Vec<ConfigError>,
     /// Keys with a mistake: rules between keys keep quiet about them.
     pub(super) wrong: BTreeSet<&'static str>,
 }
@@ -125,10 +127,12 @@ pub(super) fn defaults(sources: &Sources, findings: &mut Findings) -> Layer {
     layer
 }
 
-/// Variables. An empty one counts as not set, as in the Go agent.
+/// Variables. An empty one counts as not set, and one that is not known as somebody else's, as in the Go agent: the prefix is a common
+/// one.
 pub(super) fn variables(environment: &[(OsString, OsString)], findings: &mut Findings) -> Layer {
     let mut layer = Layer::new("environment");
     let known: BTreeMap<String, &'static Key> = keys::KEYS.iter().map(|key| (key.variable(), key)).collect();
+    let mut foreign = Vec::new();
     for (name, text) in environment {
         let name = name.to_string_lossy().into_owned();
         if !name.starts_with(keys::PREFIX) || name == keys::FILE_VARIABLE || text.is_empty() {
@@ -139,12 +143,37 @@ pub(super) fn variables(environment: &[(OsString, OsString)], findings: &mut Fin
         } else if is_ignored(&name[keys::PREFIX.len()..].to_lowercase()) {
             findings.warnings.push(ignored(&Origin::Variable(name)));
         } else if !is_service_link(&name, text) {
-            let names = known.keys().map(String::as_str).chain([keys::FILE_VARIABLE]);
-            let problem = with_hint("no such variable".to_owned(), keys::nearest(&name, names));
-            findings.errors.push(ConfigError::new(Origin::Variable(name), problem));
+            match nearest_variable(&name) {
+                Some(near) => {
+                    let problem = format!("not a variable of this agent, and ignored; did you mean {near}?");
+                    findings.suspects.push(ConfigError::new(Origin::Variable(name), problem));
+                }
+                None => foreign.push(name),
+            }
         }
     }
+    findings.warnings.extend(findings.suspects.iter().map(ToString::to_string));
+    if !foreign.is_empty() {
+        // One line: some tools set a dozen.
+        let are = if foreign.len() == 1 { "is no variable" } else { "are no variables" };
+        let warning = format!("{} {are} of this agent, and ignored", foreign.join(", "));
+        findings.warnings.push(warning.chars().flat_map(printable).collect());
+    }
     layer
+}
+
+/// The variable that an unknown one is nearest to, if one is near. The prefix, which all have, makes none of them nearer.
+fn nearest_variable(name: &str) -> Option<String> {
+    let bare = |name: &str| name.trim_start_matches(keys::PREFIX).to_lowercase();
+    let file = bare(keys::FILE_VARIABLE);
+    let names = keys::KEYS.iter().map(|key| key.name).chain([file.as_str()]);
+    let near = keys::nearest(&bare(name), names)?;
+    Some(keys::find(near).map_or_else(|| keys::FILE_VARIABLE.to_owned(), Key::variable))
+}
+
+/// A character of a name, as a terminal may show it.
+fn printable(c: char) -> Vec<char> {
+    if c.is_control() { c.escape_default().collect() } else { vec![c] }
 }
 
 /// Flags; of one that is repeated the last counts.

@@ -130,5 +130,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         }
         Err(error) => findings.errors.push(error),
     }
+    // What is missing may be what a misspelt variable was to say.
+    findings.errors.extend(findings.suspects);
     Err(ConfigErrors(findings.errors))
 }

@@ -34,7 +34,7 @@ pub struct Snapshot {
     pub lists_idle: bool,
     /// Whether this `ProxySQL` has the tables of `PostgreSQL`.
     pub pgsql: bool,
-    /// Rows of `proxysql_servers` in effect: address with port, and comment.
+    /// Rows of `proxysql_servers` in effect: address with port, one of IPv6 in brackets, and comment.
     pub members: Vec<(String, String)>,
     /// The release, as `ProxySQL` names it; empty where it does not.
     pub version: String,
@@ -76,7 +76,12 @@ impl Snapshot {
                     "mysql-session_idle_show_processlist" => seen.lists_idle = column(2) == "true",
                     _ => {}
                 },
-                "member" => seen.members.push((format!("{}:{}", column(1), column(2)), column(3).to_owned())),
+                "member" => {
+                    let (host, port) = (column(1), column(2));
+                    let address =
+                        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+                    seen.members.push((address, column(3).to_owned()));
+                }
                 "pgsql" => seen.pgsql = column(1) != "0",
                 other => return Err(Unreadable::new("a row's kind", other)),
             }
@@ -125,6 +130,15 @@ pub enum Contact {
 }
 
 impl Contact {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Answering(_) => "answering",
+            Self::Gone(_) => "gone",
+        }
+    }
+
     /// For how long a question has stood without an answer; `None` before the first answer.
     pub fn silence(self) -> Option<Duration> {
         match self {

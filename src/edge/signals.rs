@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGXFSZ};
@@ -94,8 +95,9 @@ impl Asked {
 }
 
 fn say_status(state: &State, policy: &Policy) {
-    let status = state.status();
-    let known = status.known(Instant::now());
+    let (status, now) = (state.status(), Instant::now());
+    let known = status.known(now);
+    let ms = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     let ready = judge(&known, policy, Probe::Ready);
     let live = judge(&known, policy, Probe::Live);
     let listed = status.observed.as_ref().map(|(seen, _)| &seen.runtime);
@@ -123,7 +125,11 @@ fn say_status(state: &State, policy: &Policy) {
         shunned = backends.shunned,
         hostgroups = groups.unwrap_or_default(),
         members = members.unwrap_or_default(),
+        // Of all that is above from `clients` on, and of what is below.
         age_ms = ready.body.age_ms,
+        contact = known.contact.as_str(),
+        silence_ms = known.contact.silence().map(ms),
+        observed_age_ms = status.observed.as_ref().map(|(_, at)| ms(now - *at)),
         diverging = list(
             status.situation.diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()
         ),

@@ -10,6 +10,7 @@ use proxysql_fleet::net::Block;
 use proxysql_fleet::node::{BINARY, Cnf, Node, NodeSpec};
 use serde_json::{Map, Value};
 
+use crate::release::container::{ENTRYPOINT, IMAGE_CONFIG};
 use crate::support::eventually;
 
 /// Everything that is mounted comes from here.
@@ -44,7 +45,8 @@ fn agent(service: &Value) -> Option<Config> {
         return None;
     }
     assert!(environment.keys().all(|name| name.starts_with("AGENT_")), "{environment:?}");
-    let sources = Sources { default_files: Vec::new(), ..Sources::new(variables) };
+    // What the image brings is in effect where the variables say nothing.
+    let sources = Sources { default_files: vec![tree().join(IMAGE_CONFIG)], ..Sources::new(variables) };
     let loaded = load(&sources).unwrap();
     assert_eq!(loaded.warnings, Vec::<String>::new());
     Some(loaded.config)
@@ -131,6 +133,8 @@ fn each_proxysql_has_an_agent_that_goes_by_its_own_rules() {
             assert_eq!(config.core.bootstrap_hostname, "proxysql-core");
             assert!(text.contains("hostname=\"proxysql-core\", port=6032"), "{beside} begins nowhere");
         }
+        let health = &services[&format!("{beside}-agent")]["healthcheck"]["test"];
+        assert_eq!(texts(health), ["CMD", ENTRYPOINT, "status"], "{beside}: the image has no other program");
         let shutdown = config.shutdown.shutdown_timeout.as_secs();
         let grace = services[&format!("{beside}-agent")]["stop_grace_period"].as_str().unwrap();
         assert!(grace.trim_end_matches('s').parse::<u64>().unwrap() > shutdown, "{beside} is killed in its drain");

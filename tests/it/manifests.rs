@@ -4,12 +4,14 @@
 mod alive;
 mod file;
 mod kustomize;
+mod predecessor;
 mod references;
 mod rights;
 mod server;
 mod typed;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -23,6 +25,11 @@ const VARIANTS: [(&str, &str, &[&str]); 3] = [
     ("with native sidecars", "native-sidecar", &[]),
     ("with native sidecars and autoscaling", "native-sidecar", &["autoscaling"]),
 ];
+
+/// The tree that this is in.
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 /// The objects of each variant.
 fn variants() -> impl Iterator<Item = (&'static str, Vec<Value>)> {

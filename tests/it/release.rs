@@ -1,6 +1,6 @@
 //! What builds a release names things that exist: targets, files, stages, jobs, versions. The tools that run it look at the rest.
 
-mod container;
+pub(crate) mod container;
 mod goreleaser;
 mod workflows;
 

@@ -13,9 +13,9 @@ use crate::support::{PATIENCE, converged, settings};
 
 const VARIABLE: &str = "AGENT_STATIC_BINARY";
 /// Whom the image runs as.
-const USER: &str = "65532:65532";
+const USER: &str = "1000:999";
 /// As in the image.
-const BINARY: &str = "/proxysql-agent";
+const BINARY: &str = "/app/proxysql-agent";
 
 /// A directory with the binary, one that it may write to, and nothing else.
 struct Empty {
@@ -29,11 +29,14 @@ impl Empty {
             return None;
         };
         let dir = tempfile::tempdir().unwrap();
-        fs::copy(binary, dir.path().join(&BINARY[1..])).unwrap();
         let empty = Self { dir };
+        fs::create_dir(empty.inside("/app")).unwrap();
+        fs::copy(binary, empty.inside(BINARY)).unwrap();
         fs::create_dir(empty.inside("/data")).unwrap();
         fs::set_permissions(empty.inside("/data"), fs::Permissions::from_mode(0o777)).unwrap();
-        fs::set_permissions(empty.inside("/"), fs::Permissions::from_mode(0o755)).unwrap();
+        for dir in ["/", "/app"] {
+            fs::set_permissions(empty.inside(dir), fs::Permissions::from_mode(0o755)).unwrap();
+        }
         Some(empty)
     }
 

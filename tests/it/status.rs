@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proxysql_fleet::process::Signal;
 use proxysql_fleet::proxysql::ClientState;
 use proxysql_fleet::rig::Settings;
 use serde_json::Value;
@@ -149,6 +150,80 @@ async fn a_fleet_shows_members_peers_and_what_differs() {
     assert!(document["trouble"].as_str().is_some_and(|trouble| trouble.contains("cannot connect")), "{document:#}");
 }
 
+/// What a ProxySQL that is dead was like is told as that: with its age, which grows, and nowhere as what is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_old_says_how_old() {
+    let mut rig = fleet(settings(), 2, 0).await;
+    let api = rig.member("core-1").unwrap().agent.as_ref().unwrap().api();
+    eventually("the core is well", async || {
+        let document = status(api).await;
+        document["status"] == "ok" && document["backends"]["total"] == 3
+    })
+    .await;
+    let page = async || call(api, "GET", "/", &[]).await.text;
+    let metrics = async || call(api, "GET", "/metrics", &[]).await.text;
+    assert!(
+        page().await.contains("<td class=\"good\">ONLINE") && metrics().await.contains("\nproxysql_agent_backends{")
+    );
+    rig.member_mut("core-1").unwrap().kill_node().await;
+    eventually("it is seen that it is gone", async || status(api).await["proxysql"]["contact"] == "gone").await;
+    let heard = |document: &Value| document["peers"][0]["heard_seconds_ago"].as_u64();
+    let first = heard(&status(api).await);
+    assert!(first.is_some());
+    eventually("peers were heard longer and longer ago", async || {
+        heard(&status(api).await) >= first.map(|ago| ago + 4)
+    })
+    .await;
+    let document = status(api).await;
+    for part in ["proxysql", "sessions", "backends", "members", "publishing"] {
+        assert!(document[part]["age_ms"].as_u64() >= Some(4_000), "{part}: {document:#}");
+    }
+    let ran = run(&["status", &format!("--address={api}")], &[]).await;
+    let line = |name: &str| ran.out.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    for name in ["clients", "backends", "MEMBER", "PEER", "HOSTGROUP"] {
+        assert!(line(name).contains(" s ago)"), "{}", ran.out);
+    }
+    let proxysql = line("ProxySQL");
+    assert!(proxysql.contains("gone, no answer for ") && !proxysql.contains(" up "), "{proxysql}");
+    let page = page().await;
+    assert!(page.contains("ONLINE") && !page.contains("<td class=\"good\">ONLINE"), "{page}");
+    assert!(page.contains("<h2>Backends <small") && page.contains(" s ago</small></h2>"), "{page}");
+    let metrics = metrics().await;
+    assert!(metrics.contains("\nproxysql_agent_proxysql_up 0") && !metrics.contains("\nproxysql_agent_backends{"));
+    let agent = rig.member_mut("core-1").unwrap().agent.as_mut().unwrap();
+    let mark = agent.process.log().mark();
+    agent.process.signal(Signal::USR1);
+    eventually("the line is there", async || agent.said_since(mark).iter().any(|said| said.message == "status")).await;
+    let said = agent.said_since(mark).into_iter().find(|said| said.message == "status").unwrap();
+    let number = |field: &str| said.fields[field].parse::<u64>().unwrap();
+    assert_eq!(said.fields["contact"], "gone");
+    for field in ["age_ms", "observed_age_ms"] {
+        assert!(number(field) >= 4_000, "{said}");
+    }
+    assert!(said.fields.contains_key("silence_ms"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ipv6_member_stands_in_brackets_everywhere() {
+    let mut pod = Make::new().ready().await;
+    for sql in
+        ["INSERT INTO proxysql_servers (hostname, port) VALUES ('fd00::1', 6032)", "LOAD PROXYSQL SERVERS TO RUNTIME"]
+    {
+        pod.node.query(sql).await.unwrap();
+    }
+    let page = async || {
+        // A probe has ProxySQL looked at.
+        pod.get("/healthz/ready").await;
+        pod.get("/").await.text
+    };
+    eventually("the page has it", async || page().await.contains("fd00::1")).await;
+    let page = page().await;
+    assert!(page.contains("<td>[fd00::1]:6032<td>") && !page.contains(">fd00::1"), "{page}");
+    pod.agent.signal(Signal::USR1);
+    eventually("the line is there", async || pod.log().contains("fd00::1")).await;
+    assert!(pod.log().contains("[fd00::1]:6032") && !pod.log().contains(" fd00::1"), "{}", pod.log());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_refused_is_told_with_its_reason() {
     let mut rig = fleet(Settings { config_file: true, ..settings() }, 1, 0).await;
@@ -176,9 +251,14 @@ async fn a_node_has_one_schema_from_its_start_to_its_end() {
     assert!(document["members"]["runtime"].is_null() && document["proxysql"]["version"].is_null());
     let mut pod = Make::new().env("SHUTDOWN_DRAIN_TIMEOUT", "50").ready().await;
     let busy = pod.clients(1, &ClientState::InTransaction);
+    let up = async || status(pod.api).await["agent"]["uptime_seconds"].as_u64().unwrap();
+    eventually("it has run for some time", async || up().await >= 3).await;
     pod.agent.terminate();
     eventually("it drains", async || status(pod.api).await["drain"]["step"] == "emptying").await;
     let document = status(pod.api).await;
+    // It drains for as long as it drains, and not for as long as it has run.
+    let seconds = |of: &str| document["agent"][of].as_u64().unwrap();
+    assert!(seconds("phase_seconds") + 2 <= seconds("uptime_seconds"), "{document:#}");
     assert_eq!((document["status"].as_str(), document["drain"]["remaining"].as_u64()), (Some("draining"), Some(1)));
     pod.embedded().remove_client(busy[0]);
     assert_eq!(pod.gone().await, Some(0));

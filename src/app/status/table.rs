@@ -17,7 +17,7 @@ pub(super) fn render(document: &Value) -> String {
         word(at("/agent/mode")),
         plain(&pod),
         word(at("/agent/phase")),
-        time(at("/agent/uptime_seconds")),
+        time(at("/agent/phase_seconds")),
         word(at("/agent/version")),
     );
     for problem in list(at("/problems")) {
@@ -29,17 +29,8 @@ pub(super) fn render(document: &Value) -> String {
     text.push('\n');
     let answer = |path: &str| if at(path).as_bool() == Some(true) { "yes" } else { "no" };
     let mut facts = vec![
-        (
-            "ProxySQL",
-            format!(
-                "{} at {}, up {}, {}{}",
-                word(at("/proxysql/version")),
-                word(at("/proxysql/address")),
-                time(at("/proxysql/uptime_seconds")),
-                word(at("/proxysql/contact")),
-                if at("/proxysql/paused").as_bool() == Some(true) { ", paused" } else { "" },
-            ),
-        ),
+        ("agent", format!("up {}", time(at("/agent/uptime_seconds")))),
+        ("ProxySQL", proxysql(at("/proxysql"))),
         ("seen", at("/proxysql/age_ms").as_f64().map_or("never".to_owned(), |ms| format!("{:.1} s ago", ms / 1000.0))),
         (
             "probes",
@@ -50,14 +41,23 @@ pub(super) fn render(document: &Value) -> String {
                 answer("/probes/liveness")
             ),
         ),
-        ("clients", format!("{} logged in, {} users", word(at("/sessions/clients")), word(at("/sessions/users")))),
+        (
+            "clients",
+            format!(
+                "{} logged in, {} users{}",
+                word(at("/sessions/clients")),
+                word(at("/sessions/users")),
+                age(at("/sessions/age_ms"))
+            ),
+        ),
         (
             "backends",
             format!(
-                "{}, {} online, {} shunned",
+                "{}, {} online, {} shunned{}",
                 word(at("/backends/total")),
                 word(at("/backends/online")),
-                word(at("/backends/shunned"))
+                word(at("/backends/shunned")),
+                age(at("/backends/age_ms"))
             ),
         ),
     ];
@@ -66,7 +66,10 @@ pub(super) fn render(document: &Value) -> String {
         let published =
             |wanted: bool| modules.iter().filter(move |module| module["published"].as_bool() == Some(wanted));
         let (done, open) = (published(true).count(), published(false).count());
-        facts.push(("file", format!("{standing}, {done} of {} modules in line with it", done + open)));
+        facts.push((
+            "file",
+            format!("{standing}, {done} of {} modules in line with it{}", done + open, age(at("/publishing/age_ms"))),
+        ));
     }
     if let Some(up) = at("/discovery/up").as_bool() {
         let state = if up { "works" } else { "fails" };
@@ -83,12 +86,39 @@ pub(super) fn render(document: &Value) -> String {
     for (name, fact) in facts {
         let _ = writeln!(text, "{name:<9} {fact}");
     }
-    rows(&mut text, ["MEMBER", "POD", "WANTED", "IN EFFECT"], members(at("/members")));
-    rows(&mut text, ["PEER", "HEARD", "MODULE", "DIVERGES"], peers(at("/peers")));
+    let observed = age(at("/members/age_ms"));
+    rows(&mut text, ["MEMBER", "POD", "WANTED", &format!("IN EFFECT{observed}")], members(at("/members")));
+    rows(&mut text, ["PEER", "HEARD", "MODULE", &format!("DIVERGES{observed}")], peers(at("/peers")));
     let hostgroups = list(at("/backends/hostgroups")).iter();
     let hostgroups = hostgroups.map(|group| ["hostgroup", "status", "servers"].map(|name| word(&group[name])));
-    rows(&mut text, ["HOSTGROUP", "STATUS", "SERVERS"], hostgroups.collect());
+    let status = format!("STATUS{}", age(at("/backends/age_ms")));
+    rows(&mut text, ["HOSTGROUP", &status, "SERVERS"], hostgroups.collect());
     text
+}
+
+/// `ProxySQL` in a line. One that does not answer is not up any more, as far as anybody knows.
+fn proxysql(proxysql: &Value) -> String {
+    let silence = proxysql["silence_ms"].as_f64().map_or("-".to_owned(), |ms| format!("{:.1} s", ms / 1000.0));
+    let contact = match proxysql["contact"].as_str() {
+        Some("never") => "has not answered yet".to_owned(),
+        Some("gone") => format!("gone, no answer for {silence}"),
+        _ if proxysql["silence_ms"].as_u64() >= Some(OLD_MS) => format!("no answer for {silence}"),
+        _ => format!("up {}, {}", time(&proxysql["uptime_seconds"]), word(&proxysql["contact"])),
+    };
+    let paused = if proxysql["paused"].as_bool() == Some(true) { ", paused" } else { "" };
+    let paused_age = if paused.is_empty() { String::new() } else { age(&proxysql["age_ms"]) };
+    format!("{} at {}, {contact}{paused}{paused_age}", word(&proxysql["version"]), word(&proxysql["address"]))
+}
+
+/// What is younger than this says no age.
+const OLD_MS: u64 = 2_000;
+
+/// The age of something, where it is worth a word.
+fn age(ms: &Value) -> String {
+    match ms.as_u64() {
+        Some(ms) if ms >= OLD_MS => format!(" ({} ago)", time(&Value::from(ms / 1000))),
+        _ => String::new(),
+    }
 }
 
 /// Each member that is wanted or in effect.

@@ -38,13 +38,15 @@ fn an_answer_is_read_by_kind_and_both_protocols_add_up() {
         &["variable", "pgsql-threads", "4", ""],
         &["variable", "mysql-session_idle_show_processlist", "false", ""],
         &["member", "10.0.0.1", "6032", "core-0"],
+        &["member", "fd00::1", "6032", "core-1"],
         &["pgsql", "1", "", ""],
     ]))
     .unwrap();
     assert_eq!((seen.users, seen.clients, seen.threads), (3, 7, 6));
     assert_eq!(seen.counts(), Backends { total: 5, online: 3, shunned: 1 });
     assert!(seen.paused && seen.pgsql && seen.served && !seen.lists_idle);
-    assert_eq!(seen.members, [("10.0.0.1:6032".to_owned(), "core-0".to_owned())]);
+    let member = |address: &str, comment: &str| (address.to_owned(), comment.to_owned());
+    assert_eq!(seen.members, [member("10.0.0.1:6032", "core-0"), member("[fd00::1]:6032", "core-1")]);
 }
 
 #[test]

@@ -10,9 +10,11 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+/// Texts of queries hold what was asked of the databases: they are for the user that dumps them, whatever the umask lets through.
+const MODE: u32 = 0o600;
 /// More dumps into one place at once than anybody runs.
 const MOST: u32 = 1_000;
 const SUFFIX: &str = ".part";
@@ -36,7 +38,7 @@ impl Aside {
         remove_left(directory, name);
         for number in 0..MOST {
             let path = directory.join(aside_name(name, Some(number)));
-            let file = match OpenOptions::new().write(true).create_new(true).open(&path) {
+            let file = match OpenOptions::new().write(true).create_new(true).mode(MODE).open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),

@@ -1,5 +1,6 @@
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use proptest::collection::vec;
@@ -136,6 +137,22 @@ async fn a_file_is_in_its_place_when_it_is_whole() {
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 5_001);
     drop(dump);
     assert_eq!(names(directory.path()), ["d.csv"]);
+}
+
+/// Also over a file that others could read, and at no moment before it is whole.
+#[tokio::test]
+async fn the_file_is_for_its_owner_alone() {
+    let directory = directory();
+    let path = directory.path().join("digests.csv");
+    fs::write(&path, "an older dump").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut dump = open(&path).unwrap();
+    let aside = names(directory.path()).into_iter().find(|name| name.starts_with('.')).unwrap();
+    assert_eq!(mode(&directory.path().join(aside)), 0o600);
+    fill(&mut dump, 3).await.unwrap();
+    dump.publish().unwrap();
+    assert_eq!(mode(&path), 0o600);
 }
 
 #[tokio::test]

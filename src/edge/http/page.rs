@@ -1,6 +1,7 @@
 //! The page for people: one file, no scripts, nothing fetched from anywhere; it asks for itself again every few seconds.
 
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -8,10 +9,12 @@ use tokio::time::Instant;
 
 use super::answer::reply;
 use crate::domain::drain::{Progress, Stage};
-use crate::domain::health::{Policy, Probe, Snapshot, Verdict, judge};
+use crate::domain::health::{Contact, Policy, Probe, Snapshot, Verdict, judge};
 use crate::domain::situation::{self, Problem};
 use crate::state::Status;
 
+/// After a silence of this long, or at twice this age, what is known is shown as what it was, not as what it is.
+const OLD: Duration = Duration::from_secs(5);
 /// Rows of a table, at most: the page is for a look, not for a list of everything.
 const MOST_ROWS: usize = 200;
 
@@ -70,9 +73,10 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
         drain(out, progress, status.stage)?;
     }
     probes(out, &verdicts)?;
-    diverging(out, status)?;
+    let observed = status.observed.as_ref().map(|(_, at)| now - *at);
+    diverging(out, status, &Age::of(observed, known.contact))?;
     if let Some(snapshot) = known.snapshot {
-        proxysql(out, snapshot)?;
+        proxysql(out, snapshot, &Age::of(known.age, known.contact))?;
     }
     out.push_str("</body></html>");
     Ok(())
@@ -104,11 +108,11 @@ fn drain(out: &mut String, progress: &Progress, stage: Stage) -> fmt::Result {
     Ok(())
 }
 
-fn diverging(out: &mut String, status: &Status) -> fmt::Result {
+fn diverging(out: &mut String, status: &Status, age: &Age) -> fmt::Result {
     if status.situation.diverging.is_empty() {
         return Ok(());
     }
-    out.push_str("<h2>Diverging</h2><table><tr><th>what<th>how");
+    write!(out, "<h2>Diverging{age}</h2><table><tr><th>what<th>how")?;
     for (subject, class) in status.situation.diverging.iter().take(MOST_ROWS) {
         let (subject, class) = (subject.to_string(), class.to_string());
         write!(out, "<tr><td>{}<td class=\"bad\">{}", Text(&subject), Text(&class))?;
@@ -128,20 +132,25 @@ fn probes(out: &mut String, verdicts: &[(Probe, Verdict)]) -> fmt::Result {
     Ok(())
 }
 
-fn proxysql(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
-    write!(out, "<h2>Clients</h2><p>{} logged in, {} users</p>", snapshot.clients, snapshot.users)?;
-    out.push_str("<h2>Backends</h2>");
+fn proxysql(out: &mut String, snapshot: &Snapshot, age: &Age) -> fmt::Result {
+    write!(out, "<h2>Clients{age}</h2><p>{} logged in, {} users</p>", snapshot.clients, snapshot.users)?;
+    write!(out, "<h2>Backends{age}</h2>")?;
     if snapshot.backends.is_empty() {
         out.push_str("<p>none</p>");
     } else {
         out.push_str("<table><tr><th>hostgroup<th>status<th class=\"n\">servers");
         for ((group, status), many) in snapshot.backends.iter().take(MOST_ROWS) {
-            let class = if status == "ONLINE" { "good" } else { "bad" };
+            // What was online is not online for that.
+            let class = match (age.is_old(), status.as_str()) {
+                (true, _) => "busy",
+                (false, "ONLINE") => "good",
+                (false, _) => "bad",
+            };
             write!(out, "<tr><td>{}<td class=\"{class}\">{}<td class=\"n\">{many}", Text(group), Text(status))?;
         }
         out.push_str("</table>");
     }
-    out.push_str("<h2>Members</h2>");
+    write!(out, "<h2>Members{age}</h2>")?;
     if snapshot.members.is_empty() {
         out.push_str("<p>none</p>");
         return Ok(());
@@ -152,6 +161,30 @@ fn proxysql(out: &mut String, snapshot: &Snapshot) -> fmt::Result {
     }
     out.push_str("</table>");
     Ok(())
+}
+
+/// How old something is, where that makes a difference; nothing where it does not.
+struct Age(Option<Duration>);
+
+impl Age {
+    /// Old is what cannot be looked at again, however young.
+    fn of(age: Option<Duration>, contact: Contact) -> Self {
+        let silent = match contact {
+            Contact::Answering(silence) => silence >= OLD,
+            Contact::Never | Contact::Gone(_) => true,
+        };
+        Self(age.filter(|age| silent || *age >= 2 * OLD))
+    }
+
+    fn is_old(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |age| write!(f, " <small class=\"busy\">as of {:.0} s ago</small>", age.as_secs_f64()))
+    }
 }
 
 /// A text as HTML: whatever stands in it, it stays text.
@@ -175,8 +208,6 @@ impl fmt::Display for Text<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::drain::{Ending, Seconds, Step};
 
@@ -217,6 +248,32 @@ mod tests {
         }
         assert!(page.contains("http-equiv=\"refresh\"") && page.contains("prefers-color-scheme:dark"));
         assert!(page.contains("not ready") && page.contains("<b>unreachable</b>"));
+    }
+
+    /// A ProxySQL that is gone has no backends that are online, and the page says of when it speaks.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_old_says_how_old() {
+        let mut status = Status {
+            seen: Some((
+                Snapshot {
+                    backends: [(("10".to_owned(), "ONLINE".to_owned()), 4)].into(),
+                    members: vec![("[fd00::1]:6032".to_owned(), "core-1".to_owned())],
+                    ..Snapshot::default()
+                },
+                Instant::now(),
+            )),
+            answered_at: Some(Instant::now()),
+            ..Status::default()
+        };
+        let page = text(&status);
+        assert!(page.contains("<td class=\"good\">ONLINE") && page.contains("[fd00::1]:6032"), "{page}");
+        assert!(page.contains("<h2>Backends</h2>"), "{page}");
+        status.gone = true;
+        status.unanswered_since = Some(Instant::now());
+        tokio::time::advance(Duration::from_secs(35)).await;
+        let page = text(&status);
+        assert!(page.contains("<td class=\"busy\">ONLINE") && !page.contains("<td class=\"good\">ONLINE"), "{page}");
+        assert_eq!(page.matches("as of 35 s ago</small></h2>").count(), 3, "{page}");
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Settings;
 use crate::domain::drain::{Progress, Stage};
 use crate::domain::generation::Standing;
-use crate::domain::health::{Contact, Probe, Snapshot, judge};
+use crate::domain::health::{Probe, Snapshot, judge};
 use crate::domain::isolation::Standing as Following;
 use crate::domain::member::{Member, Members};
 use crate::domain::module::Module;
@@ -65,6 +65,8 @@ struct Agent<'a> {
     mode: &'static str,
     pod: Option<&'a str>,
     phase: Stage,
+    /// For how long it has been in this phase.
+    phase_seconds: u64,
     uptime_seconds: u64,
 }
 
@@ -84,7 +86,7 @@ struct Proxysql<'a> {
     uptime_seconds: Option<u64>,
     paused: bool,
     threads: u32,
-    /// The age of all that is a look at health: this, sessions, backends.
+    /// The age of version, uptime, paused and threads.
     age_ms: Option<u64>,
 }
 
@@ -92,6 +94,7 @@ struct Proxysql<'a> {
 struct Sessions {
     clients: u64,
     users: u64,
+    age_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -100,6 +103,7 @@ struct Backends<'a> {
     online: u64,
     shunned: u64,
     hostgroups: Vec<Group<'a>>,
+    age_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -114,7 +118,6 @@ struct MembersOf<'a> {
     desired: Option<&'a Members>,
     runtime: Option<&'a Members>,
     held: bool,
-    /// The age of all that is an observation: this, peers, modules.
     age_ms: Option<u64>,
 }
 
@@ -138,6 +141,7 @@ struct Publishing<'a> {
     generation: Option<Generation<'a>>,
     refused: Option<&'a str>,
     modules: Vec<ModuleOf<'a>>,
+    age_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -173,6 +177,8 @@ impl<'a> Document<'a> {
         let probes =
             Probes { startup: startup.code == 200, readiness: readiness.code == 200, liveness: liveness.code == 200 };
         let seen = status.observed.as_ref().map(|(seen, _)| seen);
+        let observed_age = status.observed.as_ref().map(|(_, at)| now - *at);
+        let age_ms = known.age.map(ms);
         let runtime = seen.map(|seen| &seen.runtime);
         let situation = &status.situation;
         let (health, problems) = situation::judge(&readiness, &liveness, situation, runtime);
@@ -187,44 +193,44 @@ impl<'a> Document<'a> {
                 mode: told.mode,
                 pod: told.pod.as_deref(),
                 phase: status.stage,
+                phase_seconds: (now - status.stage_since.unwrap_or(began)).as_secs(),
                 uptime_seconds: (now - began).as_secs(),
             },
             probes,
             proxysql: Proxysql {
                 address: &told.proxysql,
-                contact: match known.contact {
-                    Contact::Never => "never",
-                    Contact::Answering(_) => "answering",
-                    Contact::Gone(_) => "gone",
-                },
+                contact: known.contact.as_str(),
                 silence_ms: ms(known.contact.silence().unwrap_or_default()),
                 version: snapshot.map(|seen| seen.version.as_str()).filter(|version| !version.is_empty()),
                 uptime_seconds: snapshot.and_then(|seen| seen.uptime),
                 paused: snapshot.is_some_and(|seen| seen.paused),
                 threads: snapshot.map_or(0, |seen| seen.threads),
-                age_ms: known.age.map(ms),
+                age_ms,
             },
             sessions: Sessions {
                 clients: snapshot.map_or(0, |seen| seen.clients),
                 users: snapshot.map_or(0, |seen| seen.users),
+                age_ms,
             },
             backends: Backends {
                 total: counts.total,
                 online: counts.online,
                 shunned: counts.shunned,
                 hostgroups: snapshot.map(hostgroups).unwrap_or_default(),
+                age_ms,
             },
             members: MembersOf {
                 desired: situation.desired.as_ref(),
                 runtime,
                 held: situation.held,
-                age_ms: status.observed.as_ref().map(|(_, at)| ms(now - *at)),
+                age_ms: observed_age.map(ms),
             },
-            peers: peers(seen, situation),
+            peers: peers(seen, observed_age.unwrap_or_default(), situation),
             publishing: Publishing {
                 generation: situation.generation.as_ref().map(generation),
                 refused: situation.refused.as_deref(),
                 modules: seen.map(|seen| modules(seen, situation.generation.is_some())).unwrap_or_default(),
+                age_ms: observed_age.map(ms),
             },
             discovery: situation.discovery.map(|discovery| Discovery {
                 up: discovery.is_up(),
@@ -246,8 +252,9 @@ fn hostgroups(seen: &Snapshot) -> Vec<Group<'_>> {
     seen.backends.iter().map(|((hostgroup, status), servers)| Group { hostgroup, status, servers: *servers }).collect()
 }
 
-/// Every peer in the order of the list, this node last if it diverges from what was published.
-fn peers(seen: Option<&Observation>, situation: &Situation) -> Vec<PeerOf> {
+/// Every peer in the order of the list, this node last if it diverges from what was published. What was heard when the observation was
+/// made is older now by its `age`.
+fn peers(seen: Option<&Observation>, age: Duration, situation: &Situation) -> Vec<PeerOf> {
     let of = |key: Option<(&str, u16)>| {
         let diverging = situation.diverging.iter();
         let its =
@@ -263,7 +270,7 @@ fn peers(seen: Option<&Observation>, situation: &Situation) -> Vec<PeerOf> {
     let mut peers: Vec<PeerOf> = listed
         .map(|(Peer { hostname, port, updated_at, .. }, clock)| PeerOf {
             address: Some(Member::of_pod(hostname, *port, "").to_string()),
-            heard_seconds_ago: updated_at.map(|at| clock.saturating_sub(at).max(0).unsigned_abs()),
+            heard_seconds_ago: updated_at.map(|at| clock.saturating_sub(at).max(0).unsigned_abs() + age.as_secs()),
             divergences: of(Some((hostname, *port))),
         })
         .collect();

@@ -7,7 +7,7 @@ use super::{Kind, Metric, Samples, View};
 use crate::domain::drain::{Ending, Stage, Step};
 use crate::domain::drift::Class as Divergence;
 use crate::domain::generation::Standing;
-use crate::domain::health::{Contact, Probe, REASONS, judge};
+use crate::domain::health::{Contact, Probe, REASONS, Snapshot, judge};
 use crate::domain::isolation;
 use crate::domain::member::Member;
 use crate::domain::module::Module;
@@ -33,6 +33,16 @@ const fn info(
     Metric { kind: Kind::Info, labels, ..gauge(name, help, samples) }
 }
 
+/// Whether `ProxySQL` answers.
+fn is_up(view: &View<'_>) -> bool {
+    matches!(view.status.contact(view.now), Contact::Answering(silence) if silence <= view.policy.max_age)
+}
+
+/// The last look at health while it can be repeated: what a `ProxySQL` that is gone was like is nothing to draw a curve of.
+fn current<'a>(view: &View<'a>) -> Option<&'a Snapshot> {
+    view.status.seen.as_ref().filter(|_| is_up(view)).map(|(snapshot, _)| snapshot)
+}
+
 impl Metric {
     const fn by(mut self, labels: &'static [&'static str]) -> Self {
         self.labels = labels;
@@ -50,7 +60,7 @@ impl Metric {
     }
 }
 
-/// All of them. What is not known yet has no sample; labels of peers and of hostgroups go with them.
+/// All of them. What is not known yet, or not any more, has no sample; labels of peers and of hostgroups go with them.
 pub const METRICS: &[Metric] = &[
     info("build", &["version", "mode"], "The release of the agent and its run mode.", |view, out| {
         out.info(&[env!("CARGO_PKG_VERSION"), view.process.mode]);
@@ -99,8 +109,7 @@ pub const METRICS: &[Metric] = &[
         "proxysql_up",
         "Whether ProxySQL answers: 0 before it has, when nobody listens, and after a silence of health.max_age.",
         |view, out| {
-            let contact = view.status.contact(view.now);
-            out.flag(&[], matches!(contact, Contact::Answering(silence) if silence <= view.policy.max_age));
+            out.flag(&[], is_up(view));
         },
     ),
     gauge("proxysql_silence", "For how long a question to ProxySQL has had no answer.", |view, out| {
@@ -109,7 +118,7 @@ pub const METRICS: &[Metric] = &[
     })
     .seconds(),
     info("proxysql", &["version"], "The release of ProxySQL.", |view, out| {
-        if let Some((snapshot, _)) = view.status.seen.as_ref().filter(|(snapshot, _)| !snapshot.version.is_empty()) {
+        if let Some(snapshot) = current(view).filter(|snapshot| !snapshot.version.is_empty()) {
             out.info(&[snapshot.version.as_str()]);
         }
     }),
@@ -270,13 +279,13 @@ pub const METRICS: &[Metric] = &[
     )
     .by(&["peer", "module", "class"]),
     gauge("peers", "Nodes that this one is told to follow, itself among them on a core.", |view, out| {
-        if let Some((seen, _)) = &view.status.observed {
+        if let Some((seen, _)) = view.status.observed.as_ref().filter(|_| is_up(view)) {
             let peers: BTreeSet<_> = seen.peers.iter().map(|peer| (&peer.hostname, peer.port)).collect();
             out.count(&[], peers.len() as u64);
         }
     }),
     gauge("backends", "Servers in effect, by hostgroup and status.", |view, out| {
-        if let Some((snapshot, _)) = &view.status.seen {
+        if let Some(snapshot) = current(view) {
             for ((hostgroup, status), many) in snapshot.backends.iter().take(MOST_SERIES) {
                 out.count(&[hostgroup.as_str(), status.as_str()], *many);
             }
@@ -284,17 +293,17 @@ pub const METRICS: &[Metric] = &[
     })
     .by(&["hostgroup", "status"]),
     gauge("clients", "Clients that have logged in.", |view, out| {
-        if let Some((snapshot, _)) = &view.status.seen {
+        if let Some(snapshot) = current(view) {
             out.count(&[], snapshot.clients);
         }
     }),
     gauge("users", "Users in effect that clients can log in as.", |view, out| {
-        if let Some((snapshot, _)) = &view.status.seen {
+        if let Some(snapshot) = current(view) {
             out.count(&[], snapshot.users);
         }
     }),
     gauge("listener_paused", "Whether a listener of ProxySQL is paused.", |view, out| {
-        if let Some((snapshot, _)) = &view.status.seen {
+        if let Some(snapshot) = current(view) {
             out.flag(&[], snapshot.paused);
         }
     }),

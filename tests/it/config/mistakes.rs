@@ -28,12 +28,22 @@ const MISTAKES: &[Mistake] = &[
     ("an unknown section in the file", |given| lines(given, "kore:\n  interval: 3")),
     ("a key outside its section", |given| lines(given, "drain_timeout: 3")),
     ("a key like no other", |given| lines(given, "colour: blue")),
-    ("an unknown variable", |given| flag(given, "--api.port=1").variable("AGENT_PROXYSQL_PASSWD", "hunter2")),
-    ("a misspelt variable for the file", |given| flag(given, "--api.port=1").variable("AGENT_CONFIGFILE", "/x")),
+    ("no run mode but in a misspelt variable", |given| {
+        given.variable("AGENT_RUNMODE", "core").variable("AGENT_NAME", "x")
+    }),
     ("an unknown flag", |given| flag(given, "--core.intervall=3")),
     ("an unknown flag and its value", |given| flag(given, "--proxysql.pasword").arg("hunter2")),
     ("a flag like no other", |given| flag(given, "--verbose")),
+    ("a flag for the file", |given| flag(given, "--config=/etc/agent.yaml")),
+    ("a flag for the file and its value", |given| flag(given, "--config-file").arg("/etc/agent.yaml")),
+    ("a short flag for the file", |given| flag(given, "-c").arg("/etc/agent.yaml")),
+    ("a subcommand as a flag", |given| flag(given, "--status")),
+    ("a flag of a subcommand without it", |given| flag(given, "--json")),
     ("a short flag", |given| flag(given, "-l")),
+    ("a misspelt subcommand, and what follows it", |given| flag(given, "stauts").arg("--json").arg("--adress=h:1")),
+    ("a run mode as a subcommand", |given| given.arg("satellite")),
+    ("a subcommand that there is not", |given| flag(given, "drain")),
+    ("help as a subcommand", |given| flag(given, "help")),
     ("a word that is no flag", |given| flag(given, "hunter2")),
     ("a switch with its value apart", |given| flag(given, "--log.probes").arg("false")),
     ("a flag without its value", |given| flag(given, "--core.interval")),
@@ -129,7 +139,7 @@ const MISTAKES: &[Mistake] = &[
     ("many at once", |given| {
         lines(given, "api: {port: 0}\ncolour: blue\nlog:\n  level: LOUD")
             .variable("AGENT_CORE_INTERVAL", "x")
-            .variable("AGENT_COLOUR", "blue")
+            .variable("AGENT_API_PROT", "1")
             .arg("--dump.top=-1")
             .arg("--colour")
     }),
@@ -186,6 +196,41 @@ fn each_mistake_ends_the_process_before_anything_is_contacted() {
         let contact = listener.accept().map(|_| ()).map_err(|error| error.kind());
         assert_eq!(contact, Err(std::io::ErrorKind::WouldBlock), "{name} was not the end");
     }
+}
+
+/// `AGENT_` is a prefix that many tools have; the Go agent passes over what it does not know.
+#[test]
+fn a_variable_of_another_tool_is_a_warning_and_a_misspelt_one_is_recognised() {
+    let warnings = |variables: &[(&str, &str)]| {
+        let given = Given::new().arg("--run_mode=core");
+        let given = variables.iter().fold(given, |given, (name, value)| given.variable(*name, *value));
+        given.load().warnings
+    };
+    assert_eq!(
+        warnings(&[("AGENT_HOST", "hunter2"), ("AGENT_WORKFOLDER", "/hunter2"), ("AGENT_OS\u{1b}", "x")]),
+        ["AGENT_HOST, AGENT_OS\\u{1b}, AGENT_WORKFOLDER are no variables of this agent, and ignored"]
+    );
+    for (name, meant) in [
+        ("AGENT_NAME", "AGENT_CORE_DNS_NAME"),
+        ("AGENT_PROXYSQL_PASSWD", "AGENT_PROXYSQL_PASSWORD"),
+        ("AGENT_PASSWORD", "AGENT_PROXYSQL_PASSWORD"),
+        ("AGENT_CONFIGFILE", "AGENT_CONFIG_FILE"),
+        ("AGENT_SHUTDOWN_DRAIN_TIMOUT", "AGENT_SHUTDOWN_DRAIN_TIMEOUT"),
+        ("AGENT_RUN_MODE_", "AGENT_RUN_MODE"),
+    ] {
+        let expected = format!("{name}: not a variable of this agent, and ignored; did you mean {meant}?");
+        assert_eq!(warnings(&[(name, "hunter2")]), [expected]);
+    }
+}
+
+/// It is said where an operator looks, and the agent runs.
+#[test]
+fn check_shows_what_is_ignored() {
+    let given = Given::new().file("run_mode: core\n").variable("AGENT_HOST", "10.0.0.1");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proxysql-agent"));
+    let output = command.arg("check").env_clear().envs(given.environment.clone()).output().expect("the agent");
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(output.status.success() && said.contains("AGENT_HOST is no variable of this agent"), "{said}");
 }
 
 #[cfg(unix)]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::typed::{name, text};
 use super::{container, containers, file, list, object, of_kind, secret, variants, workloads};
+use crate::release::container::IMAGE_CONFIG;
 
 fn labels(value: &Value) -> BTreeMap<String, String> {
     serde_json::from_value(value.clone()).unwrap_or_default()
@@ -42,7 +43,10 @@ fn settings(workload: &Value) -> Config {
     let agent = container(workload, "agent");
     assert!(agent["args"].is_null() && agent["command"].is_null(), "arguments are not read here");
     let environment = list(&agent["env"]).map(|v| (OsString::from(text(&v["name"])), OsString::from(value(v))));
-    let loaded = load(&Sources::new(environment)).unwrap_or_else(|errors| panic!("{}: {errors}", name(workload)));
+    // What the image brings is in effect where the pod says nothing.
+    let image = super::repository().join(IMAGE_CONFIG);
+    let sources = Sources { default_files: vec![image], ..Sources::new(environment) };
+    let loaded = load(&sources).unwrap_or_else(|errors| panic!("{}: {errors}", name(workload)));
     assert_eq!(loaded.warnings, [""; 0], "{}", name(workload));
     loaded.config
 }
@@ -246,6 +250,53 @@ fn probes_and_pre_stop_ask_the_agent_and_the_time_suffices() {
                 assert_eq!(budget.falls_short_of(given), None, "{what}: {budget}");
             }
             assert!(grace > settings.shutdown.shutdown_timeout, "{what}: the kubelet must not be quicker");
+        }
+    }
+}
+
+/// For how long at least, and at most, a probe has to fail until something comes of it, where a failure is known at once.
+fn bears(probe: &Value) -> (u64, u64) {
+    let number = |field: &str| probe[field].as_u64().unwrap_or_else(|| panic!("{field} is not set: {probe}"));
+    let (period, failures) = (number("periodSeconds"), number("failureThreshold"));
+    assert_eq!(probe["successThreshold"].as_u64().unwrap_or(1), 1, "one success makes good for all failures");
+    ((failures - 1) * period, failures * period)
+}
+
+/// A probe that finds no agent fails ProxySQL. So it has to fail for long, before anything comes of it.
+#[test]
+fn an_agent_that_is_away_costs_its_proxysql_nothing_for_a_while() {
+    let readme = crate::support::document("README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    for (variant, objects) in variants() {
+        for workload in workloads(&objects) {
+            let what = format!("{variant}: {}", name(workload));
+            let proxysql = container(workload, "proxysql");
+            let [ready, live, started] =
+                ["readinessProbe", "livenessProbe", "startupProbe"].map(|probe| &proxysql[probe]);
+            // Unready after no less than 15 s, and for its own reasons after no more than 20; killed after no less than five minutes,
+            // also before it was up for the first time, and not much later where it hangs.
+            assert!(bears(ready).0 >= 15 && bears(ready).1 <= 20, "{what}: {:?}", bears(ready));
+            for probe in [live, started] {
+                assert!(bears(probe).0 >= 300 && bears(probe).1 <= 330, "{what}: {:?}", bears(probe));
+            }
+            // The kubelet asks the next time when the last answer is there or late.
+            for probe in [ready, live, started] {
+                assert!(
+                    probe["timeoutSeconds"].as_u64().unwrap() <= probe["periodSeconds"].as_u64().unwrap(),
+                    "{what}"
+                );
+            }
+            let figures = |name: &str, probe: &Value| {
+                format!("{name}: {} failures, {} s apart", probe["failureThreshold"], probe["periodSeconds"])
+            };
+            for statement in [
+                format!("for {} s ({})", bears(ready).0, figures("readiness", ready)),
+                format!("for {} s ({}; {})", bears(live).0, figures("liveness", live), figures("start-up", started)),
+            ] {
+                assert!(readme.contains(&statement), "{what}: the README does not say {statement:?}");
+            }
+            // The agent's own probe ends nobody but the agent, and is no reason to call the pod unready.
+            let agent = container(workload, "agent");
+            assert!(agent["readinessProbe"].is_null(), "{what}");
         }
     }
 }

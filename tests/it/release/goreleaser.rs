@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::container::stages;
+use super::container::{copied_from_the_tree, stages};
 use super::{path, read};
 
 /// The configuration, as far as it is used. A key that is not known here may be misspelt.
@@ -71,6 +71,7 @@ struct Sign {
 struct Docker {
     ids: Vec<String>,
     dockerfile: String,
+    extra_files: Vec<String>,
     images: Vec<String>,
     tags: Vec<String>,
     platforms: Vec<String>,
@@ -148,6 +149,9 @@ fn checksums_bills_and_images_are_made_and_signed() {
     let [docker] = &dockers_v2[..] else { panic!("one image") };
     assert_eq!(docker.ids, builds.iter().map(|build| build.id.clone()).collect::<Vec<_>>());
     assert_eq!(docker.dockerfile, "build/Dockerfile");
+    let extra: BTreeSet<String> = docker.extra_files.iter().cloned().collect();
+    assert_eq!(extra, copied_from_the_tree(), "what a release copies has to be handed over");
+    assert!(extra.iter().all(|file| path(file).is_file()), "{extra:?}");
     let stages: BTreeSet<String> =
         stages().into_values().filter_map(|(_, name)| Some(format!("--target={}", name?))).collect();
     assert!(docker.flags.iter().all(|flag| stages.contains(flag)), "{:?}: no such stage", docker.flags);

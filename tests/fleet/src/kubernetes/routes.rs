@@ -33,7 +33,9 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 /// Who comes in: written down, delayed, and turned away without the token.
 async fn enter(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let uri = request.uri().to_string();
-    let number = shared.came(verb_of(request.uri().path(), request.uri().query().unwrap_or_default()), &uri);
+    let verb = verb_of(request.uri().path(), request.uri().query().unwrap_or_default());
+    let forbidden = forbidden(&shared, request.uri().path(), verb);
+    let number = shared.came(verb, &uri);
     let delay = shared.trouble.borrow().delay;
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -43,11 +45,36 @@ async fn enter(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     let presented = request.headers().get("authorization").and_then(|value| value.to_str().ok());
     let response = if expected.is_some() && expected.as_deref() != presented {
         Failure::ordered(401).into_response()
+    } else if let Some(forbidden) = forbidden {
+        forbidden.into_response()
     } else {
         next.run(request).await
     };
     shared.answered(number, response.status().as_u16());
     response
+}
+
+/// The answer to what the Role does not allow.
+fn forbidden(shared: &Shared, path: &str, verb: Verb) -> Option<Failure> {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let (["api", "v1", "namespaces", _, resource, ..]
+    | ["apis", _, _, "namespaces", _, resource, ..]
+    | ["api", "v1", resource]) = parts[..]
+    else {
+        return None;
+    };
+    let verb = match verb {
+        Verb::List => "list",
+        Verb::Watch => "watch",
+        Verb::Get => "get",
+        Verb::Other => "other",
+    };
+    let message = || {
+        format!(
+            "{resource} is forbidden: User \"system:serviceaccount:proxysql:proxysql\" cannot {verb} resource \"{resource}\""
+        )
+    };
+    (!shared.allows(resource, verb)).then(|| Failure::new(403, message()))
 }
 
 async fn pods_everywhere(State(shared): State<Arc<Shared>>, Query(raw): Query<Raw>) -> Answer {

@@ -1,6 +1,6 @@
 //! The pod API on a loopback socket.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -86,6 +86,8 @@ pub(super) struct Shared {
     pub(super) token: Mutex<Option<String>>,
     /// Of `ReplicaSet`s and `ControllerRevision`s, by namespace and name.
     pub(super) owner_revisions: Mutex<BTreeMap<PodKey, i64>>,
+    /// Resources and verbs that are allowed; `None` allows everything.
+    rights: Mutex<Option<BTreeSet<(String, String)>>>,
     streaming_lists: AtomicBool,
     bookmark_millis: AtomicU64,
     log: Mutex<Log>,
@@ -118,6 +120,7 @@ impl PodApi {
             trouble: watch::Sender::default(),
             token: Mutex::default(),
             owner_revisions: Mutex::default(),
+            rights: Mutex::default(),
             streaming_lists: AtomicBool::new(true),
             bookmark_millis: AtomicU64::new(60_000),
             log: Mutex::default(),
@@ -216,6 +219,11 @@ impl PodApi {
         *self.shared.token.lock().unwrap_or_else(PoisonError::into_inner) = token.map(ToOwned::to_owned);
     }
 
+    /// Allows nothing but these resources and verbs, as a Role does; everything else is forbidden.
+    pub fn allow_only(&self, rights: BTreeSet<(String, String)>) {
+        *self.shared.rights.lock().unwrap_or_else(PoisonError::into_inner) = Some(rights);
+    }
+
     /// Serves lists as streams (`sendInitialEvents`), as at the start, or refuses as an older server does.
     pub fn stream_lists(&self, yes: bool) {
         self.shared.streaming_lists.store(yes, Ordering::Relaxed);
@@ -283,6 +291,12 @@ impl PodApi {
 impl Shared {
     pub(super) fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a Role allows this.
+    pub(super) fn allows(&self, resource: &str, verb: &str) -> bool {
+        let rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
+        rights.as_ref().is_none_or(|rights| rights.contains(&(resource.to_owned(), verb.to_owned())))
     }
 
     pub(super) fn streams_lists(&self) -> bool {
