@@ -151,8 +151,8 @@ impl Look {
                 "mysql" => look.sessions.extend(Session::read(Protocol::Mysql, columns)?),
                 "pgsql" => look.sessions.extend(Session::read(Protocol::Pgsql, columns)?),
                 "variable" => {
-                    let value = row.get(2).cloned().unwrap_or_default();
-                    look.variables.extend(closing::known(columns[0].as_str()).map(|name| (name, value)));
+                    look.variables
+                        .extend(closing::known(value).map(|name| (name, row.get(2).cloned().unwrap_or_default())));
                 }
                 "syncs" => look.syncs = Some(number("a number of nodes", value)?),
                 "listed" => look.listed = Some(number("a number of rows", value)?),

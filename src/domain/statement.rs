@@ -156,7 +156,9 @@ impl Statement {
             Self::Digests(statement) => statement.name().to_owned(),
             Self::Health(_) => "the look at health".to_owned(),
             Self::Sessions(_) => "the look at sessions".to_owned(),
-            Self::MarkDrain | Self::IsDrainMarked | Self::OwnValues | Self::UnmarkDrain => "the mark of a drain".to_owned(),
+            Self::MarkDrain | Self::IsDrainMarked | Self::OwnValues | Self::UnmarkDrain => {
+                "the mark of a drain".to_owned()
+            }
             Self::Changed => "the look at what a drain has set".to_owned(),
             Self::SetVariables(module, _) => format!("UPDATE global_variables ({module})"),
             Self::RestoreVariables(module) => format!("UPDATE global_variables ({module})"),

@@ -82,6 +82,11 @@ pub(super) fn render(document: &Value) -> String {
         let counts = ["clients", "remaining", "evicted", "finished", "cut"]
             .map(|name| format!("{name} {}", word(&at("/drain")[name])));
         facts.push(("drain", format!("{step}, {}", counts.join(", "))));
+        let why = at("/drain/waiting_for").as_object().into_iter().flatten();
+        let why: Vec<String> = why.map(|(why, many)| format!("{} {why}", word(many))).collect();
+        if !why.is_empty() {
+            facts.push(("clients", why.join(", ")));
+        }
     }
     for (name, fact) in facts {
         let _ = writeln!(text, "{name:<9} {fact}");

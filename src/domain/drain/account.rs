@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::closing::{Closing, Variables};
 use super::emptying::is_killable;
-use super::session::{Activity, Protocol, Session};
 use super::report::{Ending, Progress, Remaining, Seconds, Step};
+use super::session::{Activity, Protocol, Session};
 use super::{Before, Limits, Look, Marked};
 
 /// The bound of everything once it was asked for twice.
@@ -144,9 +144,9 @@ impl Account {
 
     /// Whether sessions that rest are being closed by `ProxySQL`.
     fn closes(&self) -> bool {
-        let value = |variables: &Variables| variables.get("mysql-wait_timeout").cloned();
-        let own = self.marked.as_ref().and_then(|marked| value(&marked.own));
-        own.is_some() && self.last.variables.get("mysql-wait_timeout").is_some_and(|now| Some(now) != own.as_ref())
+        let own = self.marked.as_ref().and_then(|marked| marked.own.get("mysql-wait_timeout"));
+        let set = self.set.as_ref().and_then(|(variables, _)| variables.get("mysql-wait_timeout"));
+        set.is_some() && set != own
     }
 
     /// The sessions of the last look.

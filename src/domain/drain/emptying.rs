@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::account::Account;
-use super::report::{Ending, Step};
 use super::closing::{Closing, Span};
 use super::phase::{Draining, Next, Phase, RETRY, pause, shut_down, stopped, wait};
+use super::report::{Ending, Step};
 use super::session::{Activity, DETAILED};
 use super::{Effect, Failure, Input, Limits};
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::account::Account;
-use super::report::{Ending, Step};
 use super::closing::Closing;
 use super::emptying::{self, Window};
+use super::report::{Ending, Step};
 use super::{Effect, Failure, Input, Limits, Stage};
 
 /// Until what could not be asked is tried again.

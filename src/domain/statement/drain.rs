@@ -78,11 +78,19 @@ fn names() -> String {
 
 /// Rows of fourteen columns, the first of which says what the others are.
 pub(super) fn sessions(f: &mut Formatter<'_>, scope: &Scope) -> fmt::Result {
-    write!(f, "SELECT 'clients' AS kind, COALESCE(SUM(frontend_connections), 0) AS a{} FROM stats_mysql_users", empty(12))?;
+    write!(
+        f,
+        "SELECT 'clients' AS kind, COALESCE(SUM(frontend_connections), 0) AS a{} FROM stats_mysql_users",
+        empty(12)
+    )?;
     paused(f, "mysql")?;
     processes(f, "mysql", scope.detailed)?;
     if scope.pgsql {
-        write!(f, " UNION ALL SELECT 'clients', COALESCE(SUM(frontend_connections), 0){} FROM stats_pgsql_users", empty(12))?;
+        write!(
+            f,
+            " UNION ALL SELECT 'clients', COALESCE(SUM(frontend_connections), 0){} FROM stats_pgsql_users",
+            empty(12)
+        )?;
         paused(f, "pgsql")?;
         processes(f, "pgsql", false)?;
     }
@@ -169,13 +177,13 @@ mod tests {
         let pulls = Some(Pulls { check_interval: Duration::from_secs(1), listed_as: Some("core-0".into()) });
         let scope = Scope { pgsql: true, detailed: true, pulls };
         let text = Text(|f: &mut Formatter<'_>| sessions(f, &scope)).to_string();
-        let database = rusqlite_free_columns(&text);
-        assert!(database.iter().all(|columns| *columns == 14), "{database:?}\n{text}");
-        assert!(!text.contains("info,") && !text.contains(" info "), "never a statement: {text}");
+        let columns = columns_of(&text);
+        assert!(columns.iter().all(|columns| *columns == 14), "{columns:?}\n{text}");
+        assert!(!text.contains(", info,"), "never a statement: {text}");
     }
 
     /// Columns of each part, counted by the commas outside of parentheses and before its FROM.
-    fn rusqlite_free_columns(text: &str) -> Vec<usize> {
+    fn columns_of(text: &str) -> Vec<usize> {
         let text = text.replace("SELECT * FROM (SELECT", "SELECT");
         text.split(" UNION ALL ")
             .map(|part| {

@@ -105,6 +105,27 @@ fn drain(out: &mut String, progress: &Progress, stage: Stage) -> fmt::Result {
     for note in &progress.notes {
         write!(out, "<p class=\"busy\">{}</p>", Text(note))?;
     }
+    left(out, progress)
+}
+
+/// Who is still there, and why; never the text of a statement.
+fn left(out: &mut String, progress: &Progress) -> fmt::Result {
+    if progress.left.is_empty() {
+        return Ok(());
+    }
+    let many = progress.waiting_for.iter().map(|(why, many)| format!("{many} {why}")).collect::<Vec<_>>().join(", ");
+    write!(out, "<p>{many}</p><table><tr><th>user<th>client<th>why<th class=\"n\">seconds idle")?;
+    for client in &progress.left {
+        write!(
+            out,
+            "<tr><td>{}<td>{}<td>{}<td class=\"n\">{:.1}",
+            Text(&client.user),
+            Text(&client.client),
+            client.why.as_str(),
+            client.idle_seconds.as_secs_f64()
+        )?;
+    }
+    out.push_str("</table>");
     Ok(())
 }
 
@@ -209,7 +230,8 @@ impl fmt::Display for Text<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::drain::{Ending, Seconds, Step};
+    use crate::domain::drain::session::Activity;
+    use crate::domain::drain::{Ending, Remaining, Seconds, Step};
 
     const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: true, min_online: 0 };
 
@@ -288,6 +310,13 @@ mod tests {
                 evicted: 25,
                 finished: 5,
                 cut: 0,
+                waiting_for: [("in_transaction", 2), ("idle", 8)].into(),
+                left: vec![Remaining {
+                    user: "app<>".into(),
+                    client: "[fd00::1]:4000".into(),
+                    why: Activity::InTransaction,
+                    idle_seconds: Duration::from_millis(1_500),
+                }],
                 seconds: Seconds::default(),
                 notes: vec!["PAUSE was not answered"],
             }),
@@ -296,5 +325,6 @@ mod tests {
         let page = text(&status);
         assert!(page.contains("<progress max=\"40\" value=\"30\">") && page.contains("PAUSE was not answered"));
         assert!(page.contains("<p class=\"phase busy\">draining</p>"), "{page}");
+        assert!(page.contains("<td>app&lt;&gt;<td>[fd00::1]:4000<td>in_transaction<td class=\"n\">1.5"), "{page}");
     }
 }

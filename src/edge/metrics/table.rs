@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Kind, Metric, Samples, View};
+use crate::domain::drain::session::Activity;
 use crate::domain::drain::{Ending, Stage, Step};
 use crate::domain::drift::Class as Divergence;
 use crate::domain::generation::Standing;
@@ -328,6 +329,19 @@ pub const METRICS: &[Metric] = &[
         },
     )
     .by(&["state"]),
+    gauge(
+        "drain_waiting",
+        "Clients that the drain under way waits for, or that were there at the end of the last one, by what they are doing: idle, running, \
+         in_transaction, session_state, failed_statement, slow_reader, fast_forward.",
+        |view, out| {
+            if let Some(drain) = &view.status.drain {
+                for activity in Activity::ALL {
+                    out.count(&[activity.as_str()], drain.waiting_for.get(activity.as_str()).copied().unwrap_or(0));
+                }
+            }
+        },
+    )
+    .by(&["activity"]),
     gauge("drain_time", "What the steps of the drain have taken so far.", |view, out| {
         if let Some(drain) = &view.status.drain {
             out.put(&["propagation"], drain.seconds.propagation.as_secs_f64());
