@@ -68,6 +68,12 @@ impl Make {
         self
     }
 
+    /// With `--idle-threads` or without, whatever the environment says.
+    pub(crate) fn idle_threads(mut self, on: bool) -> Self {
+        self.cnf.idle_threads = Some(on);
+        self
+    }
+
     /// With a row of `proxysql_servers` in its file, of a core that is not there.
     pub(crate) fn seed(mut self) -> Self {
         self.cnf.seeds = vec![("127.0.0.1".to_owned(), 1)];
