@@ -18,6 +18,7 @@ mod unlock;
 
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
 
@@ -57,7 +58,7 @@ pub trait Proxysql {
     ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send;
 
     /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
-    fn login(&self) -> (String, Option<String>);
+    fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send;
 
     /// How often it has logged in.
     fn connections(&self) -> u64 {
@@ -85,7 +86,7 @@ impl Proxysql for Admin {
         Self::ask_peer(self, host, port, statements)
     }
 
-    fn login(&self) -> (String, Option<String>) {
+    fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send {
         Self::login(self)
     }
 
@@ -152,7 +153,7 @@ pub struct Live {
 }
 
 /// Reads the configuration again; `None` where it stays as it is.
-pub type Reload = Box<dyn FnMut() -> Option<Live> + Send>;
+pub type Reload = Box<dyn FnMut() -> BoxFuture<'static, Option<Live>> + Send>;
 
 /// What the agent goes by, beside its mode.
 #[derive(Debug, Clone)]
@@ -228,7 +229,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                 let count = if command == Command::Reload { Count::Reload } else { Count::Resync };
                 publisher.note(|status| status.tally.count(count));
                 if command == Command::Reload
-                    && let Some(live) = reload()
+                    && let Some(live) = reload().await
                 {
                     pace.interval = live.settings.interval;
                     *settings = live.settings;

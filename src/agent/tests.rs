@@ -115,7 +115,7 @@ impl Proxysql for Script {
         std::future::pending().await
     }
 
-    fn login(&self) -> (String, Option<String>) {
+    async fn login(&self) -> (String, Option<String>) {
         ("radmin".into(), None)
     }
 
@@ -165,7 +165,15 @@ impl Bench {
         let (state, mailbox, publisher) = state::channel();
         let satellite = Mode::Satellite(Box::new(Satellite::new("proxysql-core".into())));
         let file = Marker::new(marker.clone());
-        let agent = Agent::new(script.clone(), satellite, settings, file, mailbox, publisher, Box::new(|| None));
+        let agent = Agent::new(
+            script.clone(),
+            satellite,
+            settings,
+            file,
+            mailbox,
+            publisher,
+            Box::new(|| Box::pin(async { None })),
+        );
         let mut tasks = JoinSet::new();
         tasks.spawn(agent.run());
         Self { script, state, agent: tasks, marker, _dir: dir }

@@ -196,6 +196,8 @@ impl<'a> Document<'a> {
                     Contact::Never => "never",
                     Contact::Answering(_) => "answering",
                     Contact::Gone(_) => "gone",
+                    Contact::Barred(_) => "login_refused",
+                    Contact::Unable(_) => "agent_error",
                 },
                 silence_ms: ms(known.contact.silence().unwrap_or_default()),
                 version: snapshot.map(|seen| seen.version.as_str()).filter(|version| !version.is_empty()),
