@@ -7,6 +7,8 @@ mod client;
 mod page;
 mod server;
 mod status;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::net::SocketAddr;

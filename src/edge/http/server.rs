@@ -38,7 +38,7 @@ const OUT_OF_BREATH: Duration = Duration::from_millis(50);
 
 /// A connection, as the others see it.
 #[derive(Debug)]
-struct Visit {
+pub(super) struct Visit {
     /// Its request is being answered.
     busy: AtomicBool,
     ended: AtomicBool,
@@ -48,7 +48,7 @@ struct Visit {
 }
 
 impl Visit {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             busy: AtomicBool::default(),
             ended: AtomicBool::default(),
@@ -57,13 +57,13 @@ impl Visit {
         }
     }
 
-    fn asks(&self) {
+    pub(super) fn asks(&self) {
         self.busy.store(true, Ordering::Relaxed);
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// Returns once its last request has had the time that there is for one. That time may change meanwhile, and so may the request.
-    async fn is_over(&self, mut settings: watch::Receiver<Settings>) {
+    pub(super) async fn is_over(&self, mut settings: watch::Receiver<Settings>) {
         loop {
             let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             let over = asked + settings.borrow_and_update().lifetime;
