@@ -172,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     /// An output that takes a batch only when it is let.
     struct Gate {

@@ -63,10 +63,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_default_address_serves_both_families() {
-        let listener = match bind(&["[::]:0".parse().unwrap()]) {
-            Ok(listener) => listener,
-            Err(error) => return eprintln!("no IPv6 here: {error}"),
-        };
+        // A machine without IPv6 has nothing to show.
+        let Ok(listener) = bind(&["[::]:0".parse().unwrap()]) else { return };
         assert!(!SockRef::from(&listener).only_v6().unwrap());
         let port = listener.local_addr().unwrap().port();
         for host in ["127.0.0.1", "::1"] {

@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[test]
     fn it_ends_the_process_once_it_is_armed_and_the_time_is_over() {
