@@ -62,7 +62,7 @@ pub trait Proxysql {
     ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send;
 
     /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
-    fn login(&self) -> (String, Option<String>);
+    fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send;
 
     /// How often it has logged in.
     fn connections(&self) -> u64 {
@@ -90,7 +90,7 @@ impl Proxysql for Admin {
         Self::ask_peer(self, host, port, statements)
     }
 
-    fn login(&self) -> (String, Option<String>) {
+    fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send {
         Self::login(self)
     }
 
@@ -172,7 +172,7 @@ pub struct Live {
 }
 
 /// Reads the configuration again; `None` where it stays as it is.
-pub type Reload = Box<dyn FnMut() -> Option<Live> + Send>;
+pub type Reload = Box<dyn FnMut() -> BoxFuture<'static, Option<Live>> + Send>;
 
 /// Asks whether this process's pod is being deleted; `false` where that cannot be told.
 pub type IsLeaving = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
@@ -263,7 +263,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                 let count = if command == Command::Reload { Count::Reload } else { Count::Resync };
                 publisher.note(|status| status.tally.count(count));
                 if command == Command::Reload
-                    && let Some(live) = reload()
+                    && let Some(live) = reload().await
                 {
                     pace.interval = live.settings.interval;
                     *settings = live.settings;

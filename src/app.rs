@@ -24,21 +24,27 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::agent::{self, Agent, Core, IsLeaving, Live, Mode, Publishing, Reload, Satellite, Surroundings};
+use self::reload::Listeners;
+use crate::agent::{self, Agent, Core, IsLeaving, Live, Mode, Publishing, Satellite, Surroundings};
 use crate::config::{Config, Loaded, OnSigterm, Provenance, RunMode, Shutdown, reference};
-use crate::domain::drain::Limits;
+use crate::domain::drain::{Limits, Stage};
 use crate::domain::health::Policy;
 use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::marker::Marker;
+use crate::edge::signals::Watchdog;
 use crate::edge::{file, http, metrics, pods, signals};
-use crate::logging::Handle;
-use crate::state::{self, Command, Mailbox, Publisher};
+use crate::logging::{self, Handle};
+use crate::state::{self, Command, Mailbox, Publisher, State};
 
 /// How long tasks get to end after the agent has.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// What a connection may last beyond the longest answer.
 const BEYOND: Duration = Duration::from_secs(15);
+/// What the process gets to end by itself once `shutdown.shutdown_timeout` is over: last answers and last lines.
+const BY_ITSELF: Duration = Duration::from_secs(3);
+/// Calls of the system that hang at one time, at most. Each is a thread until it returns.
+const HANGING: usize = 32;
 /// How long SIGTERM waits for the API server to say whether this pod is being deleted.
 const POD_LOOK: Duration = Duration::from_secs(1);
 
@@ -71,17 +77,52 @@ pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
         warn!("{warning}");
     }
     let own_pod = ["POD_NAME", "HOSTNAME"].into_iter().find_map(|name| env::var(name).ok().filter(|v| !v.is_empty()));
-    let ended = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(AppError::Runtime)
-        .and_then(|runtime| runtime.block_on(run(loaded, own_pod, log)));
-    match ended {
+    let ended = block_on(run(loaded, own_pod, log)).map_err(AppError::Runtime).flatten();
+    let code = match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
             error!(%reason, "exiting");
             ExitCode::FAILURE
         }
+    };
+    logging::flush(logging::LAST_LINES);
+    code
+}
+
+/// Does this on one thread. Calls of the system that hang are left behind: nobody waits for them at the end.
+fn block_on<F: Future>(work: F) -> io::Result<F::Output> {
+    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(HANGING).build()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
+}
+
+/// The bound of everything once the process is to end.
+fn end_within(config: &Config) -> Duration {
+    config.shutdown.shutdown_timeout.saturating_add(BY_ITSELF)
+}
+
+/// Ends the process on the spot. Nobody waits for anything but the last lines.
+fn end_at_once() {
+    logging::flush(logging::LAST_LINES);
+    std::process::exit(1);
+}
+
+/// Has the process end within its bound from when it is on its way down, whatever hangs then.
+async fn guard(state: State, watchdog: Arc<Watchdog>) {
+    let is_running = |stage: Stage| stage == Stage::Running;
+    loop {
+        state.until(|status| !is_running(status.stage)).await;
+        if is_running(state.status().stage) {
+            // The agent has ended without.
+            return;
+        }
+        watchdog.arm();
+        state.until(|status| is_running(status.stage)).await;
+        if !is_running(state.status().stage) {
+            return;
+        }
+        watchdog.disarm();
     }
 }
 
@@ -90,10 +131,15 @@ pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
 /// # Errors
 /// See [`AppError`]; the process then ends with 1.
 pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result<(), AppError> {
-    let Loaded { config, provenance, .. } = loaded;
     let heard = signals::listen().map_err(AppError::Signals)?;
+    let Loaded { config, provenance, .. } = &loaded;
+    let watchdog = Watchdog::start(end_within(config), || {
+        error!("something hangs, and the time to end is over; exiting at once");
+        end_at_once();
+    });
+    let watchdog = Arc::new(watchdog.map_err(AppError::Signals)?);
     let listener = match config.run_mode {
-        RunMode::Core | RunMode::Satellite => Some(http::bind(&config.api.listen_on()).await?),
+        RunMode::Core | RunMode::Satellite => Some(http::bind(&config.api.listen_on())?),
         // A job answers no probes, and may run beside an agent that does.
         RunMode::Dump => None,
     };
@@ -102,27 +148,30 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
 
-    let identity = Identity::new(&config, own_pod.clone());
-    let (air, on_air) = watch::channel(on_air(&config, &provenance, own_pod.clone()));
+    let identity = Identity::new(config, own_pod.clone());
+    let (air, on_air) = watch::channel(on_air(config, provenance, own_pod.clone()));
     let (term, wanted) = watch::channel(config.shutdown.on_sigterm);
     let on_term = on_term(wanted, identity.clone());
     let policy = {
         let on_air = on_air.clone();
         move || on_air.borrow().policy
     };
-    let metrics = metrics::renderer(state.clone(), config.run_mode.as_str(), policy.clone());
-    let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, stop.clone()));
+    let metrics = metrics::renderer(state.clone(), config.run_mode.as_str(), policy.clone(), logging::dropped);
+    let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, end_at_once, stop.clone()));
+    let guarded = guard(state.clone(), Arc::clone(&watchdog));
+    let until = stop.clone();
+    tasks.spawn(async move { until.run_until_cancelled(guarded).await.unwrap_or_default() });
     if let Some(path) = config.core.config_file.clone().filter(|_| config.run_mode == RunMode::Core) {
         tasks.spawn(file::follow(path, state.clone(), stop.clone()));
     }
-    let reload: Reload = Box::new(reload::reload(config.clone(), provenance, log, air, term));
+    let listeners = Listeners { log, air, term, watchdog: Arc::clone(&watchdog) };
+    let reload = reload::reload(loaded.clone(), listeners);
     let serving = listener.map(|listener| {
-        let routes = http::routes(state.clone(), on_air, Box::new(metrics));
-        let bounds = http::Bounds { lifetime: config.shutdown.shutdown_timeout + BEYOND };
+        let routes = http::routes(state.clone(), on_air.clone(), Box::new(metrics));
         let said = grace::check(state.clone(), config.shutdown.clone(), identity.clone());
         let until = stop.clone();
         tasks.spawn(async move { until.run_until_cancelled(said).await.unwrap_or_default() });
-        tasks.spawn(http::serve(listener, routes, bounds, tasks.clone(), stop.clone()))
+        tasks.spawn(http::serve(listener, routes, on_air, tasks.clone(), stop.clone()))
     });
     let serving = async {
         match serving {
@@ -134,9 +183,11 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
     let marker = Marker::new(config.shutdown.draining_file.clone());
     let surroundings = Surroundings { marker, reload, is_leaving: is_leaving(identity) };
     let ended = tokio::select! {
-        ended = work(&config, own_pod, mailbox, publisher, surroundings, &stop, &tasks) => ended,
+        ended = work(config, own_pod, mailbox, publisher, surroundings, &stop, &tasks) => ended,
         () = serving => Err(AppError::Part("the HTTP server")),
     };
+    // However it came to this: it must not hang now.
+    watchdog.arm();
     stop.cancel();
     tasks.close();
     if timeout(LAST_WORDS, tasks.wait()).await.is_err() {
@@ -203,6 +254,7 @@ fn on_air(config: &Config, provenance: &Provenance, pod: Option<String>) -> http
         token_file: config.api.token_file.clone(),
         log_probes: config.log.probes,
         follows: config.run_mode == RunMode::Satellite,
+        lifetime: config.shutdown.shutdown_timeout.saturating_add(BEYOND),
     }
 }
 

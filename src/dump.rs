@@ -167,7 +167,7 @@ impl Job<'_> {
         loop {
             match self.admin.ready().await {
                 Ok(()) => return Ok(()),
-                Err(error @ (AdminError::Unreachable { .. } | AdminError::Mute { .. })) if Instant::now() < until => {
+                Err(error) if error.may_pass() && Instant::now() < until => {
                     if !said {
                         info!(reason = %error, within = CONNECT.as_secs(), "waiting for ProxySQL");
                         said = true;

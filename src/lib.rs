@@ -23,6 +23,7 @@
 //! I/O. `edge` has one file per neighbour and one library each. `app` constructs and spawns; nothing else does.
 
 pub mod agent;
+pub mod apart;
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -2,14 +2,22 @@
 //!
 //! Text is `TIME LEVEL message key=value`, JSON the flat object that Go's slog writes: `time`, `level`, `source`, `msg`, then the fields
 //! of the event. Third-party crates are heard from WARN on, unless the level is DEBUG or TRACE.
+//!
+//! Whoever logs waits for nobody: see [`queue`]. The end of the process waits for what is on its way, within a bound: [`flush`].
+
+mod queue;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::{self, Write as _};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use serde_json::Value;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -18,10 +26,29 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::reload;
 
+use self::queue::Queue;
 use crate::config::{Config, DumpTarget, LogFormat, LogLevel, RunMode};
 
 /// The name under which this crate's lines go.
 const OWN: &str = "proxysql_agent";
+
+/// How long the end of the process waits for lines that are on their way.
+pub const LAST_LINES: Duration = Duration::from_millis(500);
+
+/// What the lines of this process go through.
+static QUEUE: OnceLock<Arc<Queue>> = OnceLock::new();
+
+/// Waits until every line is written, at most so long.
+pub fn flush(within: Duration) {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(within);
+    }
+}
+
+/// Lines that were dropped since the start, because nobody read them.
+pub fn dropped() -> u64 {
+    QUEUE.get().map_or(0, |queue| queue.dropped())
+}
 
 /// Changes the level of a running process.
 #[derive(Debug, Clone)]
@@ -41,16 +68,34 @@ pub fn init(config: &Config) -> Handle {
     let to_stderr = config.run_mode == RunMode::Dump && config.dump.target() == DumpTarget::Stdout;
     let terminal = if to_stderr { io::stderr().is_terminal() } else { io::stdout().is_terminal() };
     let ansi = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    // A subscriber that is there already stays: tests bring their own.
-    if to_stderr {
-        let (subscriber, handle) = subscriber(config, ansi, io::stderr);
-        let _ = tracing::subscriber::set_global_default(subscriber);
-        handle
-    } else {
-        let (subscriber, handle) = subscriber(config, ansi, io::stdout);
-        let _ = tracing::subscriber::set_global_default(subscriber);
-        handle
+    if to_stderr { start(config, ansi, io::stderr()) } else { start(config, ansi, io::stdout()) }
+}
+
+fn start<W>(config: &Config, ansi: bool, output: W) -> Handle
+where
+    W: Write + Send + 'static,
+{
+    // Through the queue again, and so in the form of every other line.
+    let say = |lines| warn!(lines, "log lines were dropped, because nobody read them");
+    match Queue::start(output, say) {
+        Ok(queue) => {
+            let entry = queue.entry();
+            let _ = QUEUE.set(queue);
+            install(config, ansi, move || entry.clone())
+        }
+        // Without a thread there is no process soon. What it says waits then, as it would for anybody.
+        Err(_) => install(config, ansi, io::stderr),
     }
+}
+
+fn install<W>(config: &Config, ansi: bool, writer: W) -> Handle
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let (subscriber, handle) = subscriber(config, ansi, writer);
+    // A subscriber that is there already stays: tests bring their own.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    handle
 }
 
 /// The subscriber and its handle, for any writer.
@@ -221,135 +266,5 @@ impl Visit for Fields {
             cause = error.source();
         }
         self.add(field, Value::from(text));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use tracing::{debug, error, info, trace, warn};
-
-    use super::*;
-
-    #[derive(Clone, Default)]
-    struct Buffer(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Buffer {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no panic in a log line").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Buffer {
-        fn take(&self) -> String {
-            let bytes = std::mem::take(&mut *self.0.lock().expect("no panic in a log line"));
-            String::from_utf8(bytes).expect("text")
-        }
-    }
-
-    fn logged(change: impl FnOnce(&mut Config), ansi: bool, log: impl FnOnce(&Handle, &Buffer)) -> String {
-        let mut config = Config::defaults(RunMode::Core).expect("defaults");
-        change(&mut config);
-        let buffer = Buffer::default();
-        let writer = buffer.clone();
-        let (subscriber, handle) = subscriber(&config, ansi, move || writer.clone());
-        tracing::subscriber::with_default(subscriber, || log(&handle, &buffer));
-        buffer.take()
-    }
-
-    fn without_time(line: &str) -> &str {
-        line.split_once(' ').map_or(line, |(_, rest)| rest)
-    }
-
-    #[test]
-    fn a_json_line_is_flat() {
-        let text = logged(
-            |config| config.log.format = LogFormat::Json,
-            false,
-            |_, _| info!(member = "10.0.0.1", rows = 3_u64, ratio = 0.5, fine = true, r#type = ?Some(1), "joined \"x\"\n"),
-        );
-        let line: Value = serde_json::from_str(&text).expect("JSON");
-        assert!(text.starts_with("{\"time\":\"2") && text.ends_with("}\n") && text.lines().count() == 1, "{text}");
-        assert!(line["time"].as_str().is_some_and(|time| time.ends_with('Z')), "{text}");
-        let expected = serde_json::json!({"time": line["time"], "level": "INFO", "msg": "joined \"x\"\n", "member": "10.0.0.1",
-            "rows": 3, "ratio": 0.5, "fine": true, "type": "Some(1)"});
-        assert_eq!(line, expected);
-    }
-
-    #[test]
-    fn a_text_line_stays_a_line() {
-        let text = logged(|_| (), false, |_, _| warn!(pod = "a", why = "two words", n = 1, "odd\nname \x1b[2J"));
-        assert_eq!(without_time(&text), "WARN  odd\\nname \\u{1b}[2J pod=a why=\"two words\" n=1\n");
-        let text = logged(|_| (), true, |_, _| error!("x"));
-        assert!(text.contains("\x1b[31mERROR\x1b[0m x"), "{text:?}");
-    }
-
-    #[test]
-    fn an_error_brings_its_causes() {
-        let error = io::Error::other(crate::config::ConfigErrors(vec![]));
-        let text = logged(|_| (), false, |_, _| error!(error = &error as &dyn std::error::Error, "x"));
-        assert!(text.contains("error=\"proxysql-agent: 0 mistakes"), "{text}");
-    }
-
-    #[test]
-    fn the_source_is_named_on_request() {
-        let text = logged(|config| config.log.source = true, false, |_, _| info!("x"));
-        assert!(without_time(&text).starts_with("INFO  src/logging.rs:"), "{text}");
-        let json = |config: &mut Config| (config.log.source, config.log.format) = (true, LogFormat::Json);
-        let text = logged(json, false, |_, _| info!("x"));
-        let line: Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(line["source"]["file"], "src/logging.rs");
-    }
-
-    #[test]
-    fn levels_and_third_parties() {
-        let all = || {
-            error!("own");
-            warn!("own");
-            info!("own");
-            debug!("own");
-            trace!("own");
-            error!(target: "kube_client", "returned");
-            warn!(target: "other", "other");
-            info!(target: "other", "other");
-            debug!(target: "other", "other");
-            trace!(target: "other", "other");
-        };
-        for (level, own, others, kube) in [
-            (LogLevel::Error, 1, 0, 0),
-            (LogLevel::Warn, 2, 1, 0),
-            (LogLevel::Info, 3, 1, 0),
-            (LogLevel::Debug, 4, 3, 1),
-            (LogLevel::Trace, 5, 4, 1),
-        ] {
-            let text = logged(|config| config.log.level = level, false, |_, _| all());
-            assert_eq!(text.matches("own").count(), own, "{level}");
-            assert_eq!(text.matches("other target=other").count(), others, "{level}");
-            assert_eq!(text.matches("returned target=kube_client").count(), kube, "{level}");
-        }
-    }
-
-    #[test]
-    fn the_level_changes_while_running() {
-        let text = logged(
-            |_| (),
-            false,
-            |handle, buffer| {
-                debug!("before");
-                handle.set_level(LogLevel::Debug);
-                debug!("during");
-                handle.set_level(LogLevel::Error);
-                warn!("after");
-                assert!(!buffer.0.lock().expect("unpoisoned").is_empty());
-            },
-        );
-        assert_eq!(text.lines().count(), 1, "{text}");
-        assert!(text.contains("DEBUG during"), "{text}");
     }
 }

@@ -1,18 +1,22 @@
 //! What signals and HTTP share: a sender of commands, and a view of what the agent publishes.
 
+mod commands;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 
+use self::commands::Pending;
 use crate::domain::drain::{Progress, Stage};
-use crate::domain::health::{Contact, Known, Snapshot};
+use crate::domain::health::{Contact, Known, Obstacle, Snapshot};
 use crate::domain::observation::Observation;
 use crate::domain::situation::Situation;
 use crate::domain::tally::Tally;
 
-/// Commands on their way. A full box means that the same is under way already.
-const MAILBOX: usize = 16;
 /// How long a probe waits for a refresh: the kubelet gives up after a second.
 pub const PROBE_PATIENCE: Duration = Duration::from_millis(800);
 /// A refresh that failed is not asked for again within this long.
@@ -46,10 +50,14 @@ pub struct Status {
     pub failed_at: Option<Instant>,
     /// When `ProxySQL` last answered anything.
     pub answered_at: Option<Instant>,
-    /// The first question since then that has no answer.
+    /// Whether `ProxySQL` has ever answered anything, be it by refusing the login.
+    pub heard: bool,
+    /// The first question since the last answer that has none.
     pub unanswered_since: Option<Instant>,
-    /// Nobody listened at the admin port when it was last tried.
-    pub gone: bool,
+    /// The first question that `ProxySQL` met with silence since it last gave any sign, and since the agent last failed to ask.
+    pub silent_since: Option<Instant>,
+    /// What was in the way of the last question; `None` once `ProxySQL` answers again.
+    pub obstacle: Option<Obstacle>,
     /// What the last failure was, in words; `None` once `ProxySQL` answers again.
     pub trouble: Option<String>,
     /// `start_delay` is not over: nothing is asked of `ProxySQL`.
@@ -74,10 +82,12 @@ impl Status {
     /// How `ProxySQL` answers, as of `now`.
     pub fn contact(&self, now: Instant) -> Contact {
         let silence = self.unanswered_since.map_or(Duration::ZERO, |since| now - since);
-        match self.answered_at {
-            None => Contact::Never,
-            Some(_) if self.gone => Contact::Gone(silence),
-            Some(_) => Contact::Answering(silence),
+        match self.obstacle {
+            Some(Obstacle::Agent) => Contact::Unable(silence),
+            Some(Obstacle::Login) => Contact::Barred(silence),
+            _ if !self.heard => Contact::Never,
+            Some(Obstacle::Gone) => Contact::Gone(silence),
+            _ => Contact::Answering(silence),
         }
     }
 
@@ -87,6 +97,8 @@ impl Status {
             snapshot: self.seen.as_ref().map(|(snapshot, _)| snapshot),
             age: self.seen.as_ref().map(|(_, at)| now - *at),
             contact: self.contact(now),
+            silence: self.silent_since.map_or(Duration::ZERO, |since| now - since),
+            trouble: self.trouble.as_deref(),
             stage: self.stage,
             drain: self.drain.as_ref(),
         }
@@ -95,14 +107,26 @@ impl Status {
     /// A question was sent, or is about to be.
     pub fn asks(&mut self, now: Instant) {
         self.unanswered_since.get_or_insert(now);
+        self.silent_since.get_or_insert(now);
     }
 
     /// It was answered, be it with an `ERR`.
     pub fn answers(&mut self, now: Instant) {
         self.answered_at = Some(now);
+        self.heard = true;
         self.unanswered_since = None;
-        self.gone = false;
+        self.silent_since = None;
+        self.obstacle = None;
         self.trouble = None;
+    }
+
+    /// It was not: this was in the way.
+    pub fn fails(&mut self, obstacle: Obstacle) {
+        self.obstacle = Some(obstacle);
+        self.heard |= obstacle == Obstacle::Login;
+        if !obstacle.is_silence() {
+            self.silent_since = None;
+        }
     }
 
     /// Whether the last look at health is younger than `refresh`, or asking for one is of no use.
@@ -126,14 +150,17 @@ impl Status {
 /// What outsiders hold.
 #[derive(Debug, Clone)]
 pub struct State {
-    commands: mpsc::Sender<Command>,
+    pending: Arc<Mutex<Pending>>,
+    /// Wakes the agent; closed once it has ended.
+    bell: mpsc::Sender<()>,
     status: watch::Receiver<Status>,
 }
 
 /// What the agent holds; there is one.
 #[derive(Debug)]
 pub struct Mailbox {
-    commands: mpsc::Receiver<Command>,
+    pending: Arc<Mutex<Pending>>,
+    bell: mpsc::Receiver<()>,
 }
 
 /// The agent's side of the status. Its clones are the agent's, too.
@@ -142,16 +169,23 @@ pub struct Publisher(watch::Sender<Status>);
 
 /// All ends.
 pub fn channel() -> (State, Mailbox, Publisher) {
-    let (sender, commands) = mpsc::channel(MAILBOX);
+    let pending = Arc::new(Mutex::new(Pending::default()));
+    let (ring, bell) = mpsc::channel(1);
     let (publisher, status) = watch::channel(Status::default());
-    (State { commands: sender, status }, Mailbox { commands }, Publisher(publisher))
+    (State { pending: Arc::clone(&pending), bell: ring, status }, Mailbox { pending, bell }, Publisher(publisher))
+}
+
+fn lock(pending: &Mutex<Pending>) -> MutexGuard<'_, Pending> {
+    // Nothing in it can be half done.
+    pending.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
-    /// Asks the agent for something. Whether it can still hear.
+    /// Asks the agent for something, at once and for certain: see [`Mailbox::next`]. Whether it can still hear.
     pub fn ask(&self, command: Command) -> bool {
-        // Full: the same is under way already, or will be as soon as the box is read.
-        !matches!(self.commands.try_send(command), Err(mpsc::error::TrySendError::Closed(_)))
+        lock(&self.pending).add(command);
+        // Full: it rings already.
+        !matches!(self.bell.try_send(()), Err(mpsc::error::TrySendError::Closed(())))
     }
 
     /// The status as it is.
@@ -182,9 +216,19 @@ impl State {
 }
 
 impl Mailbox {
-    /// The next command; `None` when nobody is left who could ask.
+    /// The next command; `None` when nobody is left who could ask. May be dropped while it waits.
+    ///
+    /// Requests that end the process, hurry or cancel a drain come first, in their order. However long nobody looks here, none is
+    /// lost: what is asked for again before it was taken is taken once.
     pub async fn next(&mut self) -> Option<Command> {
-        self.commands.recv().await
+        loop {
+            if let Some(command) = lock(&self.pending).take() {
+                return Some(command);
+            }
+            if self.bell.recv().await.is_none() {
+                return lock(&self.pending).take();
+            }
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn objection<P: Proxysql>(
     if module != Module::AdminVariables {
         return Ok(None);
     }
-    let (username, password) = admin.login();
+    let (username, password) = admin.login().await;
     let lockout = credentials(admin).await?.lockout(&username, password.as_deref());
     if lockout.is_some() {
         admin.count(Count::Refusal(Guard::Lockout));

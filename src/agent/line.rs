@@ -32,10 +32,10 @@ impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
         let connections = self.admin.connections();
         self.publisher.note(|status| {
             let now = Instant::now();
-            match &outcome {
-                Ok(_) | Err(AdminError::Refused { .. }) => status.answers(now),
-                Err(error) => {
-                    status.gone = error.is_gone();
+            match outcome.as_ref().err().and_then(|error| Some((error, error.obstacle()?))) {
+                None => status.answers(now),
+                Some((error, obstacle)) => {
+                    status.fails(obstacle);
                     status.trouble = Some(error.to_string());
                 }
             }
@@ -58,8 +58,8 @@ impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
         outcome
     }
 
-    fn login(&self) -> (String, Option<String>) {
-        self.admin.login()
+    async fn login(&self) -> (String, Option<String>) {
+        self.admin.login().await
     }
 
     fn connections(&self) -> u64 {

@@ -115,7 +115,7 @@ async fn all<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result<Repo
 }
 
 async fn one<P: Proxysql>(module: Module, publishing: &Publishing, admin: &mut P) -> Result<ModuleReport, AdminError> {
-    let has_section = publishing.has_section(module);
+    let has_section = publishing.has_section(module).await;
     let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
     let nothing = Candidate { entries, has_section, ..Candidate::default() };
     if matches!(publish::judge(module, &nothing, true), Judgement::LeaveAlone { .. }) {

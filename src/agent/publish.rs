@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 use super::Proxysql;
 use super::draft::{Draft, claim, compare, count, draft, mark, objection, put_back, release, standing};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
+use crate::apart;
 use crate::domain::observation::{Checksum, Observation};
 use crate::domain::publish::{self, Candidate, Change, Difference, Judgement};
 use crate::domain::statement::{Module, Plan, Statement, Worker};
@@ -17,6 +18,9 @@ use crate::domain::tally::{Count, Guard};
 use crate::domain::trouble::Trouble;
 use crate::domain::unlock::{Turns, Unlock};
 use crate::edge::admin::AdminError;
+
+/// A larger file is no configuration file of `ProxySQL`.
+const LARGEST_FILE: u64 = 64 << 20;
 
 /// What publishing goes by.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +39,9 @@ impl Publishing {
     }
 
     /// Whether the file has a section for the module; `None` where that cannot be seen.
-    pub fn has_section(&self, module: Module) -> Option<bool> {
-        let sections = publish::sections(&std::fs::read_to_string(self.file.as_ref()?).ok()?)?;
+    pub async fn has_section(&self, module: Module) -> Option<bool> {
+        let text = apart::read(self.file.as_ref()?, LARGEST_FILE, apart::CONFIGURATION).await.ok()?;
+        let sections = publish::sections(&String::from_utf8(text).ok()?)?;
         Some(module.sections().any(|name| sections.contains(name)))
     }
 }
@@ -210,7 +215,7 @@ impl Publisher {
             Err(error) if error.is_refusal() => return Ok(Outcome::Broken(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        let has_section = self.publishing.has_section(module);
+        let has_section = self.publishing.has_section(module).await;
         let nothing = Candidate { entries, has_section, ..Candidate::default() };
         if publish::judge(module, &nothing, true) == (Judgement::LeaveAlone { doubtful: false }) {
             self.leave_alone(module, has_section, admin).await?;

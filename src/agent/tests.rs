@@ -157,7 +157,7 @@ impl Proxysql for Script {
         std::future::pending().await
     }
 
-    fn login(&self) -> (String, Option<String>) {
+    async fn login(&self) -> (String, Option<String>) {
         ("radmin".into(), None)
     }
 
@@ -217,7 +217,7 @@ impl Bench {
         let satellite = Mode::Satellite(Box::new(Satellite::new("proxysql-core".into())));
         let surroundings = Surroundings {
             marker: Marker::new(marker.clone()),
-            reload: Box::new(|| None),
+            reload: Box::new(|| Box::pin(async { None })),
             is_leaving: Box::new(move || Box::pin(std::future::ready(is_leaving))),
         };
         let agent = Agent::new(script.clone(), satellite, settings, surroundings, mailbox, publisher);

@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use tokio::runtime::Builder;
-
-use super::{AppError, live, target};
+use super::{AppError, block_on, live, target};
 use crate::agent::{Forecast, ModuleReport, Report, plan};
 use crate::config::Loaded;
 use crate::domain::publish::{Change, Difference};
@@ -25,11 +23,9 @@ pub fn main(loaded: &Loaded, json: bool) -> ExitCode {
         let _heard = signals::listen().map_err(|error| AppError::Signals(error).to_string())?;
         plan(&publishing, &mut admin).await.map_err(|error| error.to_string())
     };
-    let planned = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| AppError::Runtime(error).to_string())
-        .and_then(|runtime| runtime.block_on(work));
+    let planned = block_on(work).map_err(|error| AppError::Runtime(error).to_string()).flatten();
+    // Whoever interrupts it now waits for what is printed, and is not heard while nobody reads that.
+    let _ = signals::end_by_default();
     let report = match planned {
         Ok(report) => report,
         Err(reason) => {

@@ -3,17 +3,14 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use tokio::runtime::Builder;
-
-use super::BEYOND;
+use super::{BEYOND, block_on};
 use crate::config::{Config, Loaded};
 use crate::edge::http::{self, Answered};
 
 /// Asks the agent that goes by the same configuration to drain, and waits for the end. Its answer goes to standard output; 0 if the
-/// drain has ended, 1 if it was refused, cancelled or nobody answered.
+/// drain has ended, 1 if it was refused or cancelled, if `ProxySQL` was not stopped in time, or if nobody answered.
 pub fn main(loaded: &Loaded) -> ExitCode {
-    let ended =
-        Builder::new_current_thread().enable_all().build().and_then(|runtime| runtime.block_on(ask(&loaded.config)));
+    let ended = block_on(ask(&loaded.config)).flatten();
     // Whoever does not read what is written has asked for the exit code only.
     match ended {
         Ok(Answered { code, body }) => {

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::net::lookup_host;
-use tokio::runtime::Builder;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
+use super::block_on;
 use crate::cli::Wanted;
 use crate::config::{Config, Loaded};
 use crate::edge::http::{self, Answered};
@@ -29,8 +29,8 @@ const UNREACHABLE: u8 = 4;
 /// Prints the status of the agent that goes by the same configuration, or of the one at another address; 0 if all is well, 1 if not, 4
 /// if nobody answers. Where it is to be printed again, it goes on until its reader goes or it is interrupted.
 pub fn main(loaded: &Loaded, wanted: &Wanted) -> ExitCode {
-    match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => ExitCode::from(runtime.block_on(run(&loaded.config, wanted))),
+    match block_on(run(&loaded.config, wanted)) {
+        Ok(code) => ExitCode::from(code),
         Err(reason) => {
             let _ = writeln!(io::stderr(), "cannot start: {reason}");
             ExitCode::from(UNREACHABLE)

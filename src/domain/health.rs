@@ -127,6 +127,10 @@ pub enum Contact {
     Answering(Duration),
     /// It has answered before, and nobody listens at its admin port any more.
     Gone(Duration),
+    /// It answers, and refuses the login.
+    Barred(Duration),
+    /// The agent itself cannot ask: nothing is known of `ProxySQL`.
+    Unable(Duration),
 }
 
 impl Contact {
@@ -136,6 +140,8 @@ impl Contact {
             Self::Never => "never",
             Self::Answering(_) => "answering",
             Self::Gone(_) => "gone",
+            Self::Barred(_) => "login_refused",
+            Self::Unable(_) => "agent_error",
         }
     }
 
@@ -143,8 +149,32 @@ impl Contact {
     pub fn silence(self) -> Option<Duration> {
         match self {
             Self::Never => None,
-            Self::Answering(silence) | Self::Gone(silence) => Some(silence),
+            Self::Answering(silence) | Self::Gone(silence) | Self::Barred(silence) | Self::Unable(silence) => {
+                Some(silence)
+            }
         }
+    }
+}
+
+/// What was in the way of a question to `ProxySQL`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// No answer in time, be it to the connection, to the login or to the statement.
+    Silent,
+    /// Nobody listens at the admin port.
+    Gone,
+    /// The connection broke: somebody is there.
+    Broken,
+    /// The login was refused: an answer, too.
+    Login,
+    /// The agent's own system: a file that does not read, a name that does not resolve, no file descriptor.
+    Agent,
+}
+
+impl Obstacle {
+    /// Whether `ProxySQL` gave no sign though it was asked.
+    pub fn is_silence(self) -> bool {
+        matches!(self, Self::Silent | Self::Gone)
     }
 }
 
@@ -185,7 +215,8 @@ pub struct Policy {
 }
 
 /// Every word that [`Reason::reason`] can be.
-pub const REASONS: [&str; 5] = ["draining", "unreachable", "paused", "unconfigured", "too_few_online"];
+pub const REASONS: [&str; 7] =
+    ["draining", "unreachable", "login_refused", "agent_error", "paused", "unconfigured", "too_few_online"];
 
 /// Why a probe says no. The word is stable, for machines; the sentence is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -245,6 +276,10 @@ pub struct Known<'a> {
     pub age: Option<Duration>,
     /// How `ProxySQL` answers.
     pub contact: Contact,
+    /// For how long `ProxySQL` has met questions with silence; zero where it gave any sign, or was not asked.
+    pub silence: Duration,
+    /// What the last failure was, in words.
+    pub trouble: Option<&'a str>,
     /// How far down the way.
     pub stage: Stage,
     /// The drain that is under way, or the last one.
@@ -291,19 +326,18 @@ fn reasons(known: &Known<'_>, policy: &Policy, probe: Probe) -> Vec<Reason> {
     match probe {
         // Never restarted on its way down.
         Probe::Started | Probe::Live if draining => Vec::new(),
-        Probe::Started => unreachable(known.contact, policy.max_age).into_iter().collect(),
+        // A login that is refused is an answer, and what the agent cannot find out is not `ProxySQL`'s fault: a restart mends neither.
+        Probe::Started if matches!(known.contact, Contact::Barred(_) | Contact::Unable(_)) => Vec::new(),
+        Probe::Started => unreachable(known, policy.max_age).into_iter().collect(),
         // Nor before it was up: that is the startup probe's to judge.
         Probe::Live if known.contact == Contact::Never => Vec::new(),
-        Probe::Live => match known.contact {
-            // A process that is gone is being restarted already.
-            Contact::Gone(silence) => unreachable(Contact::Answering(silence), policy.max_age).into_iter().collect(),
-            contact => unreachable(contact, policy.max_age).into_iter().collect(),
-        },
+        // A process that is gone is being restarted already.
+        Probe::Live => silent(known.silence, policy.max_age).into_iter().collect(),
         Probe::Ready if draining => {
             vec![Reason { reason: "draining", message: "this node is on its way down".to_owned() }]
         }
         Probe::Ready => {
-            let mut reasons: Vec<Reason> = unreachable(known.contact, policy.max_age).into_iter().collect();
+            let mut reasons: Vec<Reason> = unreachable(known, policy.max_age).into_iter().collect();
             reasons.extend(known.snapshot.into_iter().flat_map(|snapshot| shortcomings(snapshot, policy)));
             if reasons.is_empty() && known.snapshot.is_none() {
                 reasons
@@ -314,16 +348,27 @@ fn reasons(known: &Known<'_>, policy: &Policy, probe: Probe) -> Vec<Reason> {
     }
 }
 
-fn unreachable(contact: Contact, max_age: Duration) -> Option<Reason> {
-    let message = match contact {
-        Contact::Never => "ProxySQL has not answered yet".to_owned(),
-        Contact::Gone(_) => "nobody listens at ProxySQL's admin port any more".to_owned(),
-        Contact::Answering(silence) if silence > max_age => {
-            format!("ProxySQL has not answered for {:.1} s", silence.as_secs_f64())
+/// Why nothing is known of `ProxySQL`, if that is so.
+fn unreachable(known: &Known<'_>, max_age: Duration) -> Option<Reason> {
+    let because = |reason, message: &str| Some(Reason { reason, message: message.to_owned() });
+    let is_stale = |silence: Duration| silence > max_age || known.snapshot.is_none();
+    match known.contact {
+        Contact::Never => because("unreachable", "ProxySQL has not answered yet"),
+        Contact::Gone(_) => because("unreachable", "nobody listens at ProxySQL's admin port any more"),
+        Contact::Answering(silence) => silent(silence, max_age),
+        Contact::Barred(silence) if is_stale(silence) => {
+            because("login_refused", known.trouble.unwrap_or("ProxySQL refuses the login of the agent"))
         }
-        Contact::Answering(_) => return None,
-    };
-    Some(Reason { reason: "unreachable", message })
+        Contact::Unable(silence) if is_stale(silence) => {
+            because("agent_error", known.trouble.unwrap_or("the agent cannot ask ProxySQL"))
+        }
+        Contact::Barred(_) | Contact::Unable(_) => None,
+    }
+}
+
+fn silent(silence: Duration, max_age: Duration) -> Option<Reason> {
+    let message = format!("ProxySQL has not answered for {:.1} s", silence.as_secs_f64());
+    (silence > max_age).then_some(Reason { reason: "unreachable", message })
 }
 
 fn shortcomings(snapshot: &Snapshot, policy: &Policy) -> Vec<Reason> {

@@ -126,7 +126,9 @@ mod tests {
 
     fn judged(contact: Contact, stage: Stage, situation: &Situation) -> (Health, Vec<&'static str>) {
         let snapshot = Snapshot::default();
-        let known = Known { snapshot: Some(&snapshot), age: Some(Duration::ZERO), contact, stage, drain: None };
+        let silence = contact.silence().unwrap_or_default();
+        let age = Some(Duration::ZERO);
+        let known = Known { snapshot: Some(&snapshot), age, contact, silence, trouble: None, stage, drain: None };
         let verdict = |probe| health::judge(&known, &POLICY, probe);
         let listed = [Member::of_pod("10.0.0.1", 6032, "core-1")].into();
         let (health, problems) = judge(&verdict(Probe::Ready), &verdict(Probe::Live), situation, Some(&listed));

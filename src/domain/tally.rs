@@ -52,6 +52,8 @@ impl Class {
 pub enum Failure {
     /// The file with the password does not read.
     Password,
+    /// The agent's own system: the name does not resolve, no file descriptor is left.
+    Local,
     /// No connection came about.
     Unreachable,
     /// `ProxySQL` refused user and password.
@@ -66,13 +68,14 @@ pub enum Failure {
 
 impl Failure {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 6] =
-        [Self::Password, Self::Unreachable, Self::Login, Self::Timeout, Self::Refused, Self::Lost];
+    pub const ALL: [Self; 7] =
+        [Self::Password, Self::Local, Self::Unreachable, Self::Login, Self::Timeout, Self::Refused, Self::Lost];
 
     /// The value of the label `error`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::Local => "local",
             Self::Unreachable => "unreachable",
             Self::Login => "login",
             Self::Timeout => "timeout",

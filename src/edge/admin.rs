@@ -10,9 +10,10 @@
 //! release. It lasts for those questions, each of them bounded by a second.
 
 mod error;
+mod reach;
 
 use std::future::poll_fn;
-use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::task::Poll;
@@ -24,6 +25,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 pub use self::error::AdminError;
+use crate::apart;
 use crate::domain::statement::Statement;
 
 /// What the driver would otherwise ask the server for, with a query that the admin port refuses.
@@ -32,6 +34,8 @@ const MAX_ALLOWED_PACKET: usize = 64 << 20;
 const WAIT_TIMEOUT: usize = 28_800;
 /// Bound of a connection to another node, and of each statement on it.
 const PEER_DEADLINE: Duration = Duration::from_secs(1);
+/// A longer file is no password.
+const LONGEST_PASSWORD: u64 = 64 << 10;
 /// More rows than any admin table that a decision reads has; a bound against a server gone mad.
 const MOST_ROWS: usize = 100_000;
 
@@ -104,8 +108,8 @@ impl Admin {
     }
 
     /// Who logs in, and with which password by now; `None` where its file cannot be read.
-    pub fn login(&self) -> (String, Option<String>) {
-        (self.target.username.clone(), self.target.password.read().ok())
+    pub async fn login(&self) -> (String, Option<String>) {
+        (self.target.username.clone(), self.target.password.read().await.ok())
     }
 
     /// Sends a statement, over a new connection if there is none, and reads the whole answer.
@@ -196,26 +200,24 @@ impl Admin {
     async fn connect(&self) -> Result<Conn, AdminError> {
         let Target { host, port, username, connect_timeout, .. } = &self.target;
         let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let password = self.target.password.read().await?;
+        let ips = match reach::resolve(host, *port, *connect_timeout).await {
+            Ok(ips) => ips,
+            Err(error) => return Err(AdminError::Unresolved { address, reason: error.to_string() }),
+        };
+        let at: Vec<SocketAddr> = ips.iter().map(|ip| SocketAddr::new(*ip, *port)).collect();
         let opts: Opts = OptsBuilder::default()
             .ip_or_hostname(host.as_str())
+            .resolved_ips(Some(ips))
             .tcp_port(*port)
             .user(Some(username.as_str()))
-            .pass(Some(self.target.password.read()?))
+            .pass(Some(password))
             .prefer_socket(false)
             .max_allowed_packet(Some(MAX_ALLOWED_PACKET))
             .wait_timeout(Some(WAIT_TIMEOUT))
             .stmt_cache_size(0)
             .into();
-        match timeout(*connect_timeout, Conn::new(opts)).await {
-            Ok(Ok(conn)) => Ok(conn),
-            Ok(Err(mysql_async::Error::Server(error))) => {
-                Err(AdminError::LoginRefused { address, code: error.code, text: error.message })
-            }
-            Ok(Err(error)) => {
-                Err(AdminError::Unreachable { address, reason: reason(&error), refused: is_refused(&error) })
-            }
-            Err(_) => Err(AdminError::Mute { address, after: *connect_timeout }),
-        }
+        reach::log_in(opts, address, &at, *connect_timeout).await
     }
 }
 
@@ -300,13 +302,16 @@ impl Drop for Held {
 }
 
 impl Password {
-    fn read(&self) -> Result<String, AdminError> {
-        match self {
-            Self::Text(text) => Ok(text.clone()),
-            Self::File(path) => std::fs::read_to_string(path)
-                .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
-                .map_err(|source| AdminError::Password { path: path.clone(), source }),
-        }
+    async fn read(&self) -> Result<String, AdminError> {
+        let path = match self {
+            Self::Text(text) => return Ok(text.clone()),
+            Self::File(path) => path,
+        };
+        let bytes = apart::read(path, LONGEST_PASSWORD, apart::SOON).await;
+        bytes
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| std::io::ErrorKind::InvalidData.into()))
+            .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            .map_err(|source| AdminError::Password { path: path.clone(), source })
     }
 }
 
@@ -328,10 +333,6 @@ fn reason(error: &mysql_async::Error) -> String {
         mysql_async::Error::Io(mysql_async::IoError::Io(error)) => error.to_string(),
         other => other.to_string(),
     }
-}
-
-fn is_refused(error: &mysql_async::Error) -> bool {
-    matches!(error, mysql_async::Error::Io(mysql_async::IoError::Io(error)) if error.kind() == io::ErrorKind::ConnectionRefused)
 }
 
 fn text(value: Value) -> String {

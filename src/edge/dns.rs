@@ -120,7 +120,7 @@ fn say(trouble: &mut Trouble, name: &str, reason: &str, now: Duration, is_known:
 async fn look(name: &Name, settled: &mut Option<String>) -> Look {
     let failed =
         |reason: String| name.families.iter().map(|family| (*family, Answer::Failure(reason.clone()))).collect();
-    let plan = match plan(name) {
+    let plan = match plan(name).await {
         Ok(plan) => plan,
         Err(reason) => return failed(reason),
     };
@@ -146,11 +146,11 @@ async fn look(name: &Name, settled: &mut Option<String>) -> Look {
     last.unwrap_or_else(|| failed("there is no name to ask for".to_owned()))
 }
 
-fn plan(name: &Name) -> Result<Plan, String> {
+async fn plan(name: &Name) -> Result<Plan, String> {
     match name.server {
         Some(server) => Ok(Plan { servers: vec![server], names: resolution::candidates(&name.name, &[], 0) }),
         // Read each time: on a machine that moves, it changes.
-        None => system::plan(&name.name),
+        None => system::plan(&name.name).await,
     }
 }
 

@@ -8,21 +8,25 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::apart;
 use crate::state::{Command, State};
 
 /// Between two looks. Notification by the kernel follows inodes, and a `ConfigMap` that changes is another directory each time.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// A larger file is no configuration file of `ProxySQL`.
+const LARGEST: u64 = 64 << 20;
+
 /// Asks for a reload whenever the content of the file has changed and is not being written any more, until `stop`.
 ///
 /// A file that goes away is no change: there is nothing to read, and it may be about to come back.
 pub async fn follow(path: PathBuf, state: State, stop: CancellationToken) {
-    let mut known = content(&path);
-    let mut last = known;
     let look = async {
+        let mut known = content(&path).await;
+        let mut last = known;
         loop {
             sleep(EVERY).await;
-            let now = content(&path);
+            let now = content(&path).await;
             // The same in two looks: whoever writes it has come to an end.
             if now.is_some() && now != known && now == last {
                 info!(path = %path.display(), "the configuration file of ProxySQL has changed");
@@ -35,8 +39,14 @@ pub async fn follow(path: PathBuf, state: State, stop: CancellationToken) {
     let _: Option<()> = stop.run_until_cancelled(look).await;
 }
 
-fn content(path: &Path) -> Option<u64> {
-    let mut hasher = DefaultHasher::new();
-    std::fs::read(path).ok()?.hash(&mut hasher);
-    Some(hasher.finish())
+/// What stands for the content; `None` where it cannot be read, or not in time.
+async fn content(path: &Path) -> Option<u64> {
+    let file = path.to_owned();
+    // Hashed where it was read: it need not be in the memory of two threads.
+    let hash = move || {
+        let mut hasher = DefaultHasher::new();
+        apart::read_now(&file, LARGEST)?.hash(&mut hasher);
+        Ok(hasher.finish())
+    };
+    apart::run(&format!("follow {}", path.display()), apart::CONFIGURATION, hash).await.ok()
 }

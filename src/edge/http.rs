@@ -7,6 +7,8 @@ mod client;
 mod page;
 mod server;
 mod status;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::net::SocketAddr;
@@ -26,10 +28,11 @@ use tracing::{debug, info, warn};
 use self::answer::{error, json, reply, with};
 pub use self::bind::{BindError, bind};
 pub use self::client::{Answered, ask_shutdown, ask_status};
-pub use self::server::{Bounds, serve};
+pub use self::server::serve;
 use self::status::Document;
 pub use self::status::{Setting, Told};
 use crate::domain::drain::{Ending, Stage};
+use crate::domain::generation::Standing;
 use crate::domain::health::{Policy, Probe, judge};
 use crate::state::{Command, PROBE_PATIENCE, State};
 
@@ -49,6 +52,8 @@ pub struct Settings {
     pub log_probes: bool,
     /// Whether this node is one that follows cores.
     pub follows: bool,
+    /// How long a request may take: longer than the longest answer.
+    pub lifetime: Duration,
     /// What the status shows of the configuration.
     pub told: Arc<Told>,
 }
@@ -130,7 +135,7 @@ async fn shutdown(
     headers: HeaderMap,
 ) -> Response {
     let Shared { state, .. } = &*shared;
-    if let Some(refusal) = refusal(&shared, &headers, peer) {
+    if let Some(refusal) = refusal(&shared, &headers, peer).await {
         return refusal;
     }
     let waits = !query.as_deref().unwrap_or_default().split('&').any(|pair| matches!(pair, "wait=false" | "wait=0"));
@@ -144,10 +149,14 @@ async fn shutdown(
     }
     state.until(|status| status.drains_ended > before || status.stage == Stage::Stopped).await;
     let status = state.status();
-    let cancelled = status.drain.as_ref().is_some_and(|drain| drain.ended == Some(Ending::Cancelled));
+    let ending = status.drain.as_ref().and_then(|drain| drain.ended);
+    let cancelled = ending == Some(Ending::Cancelled);
     let (stage, ended) = (status.stage, status.drains_ended > before);
     drop(status);
     match stage {
+        Stage::Stopped if ending == Some(Ending::ShutdownTimeout) => {
+            error(state, StatusCode::GATEWAY_TIMEOUT, "ProxySQL was not stopped within shutdown.shutdown_timeout")
+        }
         Stage::Stopped => with(state, StatusCode::OK, "ok", "shutdown initiated"),
         _ if ended && cancelled => error(state, StatusCode::CONFLICT, "the drain was cancelled"),
         _ => error(state, StatusCode::SERVICE_UNAVAILABLE, "the agent ended and left ProxySQL running"),
@@ -170,7 +179,7 @@ async fn cancel(
     headers: HeaderMap,
 ) -> Response {
     let state = &shared.state;
-    if let Some(refusal) = refusal(&shared, &headers, peer) {
+    if let Some(refusal) = refusal(&shared, &headers, peer).await {
         return refusal;
     }
     let (stage, before) = {
@@ -200,12 +209,20 @@ async fn reload(
     Extension(Peer(peer)): Extension<Peer>,
     headers: HeaderMap,
 ) -> Response {
-    if let Some(refusal) = refusal(&shared, &headers, peer) {
+    if let Some(refusal) = refusal(&shared, &headers, peer).await {
         return refusal;
     }
     info!(%peer, "asked to reload");
     shared.state.ask(Command::Reload);
-    with(&shared.state, StatusCode::ACCEPTED, "ok", "reload initiated")
+    let publishes_not = match &shared.state.status().situation.generation {
+        Some(Standing::Older { newer, .. }) => Some(format!("this core publishes nothing, for {newer} is newer")),
+        Some(Standing::Undecided | Standing::Unknown) => {
+            Some("whether this core is to publish is not known yet".to_owned())
+        }
+        Some(Standing::Newest { .. }) | None => None,
+    };
+    let message = publishes_not.map_or("reload initiated".to_owned(), |reason| format!("reload initiated; {reason}"));
+    with(&shared.state, StatusCode::ACCEPTED, "ok", &message)
 }
 
 async fn resync(
@@ -213,7 +230,7 @@ async fn resync(
     Extension(Peer(peer)): Extension<Peer>,
     headers: HeaderMap,
 ) -> Response {
-    if let Some(refusal) = refusal(&shared, &headers, peer) {
+    if let Some(refusal) = refusal(&shared, &headers, peer).await {
         return refusal;
     }
     if !shared.settings.borrow().follows {
@@ -225,9 +242,10 @@ async fn resync(
 }
 
 /// The answer to a request that would change something and does not carry what that takes.
-fn refusal(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Option<Response> {
-    let reason = token::check(shared.settings.borrow().token_file.as_deref()?, headers).err()?;
-    warn!(%peer, %reason, "refused a request that would change something");
+async fn refusal(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Option<Response> {
+    let file = shared.settings.borrow().token_file.clone()?;
+    let reason = token::check(&file, headers).await.err()?;
+    warn!(%peer, file = %file.display(), %reason, "refused a request that would change something");
     let refusal = error(&shared.state, StatusCode::UNAUTHORIZED, "this takes the token of api.token_file");
     Some(([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response())
 }

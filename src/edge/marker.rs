@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 use tracing::warn;
+
+use crate::apart;
 
 /// A volume that hangs must not hold up a drain.
 const DEADLINE: Duration = Duration::from_secs(1);
@@ -25,7 +25,7 @@ impl Marker {
 
     /// Creates the file.
     pub async fn set(&self) {
-        let done = self.within(|path| std::fs::write(path, b"draining\n")).await;
+        let done = self.within("write", |path| std::fs::write(path, b"draining\n")).await;
         if let Err(reason) = done {
             warn!(file = %self.path.display(), %reason, "cannot write the draining file; draining all the same");
         }
@@ -33,7 +33,7 @@ impl Marker {
 
     /// Removes the file. Whether it was there.
     pub async fn clear(&self) -> bool {
-        match self.within(|path| std::fs::remove_file(path)).await {
+        match self.within("remove", |path| std::fs::remove_file(path)).await {
             Ok(()) => true,
             Err(reason) if reason.kind() == io::ErrorKind::NotFound => false,
             Err(reason) => {
@@ -43,13 +43,9 @@ impl Marker {
         }
     }
 
-    async fn within(&self, act: fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    async fn within(&self, what: &str, act: fn(&Path) -> io::Result<()>) -> io::Result<()> {
         let path = self.path.clone();
-        match timeout(DEADLINE, spawn_blocking(move || act(&path))).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(_)) => Err(io::Error::other("the task ended")),
-            Err(_) => Err(io::ErrorKind::TimedOut.into()),
-        }
+        apart::run(&format!("{what} {}", path.display()), DEADLINE, move || act(&path)).await
     }
 }
 

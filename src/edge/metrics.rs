@@ -103,6 +103,8 @@ struct View<'a> {
     status: &'a Status,
     policy: Policy,
     process: &'a Process,
+    /// Log lines that were dropped.
+    dropped: u64,
     now: Instant,
 }
 
@@ -179,6 +181,7 @@ impl Metric {
 struct Reader {
     state: State,
     policy: Box<dyn Fn() -> Policy + Send + Sync>,
+    dropped: fn() -> u64,
     process: Process,
 }
 
@@ -191,7 +194,8 @@ impl fmt::Debug for Reader {
 impl Collector for Reader {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let status = self.state.status();
-        let view = View { status: &status, policy: (self.policy)(), process: &self.process, now: Instant::now() };
+        let (policy, dropped, now) = ((self.policy)(), (self.dropped)(), Instant::now());
+        let view = View { status: &status, policy, process: &self.process, dropped, now };
         for metric in METRICS {
             let unit = metric.unit.map(|unit| Unit::Other(unit.to_owned()));
             let encoder = encoder.encode_descriptor(metric.name, metric.help, unit.as_ref(), metric.kind.wire())?;
@@ -205,15 +209,16 @@ impl Collector for Reader {
 
 /// What answers scrapes: from the value of the header `Accept` to the type and the text of the answer.
 ///
-/// `mode` is the run mode; `policy` is what probes go by at the moment.
+/// `mode` is the run mode; `policy` is what probes go by at the moment; `dropped` counts log lines that nobody read.
 pub fn renderer(
     state: State,
     mode: &'static str,
     policy: impl Fn() -> Policy + Send + Sync + 'static,
+    dropped: fn() -> u64,
 ) -> impl Fn(&str) -> (&'static str, String) + Send + Sync + 'static {
     let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let mut registry = Registry::with_prefix(PREFIX);
-    let reader = Reader { state, policy: Box::new(policy), process: Process { mode, started } };
+    let reader = Reader { state, policy: Box::new(policy), dropped, process: Process { mode, started } };
     registry.register_collector(Box::new(reader));
     move |accept| {
         let mut text = String::with_capacity(32 << 10);

@@ -1,7 +1,10 @@
 //! Unix signals, as commands.
 
+mod watchdog;
+
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -11,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use self::watchdog::Watchdog;
 use crate::domain::health::{Policy, Probe, judge};
 use crate::domain::situation;
 use crate::state::{Command, State};
@@ -28,15 +32,27 @@ pub fn listen() -> io::Result<Heard> {
     Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]).map(Heard)
 }
 
+/// From now on a signal that ends a process ends this one again, whatever it is in the middle of.
+///
+/// # Errors
+/// The system refuses to install a handler.
+pub fn end_by_default() -> io::Result<()> {
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register_conditional_default(signal, Arc::new(AtomicBool::new(true)))?;
+    }
+    Ok(())
+}
+
 /// Turns signals into commands until `stop`: SIGTERM and SIGINT into what `on_term` says, SIGUSR1 into a line with the status,
 /// SIGUSR2 and SIGHUP into a reload.
 ///
-/// A second request to end is taken at its word: it ends the waiting. A third ends the process at once.
+/// A second request to end is taken at its word: it ends the waiting. A third ends the process at once: `at_once` is how.
 pub async fn follow<F>(
     Heard(mut signals): Heard,
     state: State,
     policy: impl Fn() -> Policy,
     on_term: impl Fn() -> F,
+    at_once: fn(),
     stop: CancellationToken,
 ) where
     F: Future<Output = Command>,
@@ -69,7 +85,7 @@ pub async fn follow<F>(
             }
             _ => {
                 warn!(signal = name, "asked to end once more; exiting at once");
-                std::process::exit(1);
+                at_once();
             }
         }
     }

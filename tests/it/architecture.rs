@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 /// Rooms and what they may name of the crate, by prefix. Everything may name `domain`, and itself.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("apart", &[]),
     ("state", &[]),
     ("config", &[]),
     ("cli", &["config"]),
     ("logging", &["config"]),
-    ("edge::http", &["state"]),
+    ("edge::http", &["apart", "state"]),
     ("edge::signals", &["state"]),
-    ("edge", &["state"]),
-    ("agent", &["edge::admin", "edge::marker", "state"]),
+    ("edge", &["apart", "state"]),
+    ("agent", &["apart", "edge::admin", "edge::marker", "state"]),
     ("dump", &["config", "edge::admin", "edge::dump", "state"]),
-    ("app", &["agent", "cli", "config", "dump", "edge", "logging", "state"]),
+    ("app", &["agent", "apart", "cli", "config", "dump", "edge", "logging", "state"]),
     ("main", &["app", "cli", "config", "logging"]),
 ];
 
@@ -28,6 +29,7 @@ const LIBRARIES: &[(&str, &str)] = &[
     ("dns_wire", "edge::dns"),
     ("resolv_conf", "edge::dns"),
     ("axum", "edge::http"),
+    ("socket2", "edge::http"),
     ("hyper", "edge::http"),
     ("hyper_util", "edge::http"),
     ("prometheus_client", "edge::metrics"),

@@ -111,7 +111,8 @@ async fn proxysql_closes_who_is_idle_and_the_others_finish() {
     assert_eq!(counts, [115, 0]);
     // Who is seen to rest after a COMMIT is told to go for that.
     assert!(number(&body, "/drain/evicted") >= 100, "{body}");
-    let kills = pod.embedded().log().of("radmin", 0).into_iter().filter(|entry| entry.sql.starts_with("KILL CONNECTION"));
+    let kills =
+        pod.embedded().log().of("radmin", 0).into_iter().filter(|entry| entry.sql.starts_with("KILL CONNECTION"));
     assert!(kills.into_iter().all(|entry| entry.sql.ends_with(" 2147483647")), "no session is killed");
     assert_eq!(pod.gone().await, Some(0));
 }
@@ -187,11 +188,7 @@ async fn who_cannot_be_closed_is_named_in_the_report() {
     pod.clients(1, &ClientState::Failed);
     pod.clients(1, &ClientState::FastForward);
     let body = shutdown(&pod).await;
-    assert_eq!(
-        body["drain"]["waiting_for"],
-        serde_json::json!({"fast_forward": 1, "failed_statement": 1}),
-        "{body}"
-    );
+    assert_eq!(body["drain"]["waiting_for"], serde_json::json!({"fast_forward": 1, "failed_statement": 1}), "{body}");
     assert_eq!(number(&body, "/drain/cut"), 2);
     assert_eq!(pod.gone().await, Some(0));
     assert!(pod.log().contains("why=failed_statement"), "{}", pod.log());
@@ -294,7 +291,7 @@ async fn a_drain_that_is_cancelled_during_a_long_pause_serves_again() {
         return;
     }
     let make = Make::new().env("SHUTDOWN_DRAIN_TIMEOUT", "1").env("SHUTDOWN_SHUTDOWN_TIMEOUT", "2");
-    let mut pod = make.ready().await;
+    let pod = make.ready().await;
     pod.embedded().behave(|behaviour| behaviour.pause_takes = SECOND * 4);
     assert_eq!(pod.call("POST", "/shutdown?wait=false").await.code, 202);
     eventually("PAUSE is under way", async || pod.sent("PROXYSQL PAUSE") == 1).await;

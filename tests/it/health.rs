@@ -168,8 +168,65 @@ async fn a_stopped_proxysql_is_alive_for_max_age_and_no_longer_and_no_probe_hang
     let answer = pod.get("/shutdown").await;
     eprintln!("/shutdown of a stopped ProxySQL returned after {:?}, shutdown_timeout is 6 s", answer.took);
     assert!(answer.took >= Duration::from_secs(6) && answer.took < Duration::from_secs(8), "{:?}", answer.took);
-    assert_eq!(answer.body()["drain"]["ended"], "shutdown_timeout");
+    // It was not stopped, and that is no success.
+    assert_eq!((answer.code, answer.body()["drain"]["ended"].as_str()), (504, Some("shutdown_timeout")));
     assert_eq!(pod.gone().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_is_refused_and_a_password_that_does_not_read_are_not_held_against_proxysql() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "radmin\n").unwrap();
+    let max_age = Duration::from_secs(1);
+    let mut pod = Make::new()
+        .env("PROXYSQL_PASSWORD", "")
+        .env("PROXYSQL_PASSWORD_FILE", &file.to_string_lossy())
+        .env("HEALTH_MAX_AGE", "1")
+        .env("HEALTH_REFRESH", "0.2")
+        .env("PROXYSQL_CONNECT_TIMEOUT", "0.5")
+        .env("PROXYSQL_STATEMENT_TIMEOUT", "0.5")
+        .ready()
+        .await;
+    for (word, says) in [("login_refused", "refuses the login"), ("agent_error", "cannot read the password")] {
+        if word == "login_refused" {
+            std::fs::write(&file, "another\n").unwrap();
+        } else {
+            std::fs::remove_file(&file).unwrap();
+        }
+        // The next question takes a new login.
+        pod.node.restart(false).await.unwrap();
+        eventually(word, async || pod.get("/healthz/ready").await.reasons() == [word]).await;
+        let answer = pod.get("/healthz/ready").await;
+        assert!(answer.text.contains(says) && !answer.text.contains("another"), "{}", answer.text);
+        let since = Instant::now();
+        while since.elapsed() < 3 * max_age {
+            assert_eq!((pod.code("/healthz/started").await, pod.code("/healthz/live").await), (200, 200), "{word}");
+        }
+        assert_eq!(pod.get("/status").await.body()["proxysql"]["contact"], word);
+        std::fs::write(&file, "radmin\n").unwrap();
+        pod.is_ready().await;
+    }
+    // Silence is ProxySQL's still.
+    pod.node.stop_cont(true);
+    eventually("it is not live", async || pod.code("/healthz/live").await == 503).await;
+    pod.node.stop_cont(false);
+    pod.is_ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_was_never_let_in_does_not_have_proxysql_killed() {
+    for (key, value, word) in [
+        ("PROXYSQL_PASSWORD", "wrong", "login_refused"),
+        ("PROXYSQL_ADDRESS", "no-such-host.invalid:6032", "agent_error"),
+    ] {
+        let mut pod = Make::new().env(key, value).start().await;
+        eventually(word, async || pod.get("/healthz/ready").await.reasons() == [word]).await;
+        assert_eq!(codes(&pod).await, [200, 503, 200], "{word}");
+        // There is nothing that it could drain.
+        pod.agent.terminate();
+        assert_eq!(pod.gone().await, Some(0));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,6 +41,10 @@ pub(crate) struct Make {
     environment: Vec<(String, String)>,
     starts_node: bool,
     threads: u32,
+    /// Where the agent's standard output goes instead of the log.
+    output: Option<PathBuf>,
+    /// A `config.yaml` where the agent works.
+    config: Option<String>,
 }
 
 impl Make {
@@ -49,7 +53,7 @@ impl Make {
         // Nothing to wait for, unless a scenario is about that.
         let environment = [("AGENT_SHUTDOWN_PROPAGATION_DELAY", "0"), ("AGENT_SATELLITE_INTERVAL", "0.5")];
         let environment = environment.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        Self { cnf, environment, starts_node: true, threads: 2 }
+        Self { cnf, environment, starts_node: true, threads: 2, output: None, config: None }
     }
 
     pub(crate) fn env(mut self, key: &str, value: &str) -> Self {
@@ -60,6 +64,18 @@ impl Make {
     /// A variable whose name is not made from a key.
     pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What the agent says goes into this file, which may be a pipe.
+    pub(crate) fn output(mut self, path: &Path) -> Self {
+        self.output = Some(path.to_owned());
+        self
+    }
+
+    /// With this text as `config.yaml` in the directory where the agent works, which is [`Pod::dir`].
+    pub(crate) fn config(mut self, text: &str) -> Self {
+        self.config = Some(text.to_owned());
         self
     }
 
@@ -113,7 +129,19 @@ impl Make {
         }
         let api = SocketAddr::new(ip, api_port);
         let binary = Path::new(env!("CARGO_BIN_EXE_proxysql-agent"));
-        let mut program = Program::new(binary, &dir.path().join("agent.log"))
+        let log = dir.path().join("agent.log");
+        let program = match &self.output {
+            None => Program::new(binary, &log),
+            Some(path) => Program::new(Path::new("/bin/sh"), &log)
+                .arg("-c")
+                .arg("exec \"$0\" \"$@\" >\"$OUTPUT\"")
+                .arg(binary.to_string_lossy())
+                .env("OUTPUT", path.to_string_lossy()),
+        };
+        if let Some(text) = &self.config {
+            std::fs::write(dir.path().join("config.yaml"), text).unwrap();
+        }
+        let mut program = program
             .env("AGENT_RUN_MODE", "satellite")
             .env("AGENT_PROXYSQL_ADDRESS", admin.to_string())
             .env("AGENT_PROXYSQL_PASSWORD", "radmin")

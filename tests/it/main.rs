@@ -12,6 +12,7 @@ mod drain;
 mod drift;
 mod dump;
 mod generation;
+mod hangs;
 mod health;
 mod http;
 mod kubernetes;

@@ -8,7 +8,7 @@ use proxysql_fleet::node::Node;
 use proxysql_fleet::process::Signal;
 use proxysql_fleet::rig::{Member, Rig};
 
-use crate::life::call;
+use crate::life::{Make, call};
 use crate::publish_exact::{column, hears, said, watched};
 use crate::support::{eventually, fleet, settings, settled};
 
@@ -49,6 +49,21 @@ async fn live_keys_are_applied_and_the_others_are_named() {
     assert!(mistake.contains("config.yaml:1") && mistake.contains("log.level"), "{mistake}");
     assert!(!mistake.contains("nothing was started"), "{mistake}");
     assert_eq!(ready(&rig).await, 503);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_default_file_that_is_missing_does_not_turn_its_keys_back() {
+    let mut pod = Make::new().config("health: { min_online: 99 }\n").start().await;
+    let words = async |pod: &crate::life::Pod| pod.get("/healthz/ready").await.reasons();
+    eventually("it goes by its file", async || words(&pod).await == ["too_few_online"]).await;
+    let path = pod.dir.path().join("config.yaml");
+    fs::remove_file(&path).unwrap();
+    pod.agent.signal(Signal::HUP);
+    eventually("it is missed", async || pod.log().contains("config.yaml is not there any more")).await;
+    assert_eq!(words(&pod).await, ["too_few_online"]);
+    fs::write(&path, "health: { min_online: 0 }\n").unwrap();
+    pod.agent.signal(Signal::HUP);
+    pod.is_ready().await;
 }
 
 async fn limits(node: &Node) -> Vec<String> {

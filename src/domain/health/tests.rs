@@ -15,7 +15,15 @@ fn configured() -> Snapshot {
 
 fn ask(snapshot: Option<&Snapshot>, contact: Contact, stage: Stage, probe: Probe) -> Verdict {
     let age = snapshot.map(|_| Duration::from_millis(250));
-    judge(&Known { snapshot, age, contact, stage, drain: None }, &POLICY, probe)
+    judge(&known(snapshot, age, contact, stage), &POLICY, probe)
+}
+
+fn known(snapshot: Option<&Snapshot>, age: Option<Duration>, contact: Contact, stage: Stage) -> Known<'_> {
+    let silence = match contact {
+        Contact::Answering(silence) | Contact::Gone(silence) => silence,
+        _ => Duration::ZERO,
+    };
+    Known { snapshot, age, contact, silence, trouble: None, stage, drain: None }
 }
 
 fn words(verdict: &Verdict) -> Vec<&str> {
@@ -70,7 +78,7 @@ fn a_configured_node_is_ready_whatever_its_backends_do() {
 #[test]
 fn readiness_says_everything_that_is_missing() {
     let empty = Snapshot { paused: true, ..Snapshot::default() };
-    let known = Known { snapshot: Some(&empty), age: None, contact: QUIET, stage: Stage::Running, drain: None };
+    let known = known(Some(&empty), None, QUIET, Stage::Running);
     let verdict = judge(&known, &Policy { min_online: 1, ..POLICY }, Probe::Ready);
     assert_eq!(verdict.code, 503);
     assert_eq!(words(&verdict), ["paused", "unconfigured", "too_few_online"]);
@@ -103,6 +111,35 @@ fn a_process_that_is_gone_is_unready_at_once_and_dead_after_the_bound() {
     assert_eq!(ask(Some(&snapshot), gone(1), Stage::Running, Probe::Ready).code, 503);
     assert_eq!(ask(Some(&snapshot), gone(1), Stage::Running, Probe::Live).code, 200);
     assert_eq!(ask(Some(&snapshot), gone(10_001), Stage::Running, Probe::Live).code, 503);
+}
+
+#[test]
+fn what_is_not_silence_is_never_held_against_proxysql() {
+    let snapshot = configured();
+    let long = Duration::from_secs(99);
+    for (contact, word) in [(Contact::Barred(long), "login_refused"), (Contact::Unable(long), "agent_error")] {
+        for snapshot in [None, Some(&snapshot)] {
+            for probe in [Probe::Started, Probe::Live] {
+                assert_eq!(ask(snapshot, contact, Stage::Running, probe).code, 200, "{contact:?} {probe:?}");
+            }
+            let verdict = ask(snapshot, contact, Stage::Running, Probe::Ready);
+            assert_eq!((verdict.code, words(&verdict)), (503, vec![word]));
+        }
+    }
+    // What was seen a moment ago still holds.
+    for contact in [Contact::Barred(Duration::from_secs(1)), Contact::Unable(Duration::from_secs(1))] {
+        assert_eq!(ask(Some(&snapshot), contact, Stage::Running, Probe::Ready).code, 200);
+        assert_eq!(ask(None, contact, Stage::Running, Probe::Ready).code, 503);
+    }
+    // Connections that break are no silence, but nobody can be sent here by them.
+    let broken =
+        Known { silence: Duration::ZERO, ..known(Some(&snapshot), None, Contact::Answering(long), Stage::Running) };
+    assert_eq!(judge(&broken, &POLICY, Probe::Live).code, 200);
+    assert_eq!(words(&judge(&broken, &POLICY, Probe::Ready)), ["unreachable"]);
+    // The reason is the failure itself.
+    let known = known(None, None, Contact::Unable(long), Stage::Running);
+    let verdict = judge(&Known { trouble: Some("cannot read the password"), ..known }, &POLICY, Probe::Ready);
+    assert_eq!(verdict.body.reasons[0].message, "cannot read the password");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::domain::health::Obstacle;
 use crate::domain::tally::Failure;
 
 /// Why a statement has no answer.
@@ -16,6 +17,22 @@ pub enum AdminError {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// The name of the host leads nowhere.
+    #[error("cannot resolve the host of ProxySQL at {address}: {reason}")]
+    Unresolved {
+        /// Where.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The agent's own system refuses what a connection takes.
+    #[error("cannot open a connection to ProxySQL at {address}: {reason}")]
+    Local {
+        /// Where to.
+        address: String,
+        /// What the system said.
+        reason: String,
     },
     /// Nobody listens there, or the connection broke before the login was through.
     #[error("cannot connect to ProxySQL at {address}: {reason}")]
@@ -40,6 +57,14 @@ pub enum AdminError {
     /// Accepted the connection but did not finish the login in time: what a stopped process looks like.
     #[error("ProxySQL at {address} accepts connections but did not answer within {} s", after.as_secs_f32())]
     Mute {
+        /// Where.
+        address: String,
+        /// The bound.
+        after: Duration,
+    },
+    /// Not even a connection came about in time.
+    #[error("ProxySQL at {address} did not accept a connection within {} s", after.as_secs_f32())]
+    Unanswered {
         /// Where.
         address: String,
         /// The bound.
@@ -79,11 +104,36 @@ impl AdminError {
         match self {
             Self::Password { .. } => Failure::Password,
             Self::Unreachable { .. } => Failure::Unreachable,
+            Self::Unresolved { .. } | Self::Local { .. } => Failure::Local,
             Self::LoginRefused { .. } => Failure::Login,
-            Self::Mute { .. } | Self::Deadline { .. } => Failure::Timeout,
+            Self::Mute { .. } | Self::Unanswered { .. } | Self::Deadline { .. } => Failure::Timeout,
             Self::Refused { .. } => Failure::Refused,
             Self::Lost { .. } => Failure::Lost,
         }
+    }
+
+    /// What was in the way of an answer; `None` where there is one, and it is no.
+    pub fn obstacle(&self) -> Option<Obstacle> {
+        match self {
+            Self::Password { .. } | Self::Unresolved { .. } | Self::Local { .. } => Some(Obstacle::Agent),
+            Self::Unreachable { refused: true, .. } => Some(Obstacle::Gone),
+            Self::Unreachable { .. } | Self::Lost { .. } => Some(Obstacle::Broken),
+            Self::LoginRefused { .. } => Some(Obstacle::Login),
+            Self::Mute { .. } | Self::Unanswered { .. } | Self::Deadline { .. } => Some(Obstacle::Silent),
+            Self::Refused { .. } => None,
+        }
+    }
+
+    /// Whether another try may find `ProxySQL` there, or there again.
+    pub fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Unresolved { .. }
+                | Self::Local { .. }
+                | Self::Mute { .. }
+                | Self::Unanswered { .. }
+        )
     }
 
     /// Whether `ProxySQL` answered, and the answer was no.

@@ -1,20 +1,24 @@
 //! What `/etc/resolv.conf` says.
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use resolv_conf::{Config, ScopedIp};
 
 use super::Plan;
+use crate::apart;
 use crate::domain::resolution;
 
 const PATH: &str = "/etc/resolv.conf";
+const LARGEST: u64 = 1 << 20;
 const PORT: u16 = 53;
 /// The C library reads no more either.
 const MOST_SERVERS: usize = 3;
 
 /// Whom to ask for what, by the file as it is now.
-pub(super) fn plan(name: &str) -> Result<Plan, String> {
-    let text = std::fs::read(PATH).map_err(|error| format!("cannot read {PATH}: {error}"))?;
+pub(super) async fn plan(name: &str) -> Result<Plan, String> {
+    let text = apart::read(Path::new(PATH), LARGEST, apart::SOON).await;
+    let text = text.map_err(|error| format!("cannot read {PATH}: {error}"))?;
     read(&text, name)
 }
 

@@ -33,7 +33,10 @@ pub struct Answered {
 /// # Errors
 /// The token cannot be read, nobody listens, or there is no answer in time.
 pub async fn ask_shutdown(address: SocketAddr, token_file: Option<&Path>, patience: Duration) -> io::Result<Answered> {
-    let token = token_file.map(token::read).transpose().map_err(|refusal| io::Error::other(refusal.to_string()))?;
+    let token = match token_file {
+        Some(file) => Some(token::read(file).await.map_err(|refusal| io::Error::other(refusal.to_string()))?),
+        None => None,
+    };
     ask(address, Method::POST, "/shutdown", token, patience).await
 }
 

@@ -192,7 +192,7 @@ impl Age {
     fn of(age: Option<Duration>, contact: Contact) -> Self {
         let silent = match contact {
             Contact::Answering(silence) => silence >= OLD,
-            Contact::Never | Contact::Gone(_) => true,
+            Contact::Never | Contact::Gone(_) | Contact::Barred(_) | Contact::Unable(_) => true,
         };
         Self(age.filter(|age| silent || *age >= 2 * OLD))
     }
@@ -285,12 +285,13 @@ mod tests {
                 Instant::now(),
             )),
             answered_at: Some(Instant::now()),
+            heard: true,
             ..Status::default()
         };
         let page = text(&status);
         assert!(page.contains("<td class=\"good\">ONLINE") && page.contains("[fd00::1]:6032"), "{page}");
         assert!(page.contains("<h2>Backends</h2>"), "{page}");
-        status.gone = true;
+        status.obstacle = Some(crate::state::Obstacle::Gone);
         status.unanswered_since = Some(Instant::now());
         tokio::time::advance(Duration::from_secs(35)).await;
         let page = text(&status);

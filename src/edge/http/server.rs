@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,13 +15,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 use tracing::{debug, warn};
 
-use super::Peer;
+use super::{Peer, Settings};
 
 /// Connections at one time. Where there are more, the oldest that is not being answered goes.
 const MOST_CONNECTIONS: usize = 256;
@@ -35,24 +36,56 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Pause after the system refuses a connection: no file descriptor is left.
 const OUT_OF_BREATH: Duration = Duration::from_millis(50);
 
-/// What bounds a connection, beside what every connection is bounded by.
-#[derive(Debug, Clone, Copy)]
-pub struct Bounds {
-    /// The longest life of a connection: longer than the longest answer takes.
-    pub lifetime: Duration,
-}
-
 /// A connection, as the others see it.
-#[derive(Debug, Default)]
-struct Visit {
+#[derive(Debug)]
+pub(super) struct Visit {
     /// Its request is being answered.
     busy: AtomicBool,
     ended: AtomicBool,
     cut: CancellationToken,
+    /// When it came, and then when it asked for the last time.
+    asked: Mutex<Instant>,
+}
+
+impl Visit {
+    pub(super) fn new() -> Self {
+        Self {
+            busy: AtomicBool::default(),
+            ended: AtomicBool::default(),
+            cut: CancellationToken::new(),
+            asked: Mutex::new(Instant::now()),
+        }
+    }
+
+    pub(super) fn asks(&self) {
+        self.busy.store(true, Ordering::Relaxed);
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Returns once its last request has had the time that there is for one. That time may change meanwhile, and so may the request.
+    pub(super) async fn is_over(&self, mut settings: watch::Receiver<Settings>) {
+        loop {
+            let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            let over = asked + settings.borrow_and_update().lifetime;
+            if over <= Instant::now() {
+                return;
+            }
+            tokio::select! {
+                () = sleep_until(over) => {}
+                Ok(()) = settings.changed() => {}
+            }
+        }
+    }
 }
 
 /// Answers whoever comes until `stop`, then brings open requests to an end.
-pub async fn serve(listener: TcpListener, routes: Router, bounds: Bounds, tasks: TaskTracker, stop: CancellationToken) {
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    settings: watch::Receiver<Settings>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
     let mut visits: VecDeque<Arc<Visit>> = VecDeque::new();
     let mut refused = false;
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
@@ -64,9 +97,9 @@ pub async fn serve(listener: TcpListener, routes: Router, bounds: Bounds, tasks:
                     debug!(%peer, "too many requests at one time");
                     continue;
                 }
-                let visit = Arc::new(Visit::default());
+                let visit = Arc::new(Visit::new());
                 visits.push_back(Arc::clone(&visit));
-                tasks.spawn(answer(stream, peer, routes.clone(), visit, bounds, stop.clone()));
+                tasks.spawn(answer(stream, peer, routes.clone(), visit, settings.clone(), stop.clone()));
             }
             Err(reason) => {
                 if !refused {
@@ -95,12 +128,12 @@ async fn answer(
     peer: SocketAddr,
     routes: Router,
     visit: Arc<Visit>,
-    bounds: Bounds,
+    settings: watch::Receiver<Settings>,
     stop: CancellationToken,
 ) {
     let watched = Arc::clone(&visit);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        watched.busy.store(true, Ordering::Relaxed);
+        watched.asks();
         request.extensions_mut().insert(Peer(peer));
         let answered = routes.clone().call(request.map(Body::new));
         let watched = Arc::clone(&watched);
@@ -120,7 +153,8 @@ async fn answer(
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
-        outcome = timeout(bounds.lifetime, &mut connection) => outcome,
+        outcome = &mut connection => Ok(outcome),
+        () = visit.is_over(settings) => Ok(Ok(())),
         () = visit.cut.cancelled() => Ok(Ok(())),
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();

@@ -1,12 +1,13 @@
 //! The token that guards what changes something.
 
 use std::fmt;
-use std::fs::File;
 use std::hint::black_box;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use axum::http::{HeaderMap, header};
+
+use crate::apart;
 
 /// A longer file is no token.
 const LONGEST: u64 = 4096;
@@ -37,7 +38,7 @@ impl fmt::Display for Refusal {
 
 /// Compares the header `Authorization: Bearer` with the file, which is read anew each time: a token that was exchanged holds at
 /// once.
-pub(super) fn check(file: &Path, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) async fn check(file: &Path, headers: &HeaderMap) -> Result<(), Refusal> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(given), None) = (given.next(), given.next()) else { return Err(Refusal::Missing) };
     let given = given.as_bytes();
@@ -46,15 +47,13 @@ pub(super) fn check(file: &Path, headers: &HeaderMap) -> Result<(), Refusal> {
     if !start.eq_ignore_ascii_case(scheme) {
         return Err(Refusal::Missing);
     }
-    let wanted = read(file)?;
+    let wanted = read(file).await?;
     if is_same(token.trim_ascii(), &wanted) { Ok(()) } else { Err(Refusal::Wrong) }
 }
 
 /// The token in a file, without white space around it.
-pub(super) fn read(file: &Path) -> Result<Vec<u8>, Refusal> {
-    let unreadable = |error: io::Error| Refusal::Unreadable(error.kind());
-    let mut wanted = Vec::new();
-    File::open(file).map_err(unreadable)?.take(LONGEST).read_to_end(&mut wanted).map_err(unreadable)?;
+pub(super) async fn read(file: &Path) -> Result<Vec<u8>, Refusal> {
+    let wanted = apart::read(file, LONGEST, apart::SOON).await.map_err(|error| Refusal::Unreadable(error.kind()))?;
     let wanted = wanted.trim_ascii();
     if wanted.is_empty() { Err(Refusal::Empty) } else { Ok(wanted.to_vec()) }
 }
@@ -71,31 +70,31 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn only_the_one_token_opens() {
+    #[tokio::test]
+    async fn only_the_one_token_opens() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("token");
         std::fs::write(&file, "s3cret\n").unwrap();
-        let ask = |values: &[&str]| {
+        let ask = async |values: &[&str]| {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
             }
-            check(&file, &headers)
+            check(&file, &headers).await
         };
-        assert_eq!(ask(&["Bearer s3cret"]), Ok(()));
-        assert_eq!(ask(&["bearer  s3cret "]), Ok(()));
+        assert_eq!(ask(&["Bearer s3cret"]).await, Ok(()));
+        assert_eq!(ask(&["bearer  s3cret "]).await, Ok(()));
         for wrong in ["Bearer s3cre", "Bearer s3crets", "Bearer S3cret", "Bearer ", "Bearer s3cret x"] {
-            assert_eq!(ask(&[wrong]), Err(Refusal::Wrong), "{wrong}");
+            assert_eq!(ask(&[wrong]).await, Err(Refusal::Wrong), "{wrong}");
         }
         for missing in [&[][..], &["s3cret"], &["Basic s3cret"], &["Bearer s3cret", "Bearer s3cret"]] {
-            assert_eq!(ask(missing), Err(Refusal::Missing), "{missing:?}");
+            assert_eq!(ask(missing).await, Err(Refusal::Missing), "{missing:?}");
         }
         std::fs::write(&file, "other").unwrap();
-        assert_eq!((ask(&["Bearer s3cret"]), ask(&["Bearer other"])), (Err(Refusal::Wrong), Ok(())));
+        assert_eq!((ask(&["Bearer s3cret"]).await, ask(&["Bearer other"]).await), (Err(Refusal::Wrong), Ok(())));
         std::fs::write(&file, " \n").unwrap();
-        assert_eq!(ask(&["Bearer "]), Err(Refusal::Empty));
+        assert_eq!(ask(&["Bearer "]).await, Err(Refusal::Empty));
         std::fs::remove_file(&file).unwrap();
-        assert_eq!(ask(&["Bearer other"]), Err(Refusal::Unreadable(io::ErrorKind::NotFound)));
+        assert_eq!(ask(&["Bearer other"]).await, Err(Refusal::Unreadable(io::ErrorKind::NotFound)));
     }
 }

@@ -70,6 +70,9 @@ pub const METRICS: &[Metric] = &[
         out.put(&[], view.process.started);
     })
     .seconds(),
+    counter("log_lines_dropped", "Log lines that were dropped because nobody read the log.", |view, out| {
+        out.count(&[], view.dropped);
+    }),
     gauge("phase", "1 for the phase that this node is in: running, draining, stopping or stopped.", |view, out| {
         for stage in Stage::ALL {
             out.flag(&[stage.as_str()], view.status.stage == stage);
@@ -135,7 +138,7 @@ pub const METRICS: &[Metric] = &[
     .by(&["class"])
     .seconds()
     .histogram(),
-    counter("admin_statement_errors", "Statements that failed, by how: password, unreachable, login, timeout, refused, lost.", |view, out| {
+    counter("admin_statement_errors", "Statements that failed, by how: password, local, unreachable, login, timeout, refused, lost.", |view, out| {
         for class in Class::ALL {
             for failure in Failure::ALL {
                 out.count(&[class.as_str(), failure.as_str()], view.status.tally.errors(class, failure));

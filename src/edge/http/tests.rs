@@ -1,0 +1,118 @@
+use std::convert::Infallible;
+
+use axum::body::{Body, to_bytes};
+use axum::http::Request;
+use tokio::time::sleep;
+use tower::Service as _;
+
+use super::*;
+use crate::domain::drain::Progress;
+use crate::state::{Mailbox, Publisher, channel};
+
+fn settings(lifetime: Duration) -> Settings {
+    let told = Told { mode: "core", pod: None, proxysql: "here".to_owned(), configuration: Vec::new() };
+    Settings {
+        policy: Policy { max_age: Duration::from_secs(10), require_config: false, min_online: 0 },
+        refresh: Duration::from_secs(1),
+        token_file: None,
+        log_probes: false,
+        follows: false,
+        lifetime,
+        told: Arc::new(told),
+    }
+}
+
+struct Api {
+    routes: Router,
+    publisher: Publisher,
+    mailbox: Mailbox,
+    settings: watch::Sender<Settings>,
+}
+
+fn api() -> Api {
+    let (state, mailbox, publisher) = channel();
+    let (settings, held) = watch::channel(settings(Duration::from_secs(18)));
+    Api { routes: routes(state, held, Box::new(|_| ("text/plain", String::new()))), publisher, mailbox, settings }
+}
+
+async fn ask(mut routes: Router, method: &str, path: &str) -> (u16, serde_json::Value) {
+    let peer = Peer(SocketAddr::from(([127, 0, 0, 1], 1)));
+    let request = Request::builder().method(method).uri(path).extension(peer).body(Body::empty()).unwrap();
+    let answer = routes.call(request).await.unwrap_or_else(|never: Infallible| match never {});
+    let code = answer.status().as_u16();
+    (code, serde_json::from_slice(&to_bytes(answer.into_body(), 1 << 20).await.unwrap()).unwrap())
+}
+
+#[tokio::test]
+async fn a_reload_of_a_core_that_does_not_publish_says_so() {
+    let Api { routes, publisher, mut mailbox, .. } = api();
+    let standings = [
+        (Standing::Newest { older: [].into() }, "reload initiated"),
+        (Standing::Older { newer: "core-b".to_owned(), by: "revision" }, "core-b is newer"),
+        (Standing::Undecided, "not known yet"),
+    ];
+    for (standing, says) in standings {
+        publisher.publish(|status| status.situation.generation = Some(standing));
+        let (code, body) = ask(routes.clone(), "POST", "/reload").await;
+        let message = body["message"].as_str().unwrap();
+        assert!(code == 202 && message.ends_with(says) || message.contains(says), "{message}");
+        assert_eq!(mailbox.next().await, Some(Command::Reload));
+    }
+}
+
+#[tokio::test]
+async fn a_drain_that_did_not_stop_proxysql_is_no_success() {
+    let Api { routes, publisher, mut mailbox, .. } = api();
+    for (ended, wanted) in [(Ending::ShutdownTimeout, 504), (Ending::Empty, 200), (Ending::DrainTimeout, 200)] {
+        publisher.publish(|status| status.stage = Stage::Running);
+        let asked = ask(routes.clone(), "POST", "/shutdown");
+        let agent = async {
+            assert_eq!(mailbox.next().await, Some(Command::Drain));
+            publisher.publish(|status| {
+                status.stage = Stage::Stopped;
+                status.drain = Some(report(ended));
+                status.drains_ended += 1;
+            });
+        };
+        let ((code, body), ()) = tokio::join!(asked, agent);
+        assert_eq!((code, body["drain"]["ended"].as_str()), (wanted, Some(ended.as_str())), "{body}");
+    }
+}
+
+fn report(ended: Ending) -> Progress {
+    use crate::domain::drain::{Seconds, Step};
+    Progress {
+        step: Step::Over,
+        ended: Some(ended),
+        clients: 0,
+        remaining: 0,
+        evicted: 0,
+        finished: 0,
+        cut: 0,
+        waiting_for: std::collections::BTreeMap::new(),
+        left: Vec::new(),
+        seconds: Seconds::default(),
+        notes: Vec::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_request_may_take_follows_a_reload_and_begins_with_the_request() {
+    let settings = api().settings;
+    let visit = server::Visit::new();
+    let began = Instant::now();
+    let over = visit.is_over(settings.subscribe());
+    let meanwhile = async {
+        sleep(Duration::from_secs(5)).await;
+        settings.send_modify(|settings| settings.lifetime = Duration::from_secs(65));
+        // A connection that is kept is asked on again.
+        sleep(Duration::from_secs(10)).await;
+        visit.asks();
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = over => {}
+        () = meanwhile => {}
+    }
+    assert_eq!(began.elapsed(), Duration::from_secs(15 + 65));
+}

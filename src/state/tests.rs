@@ -1,0 +1,115 @@
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::*;
+
+const PROBES: usize = 10_000;
+const SHUTDOWNS: usize = 100;
+
+/// An agent that does nothing for a while, and then what it was asked for.
+async fn stalled(mut mailbox: Mailbox, publisher: Publisher, stall: Duration) -> Vec<Command> {
+    tokio::time::sleep(stall).await;
+    let mut taken = Vec::new();
+    while let Some(command) = mailbox.next().await {
+        taken.push(command);
+        match command {
+            Command::Refresh => publisher.publish(|status| status.failed_at = Some(Instant::now())),
+            Command::Drain => publisher.publish(|status| status.stage = Stage::Draining),
+            Command::Hurry => {
+                publisher.publish(|status| (status.stage, status.drains_ended) = (Stage::Stopped, 1));
+                break;
+            }
+            _ => {}
+        }
+    }
+    taken
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_probes_and_a_hundred_shutdowns_under_a_stalled_loop_lose_nothing() {
+    let (state, mailbox, publisher) = channel();
+    let mut agent = JoinSet::new();
+    agent.spawn(stalled(mailbox, publisher, Duration::from_secs(30)));
+    let (mut probes, mut shutdowns) = (JoinSet::new(), JoinSet::new());
+    for number in 0..PROBES {
+        let probe = state.clone();
+        probes.spawn(async move {
+            let asked = Instant::now();
+            probe.refreshed(Duration::from_secs(1)).await;
+            asked.elapsed()
+        });
+        if number % (PROBES / SHUTDOWNS) == 0 {
+            let shutdown = state.clone();
+            shutdowns.spawn(async move {
+                assert!(shutdown.ask(Command::Drain));
+                shutdown.drained(0).await;
+                shutdown.status().drains_ended
+            });
+        }
+    }
+    let waited = probes.join_all().await;
+    assert!(waited.len() == PROBES && waited.iter().all(|waited| *waited <= PROBE_PATIENCE));
+    state.ask(Command::Hurry);
+    assert_eq!(shutdowns.join_all().await, [1; SHUTDOWNS]);
+    let taken = agent.join_next().await.unwrap().unwrap();
+    assert_eq!(taken, [Command::Drain, Command::Hurry]);
+    assert!(!state.ask(Command::Drain), "nobody hears any more");
+}
+
+/// Threads that ask at the same time as the agent takes: what each of them asked for last is taken after that.
+#[test]
+fn whoever_asks_at_the_very_moment_is_heard() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    for round in 0..200 {
+        let (state, mut mailbox, _publisher) = channel();
+        let askers: Vec<_> = [Command::Refresh, Command::Drain, Command::Cancel, Command::Reload]
+            .into_iter()
+            .map(|command| {
+                let state = state.clone();
+                std::thread::spawn(move || {
+                    for _ in 0..50 {
+                        state.ask(command);
+                    }
+                })
+            })
+            .collect();
+        drop(state);
+        let taken = runtime.block_on(async {
+            let mut taken = Vec::new();
+            while let Some(command) = mailbox.next().await {
+                taken.push(command);
+            }
+            taken
+        });
+        for asker in askers {
+            asker.join().unwrap();
+        }
+        for command in [Command::Refresh, Command::Drain, Command::Cancel, Command::Reload] {
+            assert!(taken.contains(&command), "round {round}: {command:?} is missing in {taken:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_counted_from_questions_that_met_silence() {
+    let mut status = Status::default();
+    let start = Instant::now();
+    let at = |seconds: u64| start + Duration::from_secs(seconds);
+    status.asks(at(0));
+    status.fails(Obstacle::Login);
+    assert_eq!(status.contact(at(1)), Contact::Barred(Duration::from_secs(1)));
+    status.asks(at(2));
+    status.answers(at(2));
+    status.asks(at(3));
+    status.fails(Obstacle::Agent);
+    let known = status.known(at(60));
+    assert_eq!((known.contact, known.silence), (Contact::Unable(Duration::from_secs(57)), Duration::ZERO));
+    // From now on it is ProxySQL that does not answer; readiness has known nothing for longer.
+    status.asks(at(60));
+    status.fails(Obstacle::Silent);
+    let known = status.known(at(65));
+    assert_eq!((known.contact, known.silence), (Contact::Answering(Duration::from_secs(62)), Duration::from_secs(5)));
+    status.fails(Obstacle::Broken);
+    assert_eq!(status.known(at(65)).silence, Duration::ZERO);
+}
