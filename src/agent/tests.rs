@@ -72,6 +72,7 @@ impl Script {
                 rows.extend((0..world.dead_peers).map(dead));
                 rows
             }
+            Statement::ClusterLogin => vec![row(&["admin-cluster_username", "cluster"])],
             Statement::Health(_) => vec![
                 row(&["users", "1", &number(world.clients), ""]),
                 row(&["backends", "0", "ONLINE", "1"]),
@@ -110,7 +111,7 @@ impl Script {
 }
 
 impl Proxysql for Script {
-    async fn ask_peer(&self, host: &str, _: u16, _: &[Statement]) -> Result<Vec<Answer>, AdminError> {
+    async fn ask_peer(&self, host: &str, _: u16, _: &Login, _: &[Statement]) -> Result<Vec<Answer>, AdminError> {
         self.world().asked.push((host.to_owned(), Instant::now()));
         std::future::pending().await
     }
