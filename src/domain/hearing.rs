@@ -3,11 +3,16 @@
 //! `ProxySQL` notes the time of each peer's last answer, by the wall clock. How long ago that was says little: the clock may have been
 //! set, and a `ProxySQL` that stood still has asked nobody meanwhile. So silence is what passes between looks at which that time has not
 //! moved, and between two looks never more than [`MOST_GAP`]: whoever did not look for longer stood still, or waited for one who did.
+//!
+//! Nor does one look say who is listed: `ProxySQL` lets others read while it fills a table with what is in effect, and then rows are
+//! missing. What was listed and has not been loaded since is listed still.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::observation::{Observation, Peer};
+use super::member::Members;
+use super::module::Module;
+use super::observation::{Checksum, Observation, Peer};
 
 /// What the time between two looks counts for at most.
 pub const MOST_GAP: Duration = Duration::from_secs(1);
@@ -21,6 +26,8 @@ const FORGOTTEN: u8 = 3;
 #[derive(Debug, Clone, Default)]
 pub struct Hearing {
     last: Option<Duration>,
+    /// All rows that were seen of the list in effect since it was loaded.
+    list: Option<(Checksum, Members)>,
     peers: BTreeMap<(String, u16), Known>,
 }
 
@@ -56,6 +63,18 @@ impl Hearing {
             peer.heard = peer.updated_at.is_some() && peer.silence < enough && is_recent;
         }
         self.peers.retain(|_, known| known.missed < FORGOTTEN);
+        self.complete_list(seen);
+    }
+
+    fn complete_list(&mut self, seen: &mut Observation) {
+        // Where the module itself is missing, nothing is known of the list.
+        let Some(now) = seen.own(Module::ProxysqlServers).cloned() else { return };
+        if let Some((loaded, rows)) = &self.list
+            && *loaded == now
+        {
+            seen.runtime.extend(rows.iter().cloned());
+        }
+        self.list = Some((now, seen.runtime.clone()));
     }
 }
 
@@ -135,6 +154,25 @@ mod tests {
             look(&mut hearing, now, 100, &[]);
         }
         assert_eq!(look(&mut hearing, 11, 100, &[Some(7)]), [(false, 0)]);
+    }
+
+    #[test]
+    fn rows_that_a_look_lacks_are_there_while_nothing_was_loaded() {
+        use super::super::member::Member;
+
+        let mut hearing = Hearing::default();
+        let mut look = |version: u64, hosts: &[&str]| {
+            let own = Checksum { version, epoch: 9, checksum: "0xA".into() };
+            let mut seen = Observation {
+                runtime: hosts.iter().map(|host| Member::of_pod(*host, 6032, "")).collect(),
+                own: BTreeMap::from([("proxysql_servers".to_owned(), own)]),
+                ..Observation::default()
+            };
+            hearing.complete(&mut seen, Duration::ZERO);
+            seen.runtime.len()
+        };
+        assert_eq!((look(2, &["a"]), look(2, &["a", "b"]), look(2, &[]), look(2, &["b"])), (1, 2, 2, 2));
+        assert_eq!((look(3, &[]), look(3, &["a"])), (0, 1), "it was loaded");
     }
 
     #[test]

@@ -234,8 +234,8 @@ async fn settled(rig: &Rig) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_burst_of_pod_events_is_two_loads_at_most_and_well_spaced() {
-    if on_real_proxysql("a_burst_of_pod_events_is_two_loads_at_most_and_well_spaced") {
+async fn a_burst_of_pod_events_is_one_load_a_second_at_most() {
+    if on_real_proxysql("a_burst_of_pod_events_is_one_load_a_second_at_most") {
         return;
     }
     // Long intervals: what is counted is what the events cause.
@@ -260,11 +260,13 @@ async fn a_burst_of_pod_events_is_two_loads_at_most_and_well_spaced() {
         let loads: Vec<SystemTime> =
             embedded(core).log().loads(Module::ProxysqlServers).into_iter().filter(|at| *at >= began).collect();
         // A machine so busy that the burst took longer is allowed the loads of that time.
-        let allowed = 1 + usize::try_from(took.as_millis().div_ceil(1100)).unwrap();
+        // The burst may begin late in a second.
+        let allowed = 2 + usize::try_from(took.as_secs()).unwrap();
         assert!(loads.len() <= allowed, "{}: {} loads in a burst of {took:?}", core.name, loads.len());
         for pair in loads.windows(2) {
-            let apart = pair[1].duration_since(pair[0]).unwrap();
-            assert!(apart >= Duration::from_millis(1100), "{}: two loads {apart:?} apart", core.name);
+            let [first, second] =
+                [pair[0], pair[1]].map(|at| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs());
+            assert!(first < second, "{}: two loads in one second", core.name);
         }
     }
 }
