@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use crate::metrics::Scrape;
 use crate::support::{PATIENCE, converged, eventually_on, fleet, settings, settled};
 
 /// How long the core is blind, in seconds; sixty is the long run.
@@ -115,7 +116,9 @@ async fn restart_with(rig: &mut Rig, name: &str, key: &str, value: &str) {
 
 async fn is_failing(rig: &Rig, name: &str, fails: bool) {
     eventually_on(rig, &format!("discovery of {name} fails: {fails}"), async || {
-        status(rig, name).await["discovery"]["failing"] == fails
+        let agent = rig.member(name).unwrap().agent.as_ref().unwrap();
+        let Ok(page) = agent.get("/metrics").await else { return false };
+        Scrape::read(&page.text().await.unwrap()).get("discovery_up") == Some(if fails { 0.0 } else { 1.0 })
     })
     .await;
 }

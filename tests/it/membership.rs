@@ -11,7 +11,7 @@ use proxysql_fleet::rig::{Order, Rig, Role, Settings};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::support::{
-    changes, converged, converged_to, embedded, eventually, fleet, marks, on_real_proxysql, settings,
+    at_rest, changes, converged, converged_to, embedded, eventually, fleet, marks, on_real_proxysql, settings,
 };
 
 const NAMESPACE: &str = "proxysql";
@@ -197,7 +197,7 @@ async fn a_steady_state_costs_no_write_and_no_load() {
     let api = rig.kubernetes().embedded().expect("the pod API counts and touches pods");
     api.add_unrelated(NAMESPACE, 100);
     // The last loads are for satellites that connected a moment ago: one look at each node after nobody did.
-    settled(&rig).await;
+    at_rest(&rig).await;
     let marks = marks(rig.members());
     let lists = api.traffic().lists;
     let mut next = Instant::now();
@@ -220,17 +220,6 @@ async fn a_steady_state_costs_no_write_and_no_load() {
         assert!(changes(member, *mark).is_empty(), "{}: {:?}", member.name, changes(member, *mark));
     }
     assert_eq!(api.traffic().lists, lists, "nobody listed again");
-}
-
-/// Waits until no agent has changed anything for some rounds.
-async fn settled(rig: &Rig) {
-    loop {
-        let marks = marks(rig.members());
-        crate::support::rounds(rig.members(), &marks, 6).await;
-        if rig.members().iter().zip(&marks).all(|(member, mark)| changes(member, *mark).is_empty()) {
-            return;
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
