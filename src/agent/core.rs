@@ -74,6 +74,8 @@ pub struct Core {
     unwilling: Option<String>,
     /// Ties that the last round saw. One that is seen twice is no peer's news on their way.
     tied: BTreeSet<Module>,
+    /// Since when another member has another list of the same second.
+    list_tied: Option<Instant>,
     holding: bool,
     followers: Followers,
     /// `ProxySQL` keeps a table of who follows it.
@@ -113,6 +115,7 @@ impl Core {
             left: None,
             unwilling: None,
             tied: BTreeSet::new(),
+            list_tied: None,
             holding: false,
             followers: Followers::default(),
             sees_followers: true,

@@ -108,7 +108,12 @@ impl Peers {
         };
         let question = [Statement::Version];
         let version = match timeout(ASK_FOR, admin.ask_peer(&peer.0, peer.1, &login, &question)).await {
-            Ok(Ok(answers)) => answers.into_iter().flat_map(|answer| answer.rows).flatten().next().filter(is_version),
+            Ok(Ok(answers)) => answers
+                .into_iter()
+                .flat_map(|answer| answer.rows)
+                .flatten()
+                .next()
+                .filter(|version| is_version(version)),
             Ok(Err(error)) => {
                 debug!(peer = %address(&peer), %error, "the peer does not tell its version");
                 None
@@ -138,7 +143,7 @@ pub(super) async fn cluster_login<P: Proxysql>(admin: &mut P) -> Result<Option<L
 }
 
 /// Whoever answers at a peer's address may say anything.
-fn is_version(text: &String) -> bool {
+fn is_version(text: &str) -> bool {
     (1..=LONGEST_VERSION).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic())
 }
 

@@ -118,7 +118,9 @@ impl Publisher {
         admin: &mut P,
     ) -> Result<Next, RoundError> {
         if !claim(Worker::Agent, admin).await? {
-            modules.iter().for_each(|module| spacing.waits(*module, "something else works on memory"));
+            for module in modules {
+                spacing.waits(*module, "something else works on memory");
+            }
             return Ok(Next::At(Instant::now() + SPACING));
         }
         let published = self.each(modules, seen, spacing, may, unlocks, admin).await;

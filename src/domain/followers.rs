@@ -60,7 +60,9 @@ impl Followers {
         let present = seen.followers.iter().filter(|f| !is_member(f, members));
         let is_first = self.known.is_none();
         let known = self.known.get_or_insert_default();
-        known.values_mut().for_each(|missed| *missed += 1);
+        for missed in known.values_mut() {
+            *missed += 1;
+        }
         for follower in present {
             if known.insert(follower.clone(), 0).is_none() && !is_first {
                 self.came = Some(seen.clock);

@@ -109,7 +109,7 @@ mod tests {
         };
         let peers = heard.iter().enumerate().map(peer).collect();
         let check_interval = Duration::from_millis(200);
-        let mut seen = Observation { clock, check_interval, peers, ..Observation::default() };
+        let mut seen = Observation { clock, peers, check_interval, ..Observation::default() };
         hearing.complete(&mut seen, Duration::from_secs(now));
         seen.peers.iter().map(|peer| (peer.heard, peer.silence.as_secs())).collect()
     }

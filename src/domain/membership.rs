@@ -49,10 +49,11 @@ pub fn target(
     knowledge: Knowledge,
 ) -> Option<Members> {
     match (knowledge, origin) {
-        (Knowledge::Fresh, _) | (Knowledge::Doubtful, Origin::Start | Origin::Here) => Some(known.clone()),
-        (Knowledge::Doubtful | Knowledge::Stale, Origin::Pulled) => None,
+        (Knowledge::Fresh, _) | (Knowledge::Doubtful, Origin::Here) => Some(known.clone()),
+        (Knowledge::Doubtful, Origin::Start) | (Knowledge::Doubtful | Knowledge::Stale, Origin::Pulled) => None,
         (Knowledge::Stale, Origin::Start | Origin::Here) => {
-            if !runtime.iter().any(|row| known.iter().any(|member| member.key() == row.key())) {
+            let is_nobody = !runtime.iter().any(|row| known.iter().any(|member| member.key() == row.key()));
+            if runtime.is_empty() || (origin == Origin::Start && is_nobody) {
                 return Some(known.clone());
             }
             let others = runtime.iter().filter(|row| own.is_none_or(|own| own.key() != row.key()));
@@ -61,7 +62,8 @@ pub fn target(
     }
 }
 
-/// Who made the list in effect. `is_own` says that it is the one that this agent loaded last, or found right.
+/// Who made the list in effect. `is_own` says that it is the one that this agent loaded last, or found right. A person has made it here
+/// only if it is newer than what every other member has: whom it was pulled from may have loaded another one since.
 pub fn origin(seen: &Observation, own: Option<&Member>, is_own: bool) -> Origin {
     let list = Module::ProxysqlServers.checksum_name();
     let Some(sum) = seen.own.get(list) else { return Origin::Here };
@@ -72,12 +74,9 @@ pub fn origin(seen: &Observation, own: Option<&Member>, is_own: bool) -> Origin 
         return Origin::Here;
     }
     let others = seen.peers.iter().filter(|peer| own.is_none_or(|own| own.key() != peer.key()));
-    let same = |theirs: &&Checksum| theirs.version > 1 && theirs.checksum == sum.checksum;
-    if others.filter_map(|peer| peer.modules.get(list)).any(|theirs| same(&theirs)) {
-        Origin::Pulled
-    } else {
-        Origin::Here
-    }
+    let may_be_whose =
+        |theirs: &Checksum| theirs.version > 1 && (theirs.checksum == sum.checksum || theirs.epoch >= sum.epoch);
+    if others.filter_map(|peer| peer.modules.get(list)).any(may_be_whose) { Origin::Pulled } else { Origin::Here }
 }
 
 /// The least that makes `desired` the list in effect; empty where it is.
@@ -187,10 +186,15 @@ mod tests {
         assert_eq!(target(&members(&["2", "4"]), Origin::Pulled), None, "its own row included");
         assert_eq!(target(&newer, Origin::Here), Some(newer.clone()), "and who has edited it here may know");
         assert_eq!(target(&members(&["2", "4"]), Origin::Here), Some(newer));
+        assert_eq!(target(&[bootstrap()].into(), Origin::Start), Some(known.clone()), "the bootstrap row alone");
         for origin in [Origin::Start, Origin::Here] {
-            assert_eq!(target(&[bootstrap()].into(), origin), Some(known.clone()), "the bootstrap row alone");
             assert_eq!(target(&Members::new(), origin), Some(known.clone()));
         }
+        assert_eq!(
+            target(&members(&["4", "5"]), Origin::Here),
+            Some(members(&["1", "4", "5"])),
+            "all others were replaced"
+        );
     }
 
     #[test]
@@ -198,13 +202,15 @@ mod tests {
         let (known, runtime) = (members(&["1", "2"]), members(&["1", "3"]));
         let target = |origin, knowledge| target(&known, known.first(), &runtime, origin, knowledge);
         assert_eq!(target(Origin::Pulled, Knowledge::Doubtful), None);
+        assert_eq!(target(Origin::Start, Knowledge::Doubtful), None);
         assert_eq!(target(Origin::Pulled, Knowledge::Fresh), Some(known.clone()));
         assert_eq!(target(Origin::Here, Knowledge::Doubtful), Some(known.clone()));
     }
 
     #[test]
     fn a_list_that_a_member_has_too_and_nobody_made_here_was_pulled() {
-        let sum = |version, checksum: &str| Checksum { version, epoch: 9, checksum: checksum.into() };
+        let at = |version, epoch, checksum: &str| Checksum { version, epoch, checksum: checksum.into() };
+        let sum = |version, checksum: &str| at(version, 9, checksum);
         let list = |sum: Checksum| std::collections::BTreeMap::from([("proxysql_servers".to_owned(), sum)]);
         let [own, other] = ["1", "2"].map(|n| members(&[n]).pop_first().unwrap());
         let seen = |mine: Checksum, theirs: Checksum| {
@@ -221,7 +227,12 @@ mod tests {
         assert_eq!(origin(&seen(sum(1, "0xA"), sum(2, "0xA")), false), Origin::Start);
         assert_eq!(origin(&seen(sum(3, "0xA"), sum(2, "0xA")), false), Origin::Pulled);
         assert_eq!(origin(&seen(sum(3, "0xA"), sum(2, "0xA")), true), Origin::Here);
-        assert_eq!(origin(&seen(sum(3, "0xA"), sum(2, "0xB")), false), Origin::Here, "its own row is not another's");
+        assert_eq!(origin(&seen(sum(3, "0xA"), at(2, 8, "0xB")), false), Origin::Here, "its own row is not another's");
+        assert_eq!(
+            origin(&seen(sum(3, "0xA"), at(3, 10, "0xB")), false),
+            Origin::Pulled,
+            "that one loaded another since"
+        );
     }
 
     fn any_members() -> impl Strategy<Value = Members> {

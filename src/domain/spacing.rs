@@ -60,7 +60,7 @@ impl Clock {
     fn end_of_second(&self, then: Duration) -> Option<Duration> {
         let (_, into, at) = self.read?;
         let since = then.checked_sub(at)? + into;
-        let rest = SECOND - Duration::new(0, since.subsec_nanos());
+        let rest = SECOND.saturating_sub(Duration::new(0, since.subsec_nanos()));
         Some(then + rest)
     }
 }

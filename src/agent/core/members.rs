@@ -25,6 +25,8 @@ use crate::domain::unlock::{Turns, Unlock};
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// Whether the pods were looked for anew is looked at this much later, if they do not tell by themselves.
 const ANSWER_AGAIN: Duration = Duration::from_secs(1);
+/// What the first of those that are tied in the list gets to load it once more.
+const LASTING_TIE: Duration = Duration::from_secs(5);
 /// How long a list that nobody has loaded since `ProxySQL` started waits to be replaced by a pull, where this core does not hear of pods.
 const START: Duration = Duration::from_secs(10);
 
@@ -195,7 +197,9 @@ impl Core {
             self.contradiction = None;
             return Knowledge::Stale;
         }
-        if origin != Origin::Pulled || seen.runtime == *known {
+        // At its start ProxySQL has a list that nobody loaded. Where half of the answers never come, that is better than none.
+        let is_nobodys = origin == Origin::Start && freshness == Freshness::Half;
+        if origin == Origin::Here || is_nobodys || seen.runtime == *known {
             self.contradiction = None;
             return Knowledge::Fresh;
         }
@@ -250,10 +254,16 @@ impl Core {
             let row = known.iter().find(|member| member.key() == peer.key());
             row.is_some_and(|member| older.contains(&member.comment))
         };
-        let mut tied = drift::to_load_again(seen, self.own(known), yields);
-        if self.pods.freshness() == Freshness::Stale {
-            // Which of two lists is the right one, others know.
+        let own = self.own(known);
+        let mut tied = drift::to_load_again(seen, own, yields);
+        // Of two lists, the one that is right wins, and not the one of the first: that one's agent may not hear of pods.
+        let list = drift::to_load_again(seen, own, |_| true).contains(&Module::ProxysqlServers);
+        let is_right = self.pods.freshness() == Freshness::Fresh && seen.runtime == *known;
+        self.list_tied = self.list_tied.filter(|_| list).or_else(|| list.then(Instant::now));
+        if !is_right {
             tied.remove(&Module::ProxysqlServers);
+        } else if self.list_tied.is_some_and(|since| since.elapsed() >= LASTING_TIE) {
+            tied.insert(Module::ProxysqlServers);
         }
         // A load in the very second of the tie would be tied, too. One in the future is in no second that comes soon.
         let is_over = |module: &Module| seen.own(*module).is_some_and(|own| seen.clock != own.epoch);
@@ -266,7 +276,7 @@ impl Core {
             warn!(%module, "a peer loaded other content in the same second; loaded once more");
         }
         self.tied.retain(|module| !lasting.contains(module));
-        let look_again = !self.tied.is_empty() || !lasting.is_empty();
+        let look_again = list || !self.tied.is_empty() || !lasting.is_empty();
         Ok(if look_again { Next::At(Instant::now() + seen.check_interval.max(SPACING) * 2) } else { Next::Interval })
     }
 
