@@ -36,7 +36,16 @@ async fn a_satellite_that_stood_still_keeps_its_list() {
     for _ in 0..freezes {
         satellite.node.stop_cont(true);
         sleep(FREEZE).await;
+        // Nor do its cores answer in the moment in which it goes on: what it knows of them is as old as it looks.
+        let cores = || rig.members().iter().filter(|member| member.role == Role::Core);
+        for core in cores() {
+            core.node.stop_cont(true);
+        }
         satellite.node.stop_cont(false);
+        sleep(Duration::from_secs(2)).await;
+        for core in cores() {
+            core.node.stop_cont(false);
+        }
         eventually_on(&rig, "it answers", async || satellite.node.query("SELECT 1").await.is_ok()).await;
         sleep(Duration::from_secs(2)).await;
     }
