@@ -36,7 +36,7 @@ use crate::domain::observation::Observation;
 use crate::domain::situation::Situation;
 use crate::domain::statement::Statement;
 use crate::domain::tally::Count;
-use crate::edge::admin::{Admin, AdminError, Answer};
+use crate::edge::admin::{Admin, AdminError, Answer, Login};
 use crate::edge::marker::Marker;
 use crate::state::{Command, Mailbox, Publisher};
 
@@ -52,12 +52,13 @@ pub trait Proxysql {
     /// behind that a later call could take for its own answer.
     fn run(&mut self, statement: &Statement) -> impl Future<Output = Result<Answer, AdminError>> + Send;
 
-    /// Asks another node, over a connection of its own that is gone afterwards: the one exception to there being one connection. May be
-    /// dropped half-way.
+    /// Asks another node with the login of the cluster, over a connection of its own that is gone afterwards: the one exception to there
+    /// being one connection. May be dropped half-way.
     fn ask_peer(
         &self,
         host: &str,
         port: u16,
+        login: &Login,
         statements: &[Statement],
     ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send;
 
@@ -72,8 +73,8 @@ pub trait Proxysql {
     /// Something happened once more, for who keeps count.
     fn count(&self, _what: Count) {}
 
-    /// This was observed, for who shows it.
-    fn saw(&self, _seen: &Observation) {}
+    /// This was observed: completed by who of the peers was heard of lately, and shown to who shows it.
+    fn saw(&mut self, _seen: &mut Observation) {}
 }
 
 impl Proxysql for Admin {
@@ -85,9 +86,10 @@ impl Proxysql for Admin {
         &self,
         host: &str,
         port: u16,
+        login: &Login,
         statements: &[Statement],
     ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send {
-        Self::ask_peer(self, host, port, statements)
+        Self::ask_peer(self, host, port, login, statements)
     }
 
     fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send {

@@ -61,7 +61,7 @@ pub enum AppError {
     #[error(transparent)]
     Bind(#[from] http::BindError),
     /// A core cannot know its pods.
-    #[error(transparent)]
+    #[error("{0}; core.discovery says kubernetes: with dns or static no API server is needed")]
     Pods(#[from] pods::PodsError),
     /// There is no dump, or not as it should be.
     #[error(transparent)]
@@ -209,8 +209,8 @@ async fn work(
     let Live { settings, publishing } = live(config);
     match config.run_mode {
         RunMode::Core => {
-            let (roster, followed) = discovery::follow(config, own_pod.as_deref(), stop, tasks).await?;
-            let core = Mode::Core(Box::new(Core::new(config.proxysql.address.port, own_pod, roster, publishing)));
+            let (found, followed) = discovery::follow(config, own_pod.as_deref(), stop, tasks).await?;
+            let core = Mode::Core(Box::new(Core::new(config.proxysql.address.port, own_pod, found, publishing)));
             let agent = Agent::new(admin, core, settings, surroundings, mailbox, publisher);
             tokio::select! {
                 () = agent.run() => Ok(()),

@@ -1,28 +1,29 @@
 //! One round of a core: publish the file once per `ProxySQL` process, keep the list of members, end ties between epochs.
 
+mod members;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::Proxysql;
 use super::peers::Peers;
 use super::publish::{Publisher, Publishing};
-use super::round::{Next, RoundError, SPACING, Spacing, observe, read};
-use super::unlock::{Blocked, load_again, unlock};
-use crate::domain::drift;
-use crate::domain::followers::{Followers, Wanted};
+use super::round::{Next, RoundError, Spacing, observe, read};
+use super::unlock::Blocked;
+use crate::domain::followers::Followers;
 use crate::domain::generation::{self, Standing};
 use crate::domain::member::{Member, Members};
-use crate::domain::membership::{self, Listed};
-use crate::domain::observation::{Observation, Peer};
-use crate::domain::roster::Roster;
+use crate::domain::observation::{Checksum, Observation};
+use crate::domain::roster::{Freshness, Roster};
 use crate::domain::situation::Situation;
-use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::statement::{Module, Statement};
 use crate::domain::tally::{Count, Guard};
-use crate::domain::unlock::{Turns, Unlock};
+use crate::domain::unlock::Turns;
 
 /// How long a core waits for its first list of pods before it publishes without knowing who else there is.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -40,6 +41,8 @@ pub struct Core {
     port: u16,
     own_pod: Option<String>,
     roster: watch::Receiver<Roster>,
+    /// Has the pods looked for anew, where another list than theirs is in effect.
+    recheck: Arc<Notify>,
     /// The pods as this round sees them.
     pods: Roster,
     spacing: Spacing,
@@ -56,10 +59,23 @@ pub struct Core {
     unheard: Option<Instant>,
     /// Members that somebody else has listed and this core does not know, and when they were last seen.
     strangers: BTreeMap<Member, Instant>,
-    /// The list of members as it was last found right.
+    /// The list of members as it was last found right, and what was in effect then.
     listed: Members,
+    right: Option<Checksum>,
+    /// The same, by one look.
+    almost_right: Option<Checksum>,
+    /// The list that this agent loaded last.
+    made: Members,
+    /// A list that another member has loaded, and that is not what this core knows.
+    contradiction: Option<members::Contradiction>,
+    /// That list was left to the others.
+    left: Option<String>,
+    /// Why this core does not publish though somebody asked it to.
+    unwilling: Option<String>,
     /// Ties that the last round saw. One that is seen twice is no peer's news on their way.
     tied: BTreeSet<Module>,
+    /// Since when another member has another list of the same second.
+    list_tied: Option<Instant>,
     holding: bool,
     followers: Followers,
     /// `ProxySQL` keeps a table of who follows it.
@@ -68,11 +84,19 @@ pub struct Core {
 
 impl Core {
     /// A core whose members listen on `port`, and which finds itself among the pods by the name `own_pod`.
-    pub fn new(port: u16, own_pod: Option<String>, roster: watch::Receiver<Roster>, publishing: Publishing) -> Self {
+    ///
+    /// `found` is what is known of the cores, and how to have them looked for anew.
+    pub fn new(
+        port: u16,
+        own_pod: Option<String>,
+        (roster, recheck): (watch::Receiver<Roster>, Arc<Notify>),
+        publishing: Publishing,
+    ) -> Self {
         Self {
             port,
             own_pod,
             roster,
+            recheck,
             pods: Roster::default(),
             spacing: Spacing::default(),
             publisher: Publisher::new(publishing),
@@ -84,7 +108,14 @@ impl Core {
             unheard: None,
             strangers: BTreeMap::new(),
             listed: Members::new(),
+            right: None,
+            almost_right: None,
+            made: Members::new(),
+            contradiction: None,
+            left: None,
+            unwilling: None,
             tied: BTreeSet::new(),
+            list_tied: None,
             holding: false,
             followers: Followers::default(),
             sees_followers: true,
@@ -104,10 +135,12 @@ impl Core {
 
     /// What the status shows: how the last round left things.
     pub(super) fn shows(&self) -> Situation {
+        let is_known = self.pods.freshness() != Freshness::Stale;
         Situation {
             diverging: self.peers.diverging(),
             refused: self.publisher.refused(),
-            desired: self.pods.members(self.port).filter(|members| !members.is_empty()),
+            unwilling: self.unwilling.clone(),
+            desired: self.pods.members(self.port).filter(|members| is_known && !members.is_empty()),
             held: self.holding,
             generation: Some(self.standing()),
             following: None,
@@ -141,9 +174,9 @@ impl Core {
             }
             seen.published.clear();
             self.publisher.anew();
-            self.anew = false;
         }
         let standing = self.standing();
+        self.answer_for(&standing);
         let turns = self.turns(&standing);
         self.blocked.note(&seen, turns.own.as_ref());
         self.note_strangers(&seen, &turns);
@@ -162,8 +195,8 @@ impl Core {
                 again = Next::At(Instant::now() + LISTEN_AGAIN);
             }
         }
-        let looked = self.peers.look(&seen, turns.own.as_ref());
-        let kept = self.keep_members(&seen, &standing, &turns, admin).await?;
+        let looked = self.peers.look(&seen, turns.own.as_ref(), Some(&standing));
+        let kept = self.keep_members(seen, &standing, &turns, admin).await?;
         self.peers.ask_for_version(admin).await?;
         Ok(again.min(looked).min(kept))
     }
@@ -188,8 +221,8 @@ impl Core {
             return true;
         }
         if self.unheard.is_none() {
-            let strangers = self.strangers.keys().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-            info!(%strangers, "not publishing the file yet: other cores do not list the same members");
+            let strangers = members::names(self.strangers.keys());
+            info!(strangers, "not publishing the file yet: other cores do not list the same members");
         }
         let waited = self.unheard.get_or_insert_with(Instant::now).elapsed();
         waited >= if is_contradicted { DEAF } else { HEARING }
@@ -211,62 +244,6 @@ impl Core {
         self.strangers.retain(|member, at| !turns.members.contains(member) && at.elapsed() < HEARING);
     }
 
-    /// Makes the pods the list of members, and settles what the members disagree on.
-    async fn keep_members<P: Proxysql>(
-        &mut self,
-        seen: &Observation,
-        standing: &Standing,
-        turns: &Turns,
-        admin: &mut P,
-    ) -> Result<Next, RoundError> {
-        let was_holding = self.holding;
-        let Some(desired) = self.desired() else {
-            if self.holding && !was_holding {
-                admin.count(Count::Refusal(Guard::EmptyList));
-            }
-            return Ok(Next::Interval);
-        };
-
-        let decisions = self.decisions(seen, standing, turns);
-        let is_to_load = |module: &Module| decisions.get(module) == Some(&Unlock::Load);
-        let is_blocked = is_to_load(&Module::ProxysqlServers);
-        let listed = Listed { memory: seen.memory.clone(), runtime: seen.runtime.clone(), is_blocked };
-        let mut plan = membership::plan(&listed, &desired);
-        if plan.is_empty() && self.listed != desired {
-            self.listed.clone_from(&desired);
-        }
-        let wanted = self.followers.want(seen, &desired);
-        let for_followers = plan.is_empty() && wanted == Wanted::Load;
-        if for_followers {
-            plan = plan.then(Statement::LoadToRuntime(Module::ProxysqlServers));
-        }
-        if !plan.is_empty() {
-            if let Some(at) = self.spacing.wait_for(&plan) {
-                return Ok(Next::At(at));
-            }
-            self.spacing.apply(&plan, admin).await?;
-            if for_followers {
-                info!("a satellite connected; loaded the list of members once more, for its own may be newer");
-            } else {
-                say_change(&seen.runtime, &desired, &plan);
-            }
-            if wanted == Wanted::Load && plan.loads().next().is_some() {
-                self.followers.loaded();
-            }
-            // What a peer's pull put in between, and whether the peers agree, shows when the next load is allowed.
-            return Ok(Next::At(Instant::now() + SPACING));
-        }
-        if wanted == Wanted::LoadLater {
-            return Ok(Next::At(Instant::now() + SPACING));
-        }
-        let to_load = decisions.keys().copied().filter(is_to_load);
-        let mut unlocked = unlock(to_load, turns, &self.blocked, &mut self.spacing, admin).await?;
-        if decisions.values().any(|decision| *decision == Unlock::Wait) {
-            unlocked = unlocked.min(Next::At(Instant::now() + SPACING));
-        }
-        Ok(unlocked.min(self.end_ties(seen, &desired, standing, admin).await?))
-    }
-
     /// Where this core stands among the generations of pods. Ignorance lasts only so long: without the API server there is no
     /// rollout to be wrong about.
     ///
@@ -279,6 +256,24 @@ impl Core {
         }
         let known = self.pods.standing(self.own_pod.as_deref());
         known.unwrap_or_else(|| if self.began.elapsed() < PATIENCE { Standing::Undecided } else { Standing::Unknown })
+    }
+
+    /// Whoever asked for the file to be published is told if it is not.
+    fn answer_for(&mut self, standing: &Standing) {
+        let reason = match standing {
+            Standing::Older { newer, .. } => {
+                format!("the pod {newer} is of a newer generation, and publishes its own file")
+            }
+            Standing::Newest { .. } | Standing::Unknown | Standing::Undecided => {
+                self.unwilling = None;
+                self.anew = false;
+                return;
+            }
+        };
+        if std::mem::take(&mut self.anew) {
+            warn!(%reason, "asked to publish the file, and not doing so");
+            self.unwilling = Some(reason);
+        }
     }
 
     /// Whether this core publishes, said when it changes.
@@ -304,86 +299,23 @@ impl Core {
     }
 
     async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
+        let mut seen = None;
         if self.sees_followers {
             match admin.run(&Statement::ObserveWithFollowers).await {
-                Ok(answer) => return read(&answer, admin),
+                Ok(answer) => seen = Some(read(&answer, admin)?),
                 Err(error) if error.names_no_such_table() => self.sees_followers = false,
                 Err(error) => return Err(error.into()),
             }
         }
-        observe(admin).await
-    }
-
-    /// The members that the pods make; `None` while they are not known or there are none.
-    fn desired(&mut self) -> Option<Members> {
-        let members = self.pods.members(self.port)?;
-        if members.is_empty() {
-            if !self.holding {
-                warn!("no core pod is running, says the API server; the last members stay");
-            }
-            self.holding = true;
-            return None;
-        }
-        self.holding = false;
-        Some(members)
-    }
-
-    /// Loads once more what this node and a peer loaded differently in the same second.
-    async fn end_ties<P: Proxysql>(
-        &mut self,
-        seen: &Observation,
-        desired: &Members,
-        standing: &Standing,
-        admin: &mut P,
-    ) -> Result<Next, RoundError> {
-        let older = match standing {
-            Standing::Newest { older } => older.clone(),
-            Standing::Unknown => BTreeSet::new(),
-            // Its content is not the one that is to spread.
-            Standing::Older { .. } | Standing::Undecided => return Ok(Next::Interval),
+        let seen = match seen {
+            Some(seen) => seen,
+            None => observe(admin).await?,
         };
-        let yields = |peer: &Peer| {
-            let row = desired.iter().find(|member| member.key() == (peer.hostname.as_str(), peer.port));
-            row.is_some_and(|member| older.contains(&member.comment))
-        };
-        let tied = drift::to_load_again(seen, self.own(desired), yields);
-        // A load in the very second of the tie would be tied, too.
-        let is_over = |module: &Module| seen.own(*module).is_some_and(|own| seen.clock > own.epoch);
-        let lasting: Vec<Module> = tied.intersection(&self.tied).copied().filter(is_over).collect();
-        self.tied = tied;
-        for module in &lasting {
-            if let Some(later) = load_again(*module, &mut self.spacing, admin).await? {
-                return Ok(later);
-            }
-            warn!(%module, "a peer loaded other content in the same second; loaded once more");
-        }
-        self.tied.retain(|module| !lasting.contains(module));
-        let look_again = !self.tied.is_empty() || !lasting.is_empty();
-        Ok(if look_again { Next::At(Instant::now() + seen.check_interval.max(SPACING) * 2) } else { Next::Interval })
-    }
-
-    /// What to do about each module that is at version 1 here and is meant to spread. The list of members may be loaded by anybody; the
-    /// others by none of an older generation, and not before the file was found in effect.
-    fn decisions(&self, seen: &Observation, standing: &Standing, turns: &Turns) -> BTreeMap<Module, Unlock> {
-        let publishes = matches!(standing, Standing::Newest { .. } | Standing::Unknown);
-        let is_meant =
-            |module: &Module| *module == Module::ProxysqlServers || (publishes && seen.published.contains_key(module));
-        let blocked = self.blocked.modules().filter(is_meant).filter(|_| turns.own.is_some());
-        blocked.map(|module| (module, turns.of(seen, module, self.blocked.waited(module)))).collect()
+        self.spacing.note(&seen);
+        Ok(seen)
     }
 
     fn own<'a>(&self, desired: &'a Members) -> Option<&'a Member> {
         desired.iter().find(|member| Some(&member.comment) == self.own_pod.as_ref())
     }
-}
-
-fn say_change(runtime: &Members, desired: &Members, plan: &Plan) {
-    let names = |members: Vec<&Member>| members.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    info!(
-        members = desired.len(),
-        added = %names(desired.difference(runtime).collect()),
-        removed = %names(runtime.difference(desired).collect()),
-        loaded = plan.loads().next().is_some(),
-        "members changed"
-    );
 }

@@ -18,6 +18,8 @@ pub(super) struct Draft {
     pub(super) lost: u64,
     /// What it would change.
     pub(super) differences: Vec<Difference>,
+    /// No two looks agreed on that.
+    pub(super) is_torn: bool,
 }
 
 /// Why the module must not take effect.
@@ -42,6 +44,8 @@ pub(super) async fn objection<P: Proxysql>(
     Ok(lockout)
 }
 
+/// How often something is looked at again until it is the same twice.
+const MOST_LOOKS: usize = 4;
 /// For how long a claim of somebody else holds, in seconds: he may have ended without giving it back.
 const STALE: i64 = 60;
 
@@ -96,7 +100,7 @@ pub(super) async fn draft<P: Proxysql>(
         admin.run(&Statement::SaveToMemory(module)).await?;
     }
     let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
-    let mut draft = Draft { tables, candidate: Candidate::default(), lost: 0, differences: Vec::new() };
+    let mut draft = Draft { tables, candidate: Candidate::default(), lost: 0, differences: Vec::new(), is_torn: false };
     let (mut taken, mut first) = (0, (0, 0, 0));
     for table in draft.tables.keys().filter(|_| !module.is_variables()) {
         let counts = count(*table, admin).await?;
@@ -105,14 +109,16 @@ pub(super) async fn draft<P: Proxysql>(
             first = counts;
         }
         if table.shape == Shape::Wordless && counts.0 == 0 {
-            admin.run(&Statement::TakeFromRuntime(*table)).await?;
+            take_from_runtime(*table, admin).await?;
         }
     }
     if !module.is_variables() {
         draft.lost = entries.saturating_sub(taken);
     }
     draft.candidate = Candidate { entries, has_section, effective: first.1, in_effect: first.2 };
-    draft.differences = compare(&draft.tables, admin).await?;
+    let compared = compare(&draft.tables, admin).await?;
+    draft.is_torn = compared.is_none();
+    draft.differences = compared.unwrap_or_default();
     Ok(draft)
 }
 
@@ -150,14 +156,48 @@ pub(super) async fn columns<P: Proxysql>(
     Ok(tables)
 }
 
-/// All rows of a table in memory, those that count, and those in effect.
+/// All rows of a table in memory, those that count, and those in effect: the most of two looks, for one may come from a moment in which
+/// what is in effect is being written down.
 pub(super) async fn count<P: Proxysql>(table: Table, admin: &mut P) -> Result<(u64, u64, u64), AdminError> {
-    let answer = admin.run(&Statement::Count(table)).await?;
-    let number = |i: usize| answer.rows.first().and_then(|row| row.get(i)?.parse().ok()).unwrap_or_default();
-    Ok((number(0), number(1), number(2)))
+    let mut most = (0, 0, 0);
+    for _ in 0..2 {
+        let answer = admin.run(&Statement::Count(table)).await?;
+        let row = answer.rows.first();
+        let number = |i: usize| row.and_then(|row| row.get(i)?.parse::<u64>().ok()).unwrap_or_default();
+        most = (number(0).max(most.0), number(1).max(most.1), number(2).max(most.2));
+    }
+    Ok(most)
 }
 
+/// Takes what is in effect into an empty table in memory, all of it.
+async fn take_from_runtime<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
+    for _ in 0..MOST_LOOKS {
+        admin.run(&Statement::TakeFromRuntime(table)).await?;
+        let (taken, _, in_effect) = count(table, admin).await?;
+        if taken >= in_effect {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Compares until two looks in succession agree. `None` where none do: somebody keeps ProxySQL writing down what is in effect.
 pub(super) async fn compare<P: Proxysql>(
+    tables: &BTreeMap<Table, Vec<Column>>,
+    admin: &mut P,
+) -> Result<Option<Vec<Difference>>, AdminError> {
+    let mut last = compare_once(tables, admin).await?;
+    for _ in 0..MOST_LOOKS {
+        let differences = compare_once(tables, admin).await?;
+        if differences == last {
+            return Ok(Some(differences));
+        }
+        last = differences;
+    }
+    Ok(None)
+}
+
+async fn compare_once<P: Proxysql>(
     tables: &BTreeMap<Table, Vec<Column>>,
     admin: &mut P,
 ) -> Result<Vec<Difference>, AdminError> {
@@ -171,8 +211,15 @@ pub(super) async fn compare<P: Proxysql>(
 
 /// Where a module stands on this node.
 pub(super) async fn standing<P: Proxysql>(module: Module, admin: &mut P) -> Result<Checksum, AdminError> {
-    let answer = admin.run(&Statement::Checksums).await?;
-    let row = answer.rows.into_iter().find(|row| row.first().is_some_and(|name| name == module.checksum_name()));
+    let mut row = None;
+    // A look may come from a moment in which the table is being filled.
+    for _ in 0..2 {
+        let answer = admin.run(&Statement::Checksums).await?;
+        row = answer.rows.into_iter().find(|row| row.first().is_some_and(|name| name == module.checksum_name()));
+        if row.is_some() {
+            break;
+        }
+    }
     let column = |i: usize| row.as_ref().and_then(|row| row.get(i)).map_or("", String::as_str);
     Ok(Checksum {
         version: column(1).parse().unwrap_or_default(),

@@ -5,10 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Proxysql;
+use crate::domain::hearing::Hearing;
 use crate::domain::observation::Observation;
 use crate::domain::statement::Statement;
 use crate::domain::tally::{Class, Count};
-use crate::edge::admin::{AdminError, Answer};
+use crate::edge::admin::{AdminError, Answer, Login};
 use crate::state::Publisher;
 
 /// The admin port, whoever asks it: every statement tells the status whether `ProxySQL` is silent, and is counted.
@@ -16,11 +17,14 @@ use crate::state::Publisher;
 pub(super) struct Line<P> {
     admin: P,
     publisher: Publisher,
+    began: Instant,
+    /// Who of the peers was heard of, by all observations.
+    hearing: Hearing,
 }
 
 impl<P> Line<P> {
     pub(super) fn new(admin: P, publisher: Publisher) -> Self {
-        Self { admin, publisher }
+        Self { admin, publisher, began: Instant::now(), hearing: Hearing::default() }
     }
 }
 
@@ -49,9 +53,15 @@ impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
         outcome
     }
 
-    async fn ask_peer(&self, host: &str, port: u16, statements: &[Statement]) -> Result<Vec<Answer>, AdminError> {
+    async fn ask_peer(
+        &self,
+        host: &str,
+        port: u16,
+        login: &Login,
+        statements: &[Statement],
+    ) -> Result<Vec<Answer>, AdminError> {
         let began = Instant::now();
-        let outcome = self.admin.ask_peer(host, port, statements).await;
+        let outcome = self.admin.ask_peer(host, port, login, statements).await;
         let took: Duration = began.elapsed();
         let failure = outcome.as_ref().err().map(AdminError::failure);
         self.publisher.note(|status| status.tally.statement(Class::Peer, took, failure));
@@ -70,7 +80,8 @@ impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
         self.publisher.note(|status| status.tally.count(what));
     }
 
-    fn saw(&self, seen: &Observation) {
+    fn saw(&mut self, seen: &mut Observation) {
+        self.hearing.complete(seen, self.began.elapsed());
         self.publisher.note(|status| status.observed = Some((seen.clone(), Instant::now())));
     }
 }

@@ -12,6 +12,8 @@ use crate::domain::drift::{self, Class, Subject, Watch};
 use crate::domain::member::Member;
 use crate::domain::observation::Observation;
 use crate::domain::statement::Statement;
+use crate::domain::{generation, hearing};
+use crate::edge::admin::{AdminError, Login};
 
 /// How often, at most, a peer that does not answer the checks is asked for its release.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
@@ -19,6 +21,10 @@ const ASK_AGAIN: Duration = Duration::from_secs(30);
 const ASK_FOR: Duration = Duration::from_secs(1);
 /// The least time between two looks while something may pass by itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// The longest, where only the wall clock says that a peer is silent.
+const IN_DOUBT: Duration = Duration::from_millis(900);
+/// Longest name of a release that is believed.
+const LONGEST_VERSION: usize = 64;
 
 /// What is remembered of the peers between rounds.
 #[derive(Debug)]
@@ -43,10 +49,19 @@ impl Peers {
         }
     }
 
-    /// Looks at every module of every peer. `own` is this node's own row, if it is listed.
-    pub(super) fn look(&mut self, seen: &Observation, own: Option<&Member>) -> Next {
+    /// Looks at every module of every peer. `own` is this node's own row, if it is listed; `standing` is where this core is in a rollout.
+    pub(super) fn look(
+        &mut self,
+        seen: &Observation,
+        own: Option<&Member>,
+        standing: Option<&generation::Standing>,
+    ) -> Next {
         let known = self.versions.iter().filter_map(|(peer, (version, _))| Some((peer.clone(), version.clone()?)));
-        let found = drift::classify(seen, own, &known.collect(), self.own_version.as_deref());
+        let mut found = drift::classify(seen, own, &known.collect(), self.own_version.as_deref());
+        if matches!(standing, Some(generation::Standing::Older { .. } | generation::Standing::Undecided)) {
+            // In a rollout it takes over what a newer one publishes: so it is meant.
+            found.retain(|_, class| *class != Class::NotAsPublished);
+        }
         let silent = |(subject, class): (&Subject, &Class)| {
             let is_silent = matches!(class, Class::Unreachable | Class::OtherVersion(_));
             subject.peer.clone().filter(|_| is_silent)
@@ -61,8 +76,12 @@ impl Peers {
             let (peer, module) = (peer.as_ref().map(address), module.map(|module| module.to_string()));
             info!(peer, module, was = class.name(), "no longer diverging");
         }
-        let soon = Instant::now() + seen.check_interval.max(LOOK_AGAIN);
-        if news.unsettled { Next::At(soon) } else { Next::Interval }
+        let soon = seen.check_interval.max(LOOK_AGAIN);
+        match (hearing::is_in_doubt(seen), news.unsettled) {
+            (true, _) => Next::At(Instant::now() + soon.min(IN_DOUBT)),
+            (false, true) => Next::At(Instant::now() + soon),
+            (false, false) => Next::Interval,
+        }
     }
 
     /// Where this node and its peers differ for longer than a pull takes.
@@ -82,8 +101,19 @@ impl Peers {
             let answer = admin.run(&Statement::Version).await?;
             self.own_version = answer.rows.into_iter().flatten().next();
         }
-        let version = match timeout(ASK_FOR, admin.ask_peer(&peer.0, peer.1, &[Statement::Version])).await {
-            Ok(Ok(answers)) => answers.into_iter().flat_map(|answer| answer.rows).flatten().next(),
+        let Some(login) = cluster_login(admin).await? else {
+            debug!(peer = %address(&peer), "not asking the peer for its version: admin-cluster_username is empty");
+            self.versions.insert(peer, (None, Instant::now()));
+            return Ok(());
+        };
+        let question = [Statement::Version];
+        let version = match timeout(ASK_FOR, admin.ask_peer(&peer.0, peer.1, &login, &question)).await {
+            Ok(Ok(answers)) => answers
+                .into_iter()
+                .flat_map(|answer| answer.rows)
+                .flatten()
+                .next()
+                .filter(|version| is_version(version)),
             Ok(Err(error)) => {
                 debug!(peer = %address(&peer), %error, "the peer does not tell its version");
                 None
@@ -96,6 +126,25 @@ impl Peers {
         self.versions.insert(peer, (version, Instant::now()));
         Ok(())
     }
+}
+
+/// With what the nodes of this cluster let each other in: all that a peer is ever given. `None` where they do not.
+pub(super) async fn cluster_login<P: Proxysql>(admin: &mut P) -> Result<Option<Login>, AdminError> {
+    let mut login = Login { username: String::new(), password: String::new() };
+    for row in admin.run(&Statement::ClusterLogin).await?.rows {
+        let Ok([name, value]) = <[String; 2]>::try_from(row) else { continue };
+        if name == "admin-cluster_username" {
+            login.username = value;
+        } else {
+            login.password = value;
+        }
+    }
+    Ok((!login.username.is_empty()).then_some(login))
+}
+
+/// Whoever answers at a peer's address may say anything.
+fn is_version(text: &str) -> bool {
+    (1..=LONGEST_VERSION).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic())
 }
 
 fn address((hostname, port): &(String, u16)) -> String {

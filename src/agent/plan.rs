@@ -125,6 +125,9 @@ async fn one<P: Proxysql>(module: Module, publishing: &Publishing, admin: &mut P
     if let Some(reason) = objection(module, &draft, publishing.allow_empty, admin).await? {
         return Ok(refused(module, reason));
     }
+    if draft.is_torn {
+        return Ok(refused(module, "others read ProxySQL so often that no two looks agree; try again".to_owned()));
+    }
     let outcome = if draft.differences.is_empty() { Forecast::Unchanged } else { Forecast::Changes };
     Ok(ModuleReport { module, outcome, reason: None, differences: draft.differences })
 }

@@ -123,6 +123,9 @@ impl Publisher {
         admin: &mut P,
     ) -> Result<Next, RoundError> {
         if !claim(Worker::Agent, admin).await? {
+            for module in modules {
+                spacing.waits(*module, "something else works on memory");
+            }
             return Ok(Next::At(Instant::now() + SPACING));
         }
         let published = self.each(modules, seen, spacing, may, unlocks, admin).await;
@@ -203,12 +206,14 @@ impl Publisher {
             warn!(%module, version = before.version, "replaced since it was published, by a pull or by hand; looking again");
         }
         // Also what a peer's pull, a person or an earlier agent loaded. At version 1 nobody pulls, and so no epoch can be tied.
-        let just = |sum: &Checksum| sum.version > 1 && seen.clock - sum.epoch <= 1;
+        let just = |sum: &Checksum| sum.version > 1 && sum.is_just_loaded(seen.clock);
         let theirs = seen.peers.iter().filter_map(|peer| peer.modules.get(module.checksum_name()));
         let just_loaded = just(&before) || theirs.filter(|theirs| theirs.checksum != before.checksum).any(just);
         if just_loaded || spacing.wait_for(&load).is_some() {
+            spacing.waits(module, "it was loaded in this second, here or on a peer");
             return Ok(Outcome::Later);
         }
+        spacing.waits_no_more(module);
         // Only adds: where the file says nothing, or cannot be read, memory stays as it is.
         let entries = match admin.run(&Statement::LoadFromConfig(module)).await {
             Ok(answer) => answer.affected,
@@ -225,6 +230,10 @@ impl Publisher {
         if let Some(reason) = objection(module, &draft, self.publishing.allow_empty, admin).await? {
             put_back(module, admin).await?;
             return Ok(Outcome::Refused(reason));
+        }
+        if draft.is_torn {
+            put_back(module, admin).await?;
+            return Ok(Outcome::Later);
         }
         if draft.lost > 0 {
             let (lost, file) = (draft.lost, self.publishing.name());
@@ -317,7 +326,7 @@ impl Publisher {
             // Values that were not taken have sprung back in memory.
             admin.run(&Statement::LoadFromConfig(module)).await?;
         }
-        let rest = compare(&draft.tables, admin).await?;
+        let rest = compare(&draft.tables, admin).await?.unwrap_or_default();
         if module.is_variables() {
             put_back(module, admin).await?;
         }

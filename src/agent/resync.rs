@@ -10,15 +10,18 @@ use tracing::{info, warn};
 
 use super::Proxysql;
 use super::draft::{claim, columns, put_back, release, standing};
+use super::peers::cluster_login;
 use super::round::{Next, RoundError, SPACING, Spacing};
 use crate::domain::drift::{self, Class};
 use crate::domain::observation::{Checksum, Observation, Peer};
-use crate::domain::statement::comparison::Column;
+use crate::domain::statement::comparison::{Column, is_literal};
 use crate::domain::statement::{Module, Plan, Statement, Table, Worker};
-use crate::edge::admin::{AdminError, Answer};
+use crate::edge::admin::{AdminError, Answer, Login};
 
 /// Rows in one statement.
 const BATCH: usize = 100;
+/// How often a core is read until it says the same twice.
+const READS: usize = 5;
 
 /// The modules of these classes, each with the core to take it from: the one with the newest. Where that is what this node has, there is
 /// nothing to take: the other cores are the ones that are about to follow. Only what was loaded in the future is loaded again in any case.
@@ -63,15 +66,18 @@ pub(super) async fn resync<P: Proxysql>(
     for (module, peer) in strayed {
         let load = Plan::default().then(Statement::LoadToRuntime(module));
         // A second that no load was in yet, here or on the core.
-        let just_loaded = seen.own(module).is_some_and(|own| seen.clock - own.epoch <= 1);
+        let just_loaded = seen.own(module).is_some_and(|own| own.is_just_loaded(seen.clock));
         if just_loaded || spacing.wait_for(&load).is_some() {
+            spacing.waits(module, "it was loaded in this second");
             next = next.min(Next::At(Instant::now() + SPACING));
             continue;
         }
         if !claim(Worker::Agent, admin).await? {
+            spacing.waits(module, "something else works on memory");
             next = next.min(Next::At(Instant::now() + SPACING));
             continue;
         }
+        spacing.waits_no_more(module);
         let taken = take_over(module, peer, spacing, admin).await;
         let released = release(admin).await;
         taken?;
@@ -89,7 +95,11 @@ async fn take_over<P: Proxysql>(
     let tables = columns(module, admin).await?;
     let reads: Vec<Statement> =
         tables.iter().map(|(table, columns)| Statement::ReadInEffect(*table, columns.clone())).collect();
-    let answers = match admin.ask_peer(&peer.hostname, peer.port, &reads).await {
+    let Some(login) = cluster_login(admin).await? else {
+        warn!(%module, core = %peer.hostname, "cannot read what the core has: admin-cluster_username is empty here");
+        return Ok(());
+    };
+    let answers = match read_twice(peer, &login, &reads, admin).await {
         Ok(answers) => answers,
         Err(reason) => {
             warn!(%module, core = %peer.hostname, %reason, "cannot read what the core has");
@@ -115,6 +125,28 @@ async fn take_over<P: Proxysql>(
         warn!(%module, core = %peer.hostname, "took over what the core has in effect, which is not what was loaded there");
     }
     Ok(())
+}
+
+/// Reads a core until it says the same twice in succession: one answer may come from a moment in which the tables are being filled.
+async fn read_twice<P: Proxysql>(
+    peer: &Peer,
+    login: &Login,
+    reads: &[Statement],
+    admin: &P,
+) -> Result<Vec<Answer>, String> {
+    let mut last = None;
+    for _ in 0..READS {
+        let answers =
+            admin.ask_peer(&peer.hostname, peer.port, login, reads).await.map_err(|error| error.to_string())?;
+        if !answers.iter().flat_map(|answer| &answer.rows).flatten().all(|value| is_literal(value)) {
+            return Err("its answer is not made of values".to_owned());
+        }
+        if last.as_ref() == Some(&answers) {
+            return Ok(answers);
+        }
+        last = Some(answers);
+    }
+    Err("it says something else each time".to_owned())
 }
 
 /// Makes a module in memory what was read on a core.

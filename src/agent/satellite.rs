@@ -11,13 +11,14 @@ use super::peers::Peers;
 use super::resync::{is_stray, resync, strayed};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::drift::Class;
+use crate::domain::hearing;
 use crate::domain::isolation::{Isolation, Standing};
-use crate::domain::observation::Observation;
+use crate::domain::observation::{Observation, Peer};
 use crate::domain::situation::Situation;
 use crate::domain::statement::{Module, Plan, Statement};
 
-/// A satellite that nobody answers looks again after this long, if its interval is longer.
-const IMPATIENCE: Duration = Duration::from_secs(2);
+/// A satellite that nobody answers looks again after this long, if its interval is longer. Longer waits would not count as silence.
+const IMPATIENCE: Duration = hearing::MOST_GAP;
 
 /// What the cores get to end a tie among themselves, which ends it here, too.
 const LASTING_TIE: Duration = Duration::from_secs(5);
@@ -26,7 +27,6 @@ const LASTING_TIE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Satellite {
     bootstrap: String,
-    began: Instant,
     spacing: Spacing,
     isolation: Isolation,
     /// How the list stood in the last round that said so.
@@ -43,7 +43,6 @@ impl Satellite {
     pub fn new(bootstrap: String) -> Self {
         Self {
             bootstrap,
-            began: Instant::now(),
             spacing: Spacing::default(),
             isolation: Isolation::default(),
             said: None,
@@ -64,16 +63,21 @@ impl Satellite {
     }
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
-        let seen = observe(admin).await?;
-        let standing = self.isolation.judge(&seen, &self.bootstrap, self.began.elapsed());
+        let mut seen = self.observe(admin).await?;
+        let mut standing = self.isolation.judge(&seen, &self.bootstrap);
+        if standing != Standing::Connected && self.said != Some(standing) {
+            // One look may come from a moment in which ProxySQL fills its tables: rows are missing then, if not all of them.
+            seen = self.observe(admin).await?;
+            standing = self.isolation.judge(&seen, &self.bootstrap);
+        }
         if self.said.replace(standing) != Some(standing) {
             say(standing, seen.runtime.len());
         }
         match standing {
             Standing::Connected => {
-                let looked = self.peers.look(&seen, None);
+                let looked = self.peers.look(&seen, None, None);
                 let next = if self.anew {
-                    let next = resync(strayed(&seen, is_stray), &seen, &mut self.spacing, admin).await?;
+                    let next = self.follow(&seen, is_stray, admin).await?;
                     // What could not be loaded yet is tried again.
                     self.anew = next != Next::Interval;
                     next
@@ -85,8 +89,32 @@ impl Satellite {
             }
             Standing::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),
             Standing::Restored => Ok(Next::Interval),
-            Standing::Isolated => self.restore(admin).await,
+            Standing::Isolated => self.restore(&seen, admin).await,
         }
+    }
+
+    async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
+        let seen = observe(admin).await?;
+        self.spacing.note(&seen);
+        Ok(seen)
+    }
+
+    /// Takes over from the cores what has strayed, if two looks in succession agree on that.
+    async fn follow<P: Proxysql>(
+        &mut self,
+        seen: &Observation,
+        stray: impl Fn(&Class) -> bool,
+        admin: &mut P,
+    ) -> Result<Next, RoundError> {
+        let again = self.observe(admin).await?;
+        let (first, second) = (strayed(seen, &stray), strayed(&again, &stray));
+        let keys = |found: &[(Module, &Peer)]| -> Vec<(Module, String, u16)> {
+            found.iter().map(|(module, peer)| (*module, peer.hostname.clone(), peer.port)).collect()
+        };
+        if keys(&first) != keys(&second) {
+            return Ok(Next::At(Instant::now() + SPACING));
+        }
+        resync(second, &again, &mut self.spacing, admin).await
     }
 
     /// Takes over from the cores what this node has of the same second with other content. It followed a core that lost against the
@@ -98,18 +126,22 @@ impl Satellite {
             self.tied.entry(*module).or_insert_with(Instant::now);
         }
         let lasting = |module: &Module| self.tied.get(module).is_some_and(|since| since.elapsed() >= LASTING_TIE);
-        let lasting: Vec<_> = tied.into_iter().filter(|(module, _)| lasting(module)).collect();
-        if lasting.is_empty() {
+        if !tied.iter().any(|(module, _)| lasting(module)) {
             return Ok(if self.tied.is_empty() { Next::Interval } else { Next::At(Instant::now() + SPACING) });
         }
-        resync(lasting, seen, &mut self.spacing, admin).await
+        self.follow(seen, |class| *class == Class::EqualEpochs, admin).await
     }
 
     /// Replaces the list by what the configuration file has: addresses that nobody answers at may be somebody else's by now.
-    async fn restore<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
+    async fn restore<P: Proxysql>(&mut self, was: &Observation, admin: &mut P) -> Result<Next, RoundError> {
         let load = Plan::default().then(Statement::LoadToRuntime(Module::ProxysqlServers));
         if let Some(at) = self.spacing.wait_for(&load) {
             return Ok(Next::At(at));
+        }
+        // Nobody has pulled another list meanwhile, and the rows that judged this are not a part of those that there are.
+        let seen = self.observe(admin).await?;
+        if seen.runtime != was.runtime || seen.own(Module::ProxysqlServers) != was.own(Module::ProxysqlServers) {
+            return Ok(Next::At(Instant::now()));
         }
         let put_back = Statement::SaveToMemory(Module::ProxysqlServers);
         for statement in [Statement::DeleteAllMembers, Statement::LoadFromConfig(Module::ProxysqlServers)] {
@@ -120,7 +152,7 @@ impl Satellite {
                 return Err(error.into());
             }
         }
-        let seen = observe(admin).await?;
+        let seen = self.observe(admin).await?;
         if seen.memory.is_empty() {
             admin.run(&put_back).await?;
             self.isolation.restored(seen.runtime);
@@ -139,6 +171,7 @@ fn say(standing: Standing, listed: usize) {
     match standing {
         Standing::Connected => info!(listed, "following the cores"),
         Standing::Silent => warn!(listed, "no core answers"),
+        Standing::Isolated if listed == 0 => info!("the list of members is empty; restoring the bootstrap row"),
         Standing::Isolated => warn!(listed, "no core has answered for long; restoring the bootstrap row"),
         Standing::Restored => warn!(listed, "no core answers at the bootstrap row either; waiting"),
     }

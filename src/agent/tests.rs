@@ -69,16 +69,19 @@ impl Script {
         let paused = if world.paused { "true" } else { "false" };
         let rows = match statement {
             Statement::Observe => {
+                // Time goes by, and the one peer that lives answers all the while.
+                let now = number(100 + world.heard.len() as u64);
                 let mut rows = vec![
-                    row(&["clock", "100"]),
+                    row(&["clock", &now]),
                     row(&["memory", "10.0.0.1", "6032", "0", "core-0"]),
                     row(&["runtime", "10.0.0.1", "6032", "0", "core-0"]),
-                    row(&["peer", "10.0.0.1", "6032", "mysql_users", "2", "50", "0xA", "100"]),
+                    row(&["peer", "10.0.0.1", "6032", "mysql_users", "2", "50", "0xA", &now]),
                 ];
                 let dead = |i: u8| row(&["peer", &format!("10.0.1.{i}"), "6032", "mysql_users", "0", "0", "", "0"]);
                 rows.extend((0..world.dead_peers).map(dead));
                 rows
             }
+            Statement::ClusterLogin => vec![row(&["admin-cluster_username", "cluster"])],
             Statement::Health(_) => vec![
                 row(&["users", "1", &number(world.clients), ""]),
                 row(&["backends", "0", "ONLINE", "1"]),
@@ -152,7 +155,7 @@ impl Script {
 }
 
 impl Proxysql for Script {
-    async fn ask_peer(&self, host: &str, _: u16, _: &[Statement]) -> Result<Vec<Answer>, AdminError> {
+    async fn ask_peer(&self, host: &str, _: u16, _: &Login, _: &[Statement]) -> Result<Vec<Answer>, AdminError> {
         self.world().asked.push((host.to_owned(), Instant::now()));
         std::future::pending().await
     }

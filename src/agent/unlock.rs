@@ -73,11 +73,14 @@ pub(super) async fn load_again<P: Proxysql>(
 ) -> Result<Option<Next>, RoundError> {
     let plan = in_effect_again(module);
     if let Some(at) = spacing.wait_for(&plan) {
+        spacing.waits(module, "it was loaded in this second");
         return Ok(Some(Next::At(at)));
     }
     if !claim(Worker::Agent, admin).await? {
+        spacing.waits(module, "something else works on memory");
         return Ok(Some(Next::At(Instant::now() + SPACING)));
     }
+    spacing.waits_no_more(module);
     let loaded = spacing.apply(&plan, admin).await;
     let released = release(admin).await;
     loaded?;
@@ -96,6 +99,7 @@ pub(super) async fn unlock<P: Proxysql>(
     let mut next = Next::Interval;
     for module in modules {
         let now = observe(admin).await?;
+        spacing.note(&now);
         let is_blocked = now.own(module).is_some_and(|own| own.version == 1);
         if !is_blocked || turns.of(&now, module, blocked.waited(module)) != Unlock::Load {
             continue;

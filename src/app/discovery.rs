@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -14,11 +15,14 @@ use tracing::{info, warn};
 use crate::config::{Config, Discovery, DnsRecords};
 use crate::domain::addresses::OwnAddress;
 use crate::domain::resolution::Family;
-use crate::domain::roster::Roster;
+use crate::domain::roster::{Freshness, Roster};
 use crate::edge::{dns, local, pods};
 
 /// Between two looks at which member of a list this core is. A machine may get its address late, or another one.
 const OWN_LOOK: Duration = Duration::from_secs(10);
+
+/// What is known of the cores, and how to have them looked for anew at once.
+pub(super) type Followed = (watch::Receiver<Roster>, Arc<Notify>);
 
 /// Begins to follow the cores. What follows them runs until `stop`.
 ///
@@ -29,8 +33,9 @@ pub(super) async fn follow(
     own_pod: Option<&str>,
     stop: &CancellationToken,
     tasks: &TaskTracker,
-) -> Result<(watch::Receiver<Roster>, JoinHandle<()>), pods::PodsError> {
+) -> Result<(Followed, JoinHandle<()>), pods::PodsError> {
     let core = &config.core;
+    let anew = Arc::new(Notify::new());
     let port = config.proxysql.address.port;
     if core.discovery == Discovery::Kubernetes {
         if own_pod.is_none() {
@@ -40,13 +45,14 @@ pub(super) async fn follow(
         let selection =
             pods::Selection { namespace: core.podselector.namespace.clone(), labels: core.label_selector() };
         let client = pods::client().await?;
-        return Ok((roster, tasks.spawn(pods::follow(client, selection, sender, stop.clone()))));
+        let followed = tasks.spawn(pods::follow(client, selection, sender, Arc::clone(&anew), stop.clone()));
+        return Ok(((roster, anew), followed));
     }
     let (sender, roster) = watch::channel(Roster::of_addresses());
     let own = OwnAddress { told: core.own_address, admin: config.proxysql.address.host.parse().ok(), port };
     let own = says_who(own);
     let followed = if let Some(members) = &core.static_members {
-        tasks.spawn(follow_list(members.with_port(port).collect(), own, sender, stop.clone()))
+        tasks.spawn(follow_list(members.with_port(port).collect(), own, sender, Arc::clone(&anew), stop.clone()))
     } else {
         let families = match core.dns_records {
             DnsRecords::Both => vec![Family::V4, Family::V6],
@@ -55,9 +61,9 @@ pub(super) async fn follow(
         };
         let (name, server) = (core.dns_name.clone().unwrap_or_default(), core.dns_server);
         let name = dns::Name { name, families, server, interval: core.dns_interval, port };
-        tasks.spawn(dns::follow(name, own, sender, stop.clone()))
+        tasks.spawn(dns::follow(name, own, sender, Arc::clone(&anew), stop.clone()))
     };
-    Ok((roster, followed))
+    Ok(((roster, anew), followed))
 }
 
 /// Which member this core is, said whenever that changes.
@@ -84,13 +90,15 @@ async fn follow_list(
     members: BTreeSet<SocketAddr>,
     mut own: impl FnMut(&BTreeSet<SocketAddr>) -> Option<SocketAddr>,
     roster: watch::Sender<Roster>,
+    anew: Arc<Notify>,
     stop: CancellationToken,
 ) {
     let look = async {
+        let mut asked = false;
         loop {
             let own = own(&members);
-            roster.send_if_modified(|roster| roster.looked(members.clone(), own, true));
-            sleep(OWN_LOOK).await;
+            roster.send_if_modified(|roster| roster.looked(members.clone(), own, Freshness::Fresh) || asked);
+            asked = timeout(OWN_LOOK, anew.notified()).await.is_ok();
         }
     };
     let _: Option<()> = stop.run_until_cancelled(look).await;

@@ -104,10 +104,11 @@ impl fmt::Display for Subject {
 /// Everything that is not in sync.
 pub type Divergences = BTreeMap<Subject, Class>;
 
-/// A peer that was not heard of for so long is worth a word, if not yet an act (see [`super::isolation::silence`]).
-const UNHEARD: Duration = Duration::from_secs(2);
 /// Clocks of nodes differ; an epoch that is further ahead than this is a mistake.
 const CLOCK_TOLERANCE: i64 = 5;
+
+/// How long a node's list may be newer than its peers', which is what healing looks like.
+const HEALING: Duration = Duration::from_mins(1);
 
 /// Classes of all modules of all peers. `versions` are releases of peers that were asked for theirs, `own_version` is this node's.
 pub fn classify(
@@ -120,7 +121,7 @@ pub fn classify(
     for peer in seen.peers.iter().filter(|peer| own.is_none_or(|own| own.key() != (peer.hostname.as_str(), peer.port)))
     {
         let key = (peer.hostname.clone(), peer.port);
-        if !was_heard(peer, seen) {
+        if !peer.heard {
             let class = match versions.get(&key) {
                 Some(version) if own_version.is_some_and(|own| own != version) => Class::OtherVersion(version.clone()),
                 _ => Class::Unreachable,
@@ -163,13 +164,6 @@ fn class(own: &Checksum, theirs: &Checksum, clock: i64) -> Option<Class> {
         _ if theirs.epoch == own.epoch => Class::EqualEpochs,
         _ => Class::LocalNewer,
     })
-}
-
-/// Whether the peer answered a check lately.
-pub(super) fn was_heard(peer: &Peer, seen: &Observation) -> bool {
-    let threshold = (seen.check_interval * 3).max(UNHEARD);
-    peer.updated_at
-        .is_some_and(|at| Duration::from_secs(seen.clock.saturating_sub(at).max(0).unsigned_abs()) < threshold)
 }
 
 /// What was found in the looks so far, and what of it was said.
@@ -216,11 +210,12 @@ impl Watch {
             if known.said {
                 continue;
             }
-            if now.saturating_sub(known.since) >= patience(class, check_interval) {
+            let patience = patience(subject, class, check_interval);
+            if now.saturating_sub(known.since) >= patience {
                 known.said = true;
                 news.begun.push((subject.clone(), class.clone()));
             } else {
-                news.unsettled = true;
+                news.unsettled |= patience < HEALING;
             }
         }
         // Another class of the same is a change, not an end.
@@ -235,11 +230,14 @@ impl Watch {
 }
 
 /// How long a divergence must last to be worth a word.
-fn patience(class: &Class, check_interval: Duration) -> Duration {
+fn patience(subject: &Subject, class: &Class, check_interval: Duration) -> Duration {
     match class {
+        // A satellite that has restored its bootstrap row, until a core has seen it connect and loads the list for it.
+        Class::LocalNewer if subject.module == Some(Module::ProxysqlServers) => HEALING.max(check_interval * 20),
         // A node that starts has not reached anybody yet.
         Class::Unreachable | Class::OtherVersion(_) => Duration::from_millis(1500),
-        Class::NotAsPublished => Duration::ZERO,
+        // The news that there is a newer one may come after its configuration.
+        Class::NotAsPublished => Duration::from_secs(2),
         // Three checks and the pull itself.
         _ => (check_interval * 5).max(Duration::from_secs(1)),
     }

@@ -8,7 +8,7 @@ fn checksum(version: u64, epoch: i64, checksum: &str) -> Checksum {
 
 fn peer(hostname: &str, users: Checksum) -> Peer {
     let modules = BTreeMap::from([("mysql_users".to_owned(), users)]);
-    Peer { hostname: hostname.into(), port: 6032, modules, updated_at: Some(1) }
+    Peer { hostname: hostname.into(), port: 6032, modules, updated_at: Some(1), heard: true, ..Peer::default() }
 }
 
 fn seen(own: Checksum, peers: Vec<Peer>) -> Observation {
@@ -95,9 +95,8 @@ fn every_pair_has_its_class() {
 #[test]
 fn a_silent_peer_is_unreachable_or_of_another_release() {
     let mut seen = with(checksum(2, 100, "0xA"), checksum(2, 100, "0xB"), 1000);
-    seen.peers[0].updated_at = Some(998);
+    seen.peers[0].heard = false;
     assert_eq!(class_of(&seen), Some(Class::Unreachable));
-    seen.peers[0].updated_at = None;
     let found = |version: &str| {
         let versions = BTreeMap::from([(("10.0.0.2".to_owned(), 6032), version.to_owned())]);
         classify(&seen, Some(&at("10.0.0.1")), &versions, Some("2.7.1")).into_values().next().unwrap()
@@ -135,5 +134,12 @@ fn what_lasts_is_said_once_and_its_end_too() {
     assert_eq!(watch.look(&found(Class::EqualEpochs), check, at(10500)).begun.len(), 1);
     assert_eq!(watch.lasting().count(), 1);
     assert_eq!(watch.look(&Divergences::new(), check, at(11000)).over, [(subject.clone(), Class::EqualEpochs)]);
-    assert_eq!(watch.look(&found(Class::NotAsPublished), check, at(11000)).begun.len(), 1, "at once");
+    watch.look(&found(Class::NotAsPublished), check, at(11000));
+    assert_eq!(watch.look(&found(Class::NotAsPublished), check, at(13000)).begun.len(), 1);
+    // A satellite that has restored its list is given the time to follow again.
+    let list = Subject { module: Some(Module::ProxysqlServers), ..subject };
+    let found = Divergences::from([(list, Class::LocalNewer)]);
+    watch.look(&found, check, at(20_000));
+    assert_eq!(watch.look(&found, check, at(79_000)), News::default());
+    assert_eq!(watch.look(&found, check, at(80_000)).begun.len(), 1);
 }

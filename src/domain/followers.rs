@@ -4,7 +4,7 @@
 //! then on it follows in everything but the list of members, silently and for good, until some core loads the list again. Only a
 //! core can do that, and the only thing that a core sees of it is a new connection.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::member::Members;
 use super::observation::Observation;
@@ -27,6 +27,10 @@ pub struct Follower {
 /// behind, it would not be the newer one.
 const LATER: i64 = 2;
 
+/// A connection is forgotten when so many looks in a row were without it: one may be missing for a moment, and for longer where the clock
+/// was set, for its row has the time of its last statement. One that comes anew has another port.
+const FORGOTTEN: u8 = 100;
+
 /// What has to be done for a follower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
@@ -41,7 +45,7 @@ pub enum Wanted {
 /// The connections that were there at the last look, and when one came that no load has followed yet.
 #[derive(Debug, Clone, Default)]
 pub struct Followers {
-    known: Option<BTreeSet<Follower>>,
+    known: Option<BTreeMap<Follower, u8>>,
     /// `ProxySQL`'s clock when the last of them was first seen.
     came: Option<i64>,
 }
@@ -53,14 +57,22 @@ impl Followers {
     /// Another core's load does not help: equal content is not pulled, so this core keeps its older epoch, and a node that
     /// follows only this one sees no other.
     pub fn want(&mut self, seen: &Observation, members: &Members) -> Wanted {
-        let present: BTreeSet<Follower> = seen.followers.iter().filter(|f| !is_member(f, members)).cloned().collect();
-        if self.known.as_ref().is_some_and(|known| !present.is_subset(known)) {
-            self.came = Some(seen.clock);
+        let present = seen.followers.iter().filter(|f| !is_member(f, members));
+        let is_first = self.known.is_none();
+        let known = self.known.get_or_insert_default();
+        for missed in known.values_mut() {
+            *missed += 1;
         }
-        self.known = Some(present);
-        match self.came {
+        for follower in present {
+            if known.insert(follower.clone(), 0).is_none() && !is_first {
+                self.came = Some(seen.clock);
+            }
+        }
+        known.retain(|_, missed| *missed < FORGOTTEN);
+        match self.came.map(|came| seen.clock.saturating_sub(came)) {
             None => Wanted::Nothing,
-            Some(came) if seen.clock < came.saturating_add(LATER) => Wanted::LoadLater,
+            Some(0..LATER) => Wanted::LoadLater,
+            // The clock may have been set back, too.
             Some(_) => Wanted::Load,
         }
     }
@@ -102,6 +114,11 @@ mod tests {
         assert_eq!(followers.want(&seen(100, &there), &Members::new()), Wanted::Nothing);
         assert_eq!(followers.want(&seen(110, &there), &Members::new()), Wanted::Nothing);
         assert_eq!(followers.want(&seen(120, &there[..1]), &Members::new()), Wanted::Nothing, "nor is who left");
+        assert_eq!(
+            followers.want(&seen(121, &there), &Members::new()),
+            Wanted::Nothing,
+            "nor who was missing for a moment"
+        );
     }
 
     #[test]
@@ -111,6 +128,7 @@ mod tests {
         let back = [connection("a", 1), connection("a", 7)];
         assert_eq!(followers.want(&seen(110, &back), &Members::new()), Wanted::LoadLater);
         assert_eq!(followers.want(&seen(111, &back), &Members::new()), Wanted::LoadLater);
+        assert_eq!(followers.clone().want(&seen(50, &back), &Members::new()), Wanted::Load, "the clock was set back");
         assert_eq!(followers.want(&seen(112, &back), &Members::new()), Wanted::Load);
         assert_eq!(followers.want(&seen(113, &back), &Members::new()), Wanted::Load, "not loaded yet");
         followers.loaded();

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::drift::was_heard;
 use super::member::{Member, Members};
 use super::observation::Observation;
 use super::roster::Sighting;
@@ -167,7 +166,7 @@ pub fn is_known_to(seen: &Observation, own: Option<&Member>, members: &Members, 
     let list = Module::ProxysqlServers.checksum_name();
     let lists_the_same = |member: &Member| {
         let peer = seen.peers.iter().find(|peer| member.key() == (peer.hostname.as_str(), peer.port));
-        let theirs = peer.filter(|peer| was_heard(peer, seen)).and_then(|peer| peer.modules.get(list));
+        let theirs = peer.filter(|peer| peer.heard).and_then(|peer| peer.modules.get(list));
         theirs.zip(seen.own.get(list)).is_some_and(|(theirs, own)| theirs.checksum == own.checksum)
     };
     older.is_empty()
@@ -180,7 +179,7 @@ pub fn is_known_to(seen: &Observation, own: Option<&Member>, members: &Members, 
 pub fn is_contradicted(seen: &Observation, members: &Members, older: &BTreeSet<String>) -> bool {
     let list = Module::ProxysqlServers.checksum_name();
     let Some(own) = seen.own.get(list) else { return false };
-    let peers = seen.peers.iter().filter(|peer| was_heard(peer, seen));
+    let peers = seen.peers.iter().filter(|peer| peer.heard);
     let members: Vec<_> = members.iter().filter(|m| !older.contains(&m.comment)).map(Member::key).collect();
     let known = peers.filter(|peer| members.contains(&(peer.hostname.as_str(), peer.port)));
     let mut lists = known.filter_map(|peer| peer.modules.get(list)).filter(|theirs| theirs.version > 1);
@@ -280,27 +279,32 @@ mod tests {
         let members: Members = [old.clone(), new.clone()].into();
         let sum = |checksum: &str| Checksum { version: 2, epoch: 1, checksum: checksum.into() };
         let list = |checksum: &str| BTreeMap::from([("proxysql_servers".to_owned(), sum(checksum))]);
-        let seen = |runtime: &[&Member], theirs: &str, at: Option<i64>| Observation {
+        let seen = |runtime: &[&Member], theirs: &str, heard: bool| Observation {
             clock: 100,
             runtime: runtime.iter().map(|member| (*member).clone()).collect(),
             own: list("0xBOTH"),
-            peers: vec![Peer { hostname: "10.0.0.1".into(), port: 6032, modules: list(theirs), updated_at: at }],
+            peers: vec![Peer {
+                hostname: "10.0.0.1".into(),
+                port: 6032,
+                modules: list(theirs),
+                heard,
+                ..Peer::default()
+            }],
             ..Observation::default()
         };
         let older = BTreeSet::from(["10.0.0.1".to_owned()]);
         let known = |seen: &Observation, own: Option<&Member>| is_known_to(seen, own, &members, &older);
-        assert!(known(&seen(&[&old, &new], "0xBOTH", Some(100)), Some(&new)));
-        assert!(!known(&seen(&[&old, &new], "0xOLD", Some(100)), Some(&new)), "it lists others");
-        assert!(!known(&seen(&[&old, &new], "0xBOTH", Some(90)), Some(&new)), "that was long ago");
-        assert!(!known(&seen(&[&old, &new], "0xBOTH", None), Some(&new)), "nobody knows");
-        assert!(!known(&seen(&[&old], "0xBOTH", Some(100)), Some(&new)), "this node does not list itself yet");
-        assert!(!known(&seen(&[&old, &new], "0xBOTH", Some(100)), None), "its pod does not run yet");
-        assert!(is_known_to(&seen(&[], "0xOLD", None), None, &members, &BTreeSet::new()), "there is no older one");
+        assert!(known(&seen(&[&old, &new], "0xBOTH", true), Some(&new)));
+        assert!(!known(&seen(&[&old, &new], "0xOLD", true), Some(&new)), "it lists others");
+        assert!(!known(&seen(&[&old, &new], "0xBOTH", false), Some(&new)), "that was long ago");
+        assert!(!known(&seen(&[&old], "0xBOTH", true), Some(&new)), "this node does not list itself yet");
+        assert!(!known(&seen(&[&old, &new], "0xBOTH", true), None), "its pod does not run yet");
+        assert!(is_known_to(&seen(&[], "0xOLD", false), None, &members, &BTreeSet::new()), "there is no older one");
         let nobody = BTreeSet::new();
-        assert!(is_contradicted(&seen(&[&old, &new], "0xOLD", Some(100)), &members, &nobody));
-        assert!(!is_contradicted(&seen(&[&old, &new], "0xOLD", Some(100)), &members, &older), "it is the one behind");
-        assert!(!is_contradicted(&seen(&[&old, &new], "0xOLD", Some(90)), &members, &nobody), "that was long ago");
-        assert!(!is_contradicted(&seen(&[&old, &new], "0xBOTH", Some(100)), &members, &nobody));
+        assert!(is_contradicted(&seen(&[&old, &new], "0xOLD", true), &members, &nobody));
+        assert!(!is_contradicted(&seen(&[&old, &new], "0xOLD", true), &members, &older), "it is the one behind");
+        assert!(!is_contradicted(&seen(&[&old, &new], "0xOLD", false), &members, &nobody), "that was long ago");
+        assert!(!is_contradicted(&seen(&[&old, &new], "0xBOTH", true), &members, &nobody));
     }
 
     #[test]

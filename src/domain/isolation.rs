@@ -1,6 +1,5 @@
 //! When a satellite is cut off for good: no member of its list answers, so nothing that native sync does can help.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::member::Members;
@@ -43,26 +42,16 @@ impl Standing {
 /// What has to be remembered between two looks.
 #[derive(Debug, Clone, Default)]
 pub struct Isolation {
-    /// Members that never answered, and since when that is known. Their age is not in `ProxySQL`'s tables.
-    unreached: BTreeMap<(String, u16), Duration>,
     /// The list as it was restored, until a member answers.
     restored: Option<Members>,
 }
 
 impl Isolation {
-    /// Judges the list at `now`, a time on a clock of the caller's that only moves forward. `bootstrap` is the hostname of the
-    /// row that restoring would bring: where it is listed already, restoring would change nothing.
-    pub fn judge(&mut self, seen: &Observation, bootstrap: &str, now: Duration) -> Standing {
+    /// Judges the list. `bootstrap` is the hostname of the row that restoring would bring: where it is listed already, restoring would
+    /// change nothing.
+    pub fn judge(&mut self, seen: &Observation, bootstrap: &str) -> Standing {
         let threshold = silence(seen.check_interval);
-        let key = |peer: &Peer| (peer.hostname.clone(), peer.port);
-        self.unreached.retain(|k, _| seen.peers.iter().any(|p| p.updated_at.is_none() && key(p) == *k));
-        for peer in seen.peers.iter().filter(|p| p.updated_at.is_none()) {
-            self.unreached.entry(key(peer)).or_insert(now);
-        }
-        let silent = |peer: &Peer| match peer.updated_at {
-            Some(at) => Duration::from_secs(seen.clock.saturating_sub(at).max(0).unsigned_abs()) >= threshold,
-            None => now.saturating_sub(self.unreached[&key(peer)]) >= threshold,
-        };
+        let silent = |peer: &Peer| peer.silence >= threshold;
         if seen.peers.iter().any(|p| p.updated_at.is_some() && !silent(p)) {
             self.restored = None;
             return Standing::Connected;
@@ -96,97 +85,82 @@ mod tests {
 
     const BOOTSTRAP: &str = "proxysql-core";
 
-    /// An observation at second `clock` of members that were last heard of at the given seconds.
-    fn seen(clock: i64, heard: &[(&str, Option<i64>)]) -> Observation {
+    /// An observation of members, each with whether it ever answered and for how many seconds it has been silent.
+    fn seen(members: &[(&str, bool, u64)]) -> Observation {
+        let peer = |&(hostname, answered, silence): &(&str, bool, u64)| Peer {
+            hostname: hostname.into(),
+            port: 6032,
+            updated_at: answered.then_some(1),
+            silence: Duration::from_secs(silence),
+            ..Peer::default()
+        };
         Observation {
-            clock,
-            runtime: heard.iter().map(|(h, _)| Member::of_pod(*h, 6032, "")).collect(),
-            peers: heard
-                .iter()
-                .map(|&(h, updated_at)| Peer { hostname: h.into(), port: 6032, modules: BTreeMap::new(), updated_at })
-                .collect(),
+            runtime: members.iter().map(|(h, ..)| Member::of_pod(*h, 6032, "")).collect(),
+            peers: members.iter().map(peer).collect(),
             check_interval: Duration::from_millis(200),
             ..Observation::default()
         }
     }
 
-    fn at(s: u64) -> Duration {
-        Duration::from_secs(s)
+    fn judged(members: &[(&str, bool, u64)]) -> Standing {
+        Isolation::default().judge(&seen(members), BOOTSTRAP)
     }
 
     #[test]
     fn one_living_member_of_three_is_enough() {
-        let mut isolation = Isolation::default();
-        let seen = seen(1000, &[("a", Some(100)), ("b", None), ("c", Some(999))]);
-        assert_eq!(isolation.judge(&seen, BOOTSTRAP, at(0)), Standing::Connected);
-        assert_eq!(isolation.judge(&seen, BOOTSTRAP, at(9999)), Standing::Connected);
+        assert_eq!(judged(&[("a", true, 900), ("b", false, 900), ("c", true, 1)]), Standing::Connected);
     }
 
     #[test]
-    fn members_that_fell_silent_count_by_proxysqls_own_clock() {
-        let mut isolation = Isolation::default();
-        let listed = |clock| seen(clock, &[("a", Some(1000)), ("b", Some(995))]);
-        assert_eq!(isolation.judge(&listed(1009), BOOTSTRAP, at(0)), Standing::Connected);
-        assert_eq!(isolation.judge(&listed(1010), BOOTSTRAP, at(0)), Standing::Isolated);
+    fn members_must_all_be_silent_for_long() {
+        assert_eq!(judged(&[("a", true, 9), ("b", true, 15)]), Standing::Connected);
+        assert_eq!(judged(&[("a", true, 10), ("b", true, 15)]), Standing::Isolated);
     }
 
     #[test]
-    fn members_never_reached_count_from_when_they_were_first_seen_so() {
-        let mut isolation = Isolation::default();
-        let seen = seen(1000, &[("a", None), ("b", None)]);
-        assert_eq!(isolation.judge(&seen, BOOTSTRAP, at(50)), Standing::Silent);
-        assert_eq!(isolation.judge(&seen, BOOTSTRAP, at(59)), Standing::Silent);
-        assert_eq!(isolation.judge(&seen, BOOTSTRAP, at(60)), Standing::Isolated);
-    }
-
-    #[test]
-    fn a_member_that_was_listed_a_moment_ago_gets_its_time() {
-        let mut isolation = Isolation::default();
-        let mut list = seen(1000, &[("old", Some(900))]);
-        assert_eq!(isolation.judge(&list, BOOTSTRAP, at(0)), Standing::Isolated);
-        list = seen(1000, &[("old", Some(900)), ("new", None)]);
-        assert_eq!(isolation.judge(&list, BOOTSTRAP, at(1)), Standing::Silent);
+    fn members_never_reached_get_their_time() {
+        assert_eq!(judged(&[("a", false, 0), ("b", false, 10)]), Standing::Silent);
+        assert_eq!(judged(&[("a", false, 9), ("b", false, 10)]), Standing::Silent);
+        assert_eq!(judged(&[("a", false, 10), ("b", false, 10)]), Standing::Isolated);
+        assert_eq!(judged(&[("old", true, 100), ("new", false, 0)]), Standing::Silent);
     }
 
     #[test]
     fn a_long_check_interval_makes_for_more_patience() {
-        let mut isolation = Isolation::default();
-        let mut list = seen(1000, &[("a", Some(971))]);
+        let mut list = seen(&[("a", true, 29)]);
         list.check_interval = Duration::from_secs(3);
-        assert_eq!(isolation.judge(&list, BOOTSTRAP, at(0)), Standing::Connected);
-        list.clock = 1001;
-        assert_eq!(isolation.judge(&list, BOOTSTRAP, at(0)), Standing::Isolated);
+        assert_eq!(Isolation::default().judge(&list, BOOTSTRAP), Standing::Connected);
+        list.peers[0].silence = Duration::from_secs(30);
+        assert_eq!(Isolation::default().judge(&list, BOOTSTRAP), Standing::Isolated);
     }
 
     #[test]
     fn an_empty_list_is_isolation_at_once() {
-        assert_eq!(Isolation::default().judge(&seen(1000, &[]), BOOTSTRAP, at(0)), Standing::Isolated);
+        assert_eq!(judged(&[]), Standing::Isolated);
     }
 
     #[test]
     fn a_list_is_restored_once_per_isolation() {
         let mut isolation = Isolation::default();
-        let dead = seen(1000, &[("a", Some(900))]);
-        assert_eq!(isolation.judge(&dead, BOOTSTRAP, at(0)), Standing::Isolated);
+        let dead = seen(&[("a", true, 10)]);
+        assert_eq!(isolation.judge(&dead, BOOTSTRAP), Standing::Isolated);
         isolation.restored(dead.runtime.clone());
-        assert_eq!(isolation.judge(&dead, BOOTSTRAP, at(10)), Standing::Restored);
+        assert_eq!(isolation.judge(&dead, BOOTSTRAP), Standing::Restored);
         // It was heard of again, and then no more: another isolation.
-        assert_eq!(isolation.judge(&seen(1100, &[("a", Some(1100))]), BOOTSTRAP, at(20)), Standing::Connected);
-        assert_eq!(isolation.judge(&seen(1200, &[("a", Some(1100))]), BOOTSTRAP, at(30)), Standing::Isolated);
+        assert_eq!(isolation.judge(&seen(&[("a", true, 0)]), BOOTSTRAP), Standing::Connected);
+        assert_eq!(isolation.judge(&dead, BOOTSTRAP), Standing::Isolated);
     }
 
     #[test]
     fn another_list_than_the_restored_one_is_another_isolation() {
         let mut isolation = Isolation::default();
         isolation.restored([Member::of_pod("seed", 6032, "")].into());
-        assert_eq!(isolation.judge(&seen(1000, &[("a", Some(900))]), BOOTSTRAP, at(0)), Standing::Isolated);
+        assert_eq!(isolation.judge(&seen(&[("a", true, 10)]), BOOTSTRAP), Standing::Isolated);
     }
 
     #[test]
     fn a_fresh_satellite_waits_for_its_cores_and_writes_nothing() {
-        let mut isolation = Isolation::default();
-        let fresh = seen(1000, &[(BOOTSTRAP, None)]);
-        assert_eq!(isolation.judge(&fresh, BOOTSTRAP, at(0)), Standing::Silent);
-        assert_eq!(isolation.judge(&fresh, BOOTSTRAP, at(3600)), Standing::Restored);
+        assert_eq!(judged(&[(BOOTSTRAP, false, 0)]), Standing::Silent);
+        assert_eq!(judged(&[(BOOTSTRAP, false, 3600)]), Standing::Restored);
     }
 }

@@ -1,6 +1,7 @@
 //! The list of members: what is there, what should be, and the least that brings one to the other.
 
-use super::member::Members;
+use super::member::{Member, Members};
+use super::observation::{Checksum, Observation};
 use super::statement::{Module, Plan, Statement};
 
 /// `proxysql_servers` on this node, as edited and as in effect.
@@ -12,6 +13,70 @@ pub struct Listed {
     pub runtime: Members,
     /// No member has loaded it since it started, so nobody pulls it, be it right or wrong, and it is this node's turn to.
     pub is_blocked: bool,
+}
+
+/// Who made the list that is in effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The file or the disk that `ProxySQL` started from.
+    Start,
+    /// This node: its agent, or a person.
+    Here,
+    /// Another member, which this node pulled it from.
+    Pulled,
+}
+
+/// How far what is known of the members can be relied on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knowledge {
+    /// It is not older than the list in effect.
+    Fresh,
+    /// It may be older than a list that another member has made.
+    Doubtful,
+    /// Others know better, whoever made the list.
+    Stale,
+}
+
+/// What the list should be, by what is known and how far that can be relied on; `None` where the list in effect is left to others.
+///
+/// A core that does not hear of pods any more undoes nothing that another one has loaded, and removes nobody. It mends what takes no
+/// knowledge: a list without anybody of those that were known, which is the bootstrap row, and its own row.
+pub fn target(
+    known: &Members,
+    own: Option<&Member>,
+    runtime: &Members,
+    origin: Origin,
+    knowledge: Knowledge,
+) -> Option<Members> {
+    match (knowledge, origin) {
+        (Knowledge::Fresh, _) | (Knowledge::Doubtful, Origin::Here) => Some(known.clone()),
+        (Knowledge::Doubtful, Origin::Start) | (Knowledge::Doubtful | Knowledge::Stale, Origin::Pulled) => None,
+        (Knowledge::Stale, Origin::Start | Origin::Here) => {
+            let is_nobody = !runtime.iter().any(|row| known.iter().any(|member| member.key() == row.key()));
+            if runtime.is_empty() || (origin == Origin::Start && is_nobody) {
+                return Some(known.clone());
+            }
+            let others = runtime.iter().filter(|row| own.is_none_or(|own| own.key() != row.key()));
+            Some(others.chain(own).cloned().collect())
+        }
+    }
+}
+
+/// Who made the list in effect. `is_own` says that it is the one that this agent loaded last, or found right. A person has made it here
+/// only if it is newer than what every other member has: whom it was pulled from may have loaded another one since.
+pub fn origin(seen: &Observation, own: Option<&Member>, is_own: bool) -> Origin {
+    let list = Module::ProxysqlServers.checksum_name();
+    let Some(sum) = seen.own.get(list) else { return Origin::Here };
+    if sum.version == 1 {
+        return Origin::Start;
+    }
+    if is_own {
+        return Origin::Here;
+    }
+    let others = seen.peers.iter().filter(|peer| own.is_none_or(|own| own.key() != peer.key()));
+    let may_be_whose =
+        |theirs: &Checksum| theirs.version > 1 && (theirs.checksum == sum.checksum || theirs.epoch >= sum.epoch);
+    if others.filter_map(|peer| peer.modules.get(list)).any(may_be_whose) { Origin::Pulled } else { Origin::Here }
 }
 
 /// The least that makes `desired` the list in effect; empty where it is.
@@ -42,7 +107,6 @@ pub fn plan(listed: &Listed, desired: &Members) -> Plan {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::member::Member;
     use super::*;
 
     const LOAD: Statement = Statement::LoadToRuntime(Module::ProxysqlServers);
@@ -110,6 +174,65 @@ mod tests {
         let first = plan(&restarted, &there);
         assert_eq!(first.statements(), [LOAD]);
         assert!(plan(&apply(&first, restarted), &there).is_empty());
+    }
+
+    #[test]
+    fn a_blind_core_undoes_nothing_and_mends_what_takes_no_knowledge() {
+        let known = members(&["1", "2", "3"]);
+        let own = known.first();
+        let target = |runtime: &Members, origin| target(&known, own, runtime, origin, Knowledge::Stale);
+        let newer = members(&["1", "2", "4"]);
+        assert_eq!(target(&newer, Origin::Pulled), None, "others know better");
+        assert_eq!(target(&members(&["2", "4"]), Origin::Pulled), None, "its own row included");
+        assert_eq!(target(&newer, Origin::Here), Some(newer.clone()), "and who has edited it here may know");
+        assert_eq!(target(&members(&["2", "4"]), Origin::Here), Some(newer));
+        assert_eq!(target(&[bootstrap()].into(), Origin::Start), Some(known.clone()), "the bootstrap row alone");
+        for origin in [Origin::Start, Origin::Here] {
+            assert_eq!(target(&Members::new(), origin), Some(known.clone()));
+        }
+        assert_eq!(
+            target(&members(&["4", "5"]), Origin::Here),
+            Some(members(&["1", "4", "5"])),
+            "all others were replaced"
+        );
+    }
+
+    #[test]
+    fn who_is_in_doubt_asks_before_it_undoes_what_another_one_loaded() {
+        let (known, runtime) = (members(&["1", "2"]), members(&["1", "3"]));
+        let target = |origin, knowledge| target(&known, known.first(), &runtime, origin, knowledge);
+        assert_eq!(target(Origin::Pulled, Knowledge::Doubtful), None);
+        assert_eq!(target(Origin::Start, Knowledge::Doubtful), None);
+        assert_eq!(target(Origin::Pulled, Knowledge::Fresh), Some(known.clone()));
+        assert_eq!(target(Origin::Here, Knowledge::Doubtful), Some(known.clone()));
+    }
+
+    #[test]
+    fn a_list_that_a_member_has_too_and_nobody_made_here_was_pulled() {
+        let at = |version, epoch, checksum: &str| Checksum { version, epoch, checksum: checksum.into() };
+        let sum = |version, checksum: &str| at(version, 9, checksum);
+        let list = |sum: Checksum| std::collections::BTreeMap::from([("proxysql_servers".to_owned(), sum)]);
+        let [own, other] = ["1", "2"].map(|n| members(&[n]).pop_first().unwrap());
+        let seen = |mine: Checksum, theirs: Checksum| {
+            let peer = |member: &Member, sum: Checksum| crate::domain::observation::Peer {
+                hostname: member.hostname.clone(),
+                port: member.port,
+                modules: list(sum),
+                ..Default::default()
+            };
+            let peers = vec![peer(&own, mine.clone()), peer(&other, theirs)];
+            Observation { own: list(mine), peers, ..Observation::default() }
+        };
+        let origin = |seen: &Observation, is_own| origin(seen, Some(&own), is_own);
+        assert_eq!(origin(&seen(sum(1, "0xA"), sum(2, "0xA")), false), Origin::Start);
+        assert_eq!(origin(&seen(sum(3, "0xA"), sum(2, "0xA")), false), Origin::Pulled);
+        assert_eq!(origin(&seen(sum(3, "0xA"), sum(2, "0xA")), true), Origin::Here);
+        assert_eq!(origin(&seen(sum(3, "0xA"), at(2, 8, "0xB")), false), Origin::Here, "its own row is not another's");
+        assert_eq!(
+            origin(&seen(sum(3, "0xA"), at(3, 10, "0xB")), false),
+            Origin::Pulled,
+            "that one loaded another since"
+        );
     }
 
     fn any_members() -> impl Strategy<Value = Members> {

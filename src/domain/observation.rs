@@ -14,6 +14,8 @@ use super::statement::Module;
 pub struct Observation {
     /// `ProxySQL`'s clock, in seconds since 1970.
     pub clock: i64,
+    /// How far into that second it was.
+    pub into_second: Duration,
     /// The modules that were published from the configuration file to this very process, with the checksum that each had then;
     /// `None` where the file left the module alone.
     pub published: BTreeMap<Module, Option<String>>,
@@ -42,8 +44,16 @@ pub struct Checksum {
     pub checksum: String,
 }
 
+impl Checksum {
+    /// Whether a load now might be in the same second, by a clock of whole seconds. A load in the future was none of this moment: its
+    /// clock was ahead.
+    pub fn is_just_loaded(&self, clock: i64) -> bool {
+        clock.checked_sub(self.epoch).is_some_and(|age| (0..=1).contains(&age))
+    }
+}
+
 /// A member as this node's cluster threads see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peer {
     /// Address as listed.
     pub hostname: String,
@@ -53,6 +63,17 @@ pub struct Peer {
     pub modules: BTreeMap<String, Checksum>,
     /// Time of the last successful check, in seconds since 1970 by this node's clock; `None` where it was never reached.
     pub updated_at: Option<i64>,
+    /// Whether the last check that went well was lately, as far as that is known.
+    pub heard: bool,
+    /// For how long none went well while somebody watched; see [`super::hearing`].
+    pub silence: Duration,
+}
+
+impl Peer {
+    /// By what it is known.
+    pub fn key(&self) -> (&str, u16) {
+        (&self.hostname, self.port)
+    }
 }
 
 /// An observation that does not read as one.
@@ -90,7 +111,10 @@ impl Observation {
         for row in rows {
             let column = |i: usize| row.get(i).map_or("", String::as_str);
             match column(0) {
-                "clock" => seen.clock = number("the clock", column(1))?,
+                "clock" => {
+                    seen.clock = number("the clock", column(1))?;
+                    seen.into_second = Duration::from_millis(column(2).parse().unwrap_or_default());
+                }
                 "published" => {
                     let module = Module::from_checksum_name(column(1));
                     seen.published.extend(module.map(|module| (module, checksum_of_mark(column(2)))));
@@ -137,7 +161,7 @@ impl Observation {
         let (hostname, port) = (column(1), number("a peer's port", column(2))?);
         let updated_at = number("a peer's updated_at", column(7))?;
         let at = self.peers.iter().position(|p| p.hostname == hostname && p.port == port).unwrap_or_else(|| {
-            self.peers.push(Peer { hostname: hostname.to_owned(), port, modules: BTreeMap::new(), updated_at: None });
+            self.peers.push(Peer { hostname: hostname.to_owned(), port, ..Peer::default() });
             self.peers.len() - 1
         });
         let peer = &mut self.peers[at];
@@ -188,7 +212,7 @@ mod tests {
     #[test]
     fn an_answer_is_read_by_kind() {
         let seen = Observation::read(&[
-            row(&["clock", "1795212490", "", "", "", "", "", ""]),
+            row(&["clock", "1795212490", "250", "", "", "", "", ""]),
             row(&["published", "mysql_users", "CREATE TABLE p (\"0xA9\" INT)", "", "", "", "", ""]),
             row(&["published", "mysql_variables", "CREATE TABLE p (\"unknown\" INT)", "", "", "", "", ""]),
             row(&["variable", "admin-cluster_check_interval_ms", "200", "", "", "", "", ""]),
@@ -201,7 +225,7 @@ mod tests {
             row(&["follower", "1bd3efde", "10.0.1.1", "37702", "0.0.0.0:6032", "", "", ""]),
         ])
         .unwrap();
-        assert_eq!(seen.clock, 1_795_212_490);
+        assert_eq!((seen.clock, seen.into_second), (1_795_212_490, Duration::from_millis(250)));
         assert_eq!(
             seen.published,
             [(Module::MysqlUsers, Some("0xA9".to_owned())), (Module::MysqlVariables, None)].into()

@@ -47,6 +47,18 @@ impl Discovery {
     }
 }
 
+/// How far what is known of the cores can be relied on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Freshness {
+    /// The last answer was whole, and nothing says that there is none now.
+    #[default]
+    Fresh,
+    /// A part of the last answer was missing: one kind of record, say.
+    Half,
+    /// The search fails: others may know better.
+    Stale,
+}
+
 /// Who is here now, as far as is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roster {
@@ -57,6 +69,9 @@ pub struct Roster {
     /// Of the owners of pods, where there are several.
     revisions: Revisions,
     discovery: Discovery,
+    freshness: Freshness,
+    /// Signs of life of who tells about cores: what is known is not older than the last of them.
+    heard: u64,
     /// In the place of pods, where there are none.
     addresses: Option<Addresses>,
 }
@@ -72,16 +87,34 @@ impl Roster {
         self.addresses.as_ref()
     }
 
-    /// The cores were looked for by address: `members` are known now, `own` is this core's, and whether the look went well in
-    /// everything. Whether that changed anything.
-    pub fn looked(&mut self, members: BTreeSet<SocketAddr>, own: Option<SocketAddr>, went_well: bool) -> bool {
-        if went_well {
+    /// The cores were looked for by address: `members` are known now, `own` is this core's, and how far the look can be relied on.
+    /// Whether that changed anything.
+    pub fn looked(&mut self, members: BTreeSet<SocketAddr>, own: Option<SocketAddr>, freshness: Freshness) -> bool {
+        let before = self.freshness;
+        if freshness == Freshness::Fresh {
             self.discovery.answers += 1;
-            self.works();
+            self.discovery.failing = false;
         } else {
             self.failed();
         }
-        self.addresses.get_or_insert_default().found(members, own)
+        self.freshness = freshness;
+        self.heard += u64::from(freshness != Freshness::Stale);
+        self.addresses.get_or_insert_default().found(members, own) || before != freshness
+    }
+
+    /// How far what is known can be relied on.
+    pub fn freshness(&self) -> Freshness {
+        self.freshness
+    }
+
+    /// How often who tells about cores was heard of. It only grows.
+    pub fn heard(&self) -> u64 {
+        self.heard
+    }
+
+    /// How many signs of life it takes until nothing is missing: some resolvers give a part of the records, or an older answer.
+    pub fn signs_needed(&self) -> u64 {
+        if self.addresses.is_some() { 3 } else { 1 }
     }
 
     /// A list begins.
@@ -97,22 +130,20 @@ impl Roster {
     /// The list is complete: who is not on it is gone. Whether that changed anything.
     pub fn end_list(&mut self) -> bool {
         let listed = Some(self.listing.take().unwrap_or_default());
-        let changed = self.pods != listed;
+        let changed = self.pods != listed || self.freshness != Freshness::Fresh;
         self.pods = listed;
         self.discovery.answers += 1;
         self.discovery.failing = false;
+        self.freshness = Freshness::Fresh;
+        self.heard += 1;
         changed
     }
 
-    /// The search failed: what is known stays, and is not news.
+    /// The search failed: what is known stays, is not news, and may be outdated from now on, until there is a whole answer again.
     pub fn failed(&mut self) {
         self.discovery.restarts += 1;
         self.discovery.failing = true;
-    }
-
-    /// The search works again, without a new list.
-    pub fn works(&mut self) {
-        self.discovery.failing = false;
+        self.freshness = Freshness::Stale;
     }
 
     /// How the search goes.
@@ -122,6 +153,7 @@ impl Roster {
 
     /// A pod came or changed. Whether it changed in what is kept of it.
     pub fn seen(&mut self, pod: Sighting) -> bool {
+        self.heard += 1;
         let Some(pods) = &mut self.pods else { return false };
         if pods.get(&pod.name) == Some(&pod) {
             return false;
@@ -132,6 +164,7 @@ impl Roster {
 
     /// A pod is gone. Whether it was here.
     pub fn gone(&mut self, name: &str) -> bool {
+        self.heard += 1;
         self.pods.as_mut().is_some_and(|pods| pods.remove(name).is_some())
     }
 
@@ -272,10 +305,25 @@ mod tests {
         let newest = Some(Standing::Newest { older: BTreeSet::new() });
         assert_eq!((roster.members(6032), roster.standing(None)), (None, newest));
         assert!(!roster.is_empty());
-        assert!(roster.looked(["10.0.0.1:7032".parse().unwrap()].into(), None, true));
-        assert!(!roster.looked(BTreeSet::new(), None, false));
+        assert!(roster.looked(["10.0.0.1:7032".parse().unwrap()].into(), None, Freshness::Fresh));
+        assert!(roster.looked(BTreeSet::new(), None, Freshness::Stale), "nobody goes, and nothing is certain");
+        assert!(!roster.looked(BTreeSet::new(), None, Freshness::Stale));
         assert_eq!(names(&roster), ["10.0.0.1:7032"]);
-        assert_eq!(roster.discovery(), Discovery { answers: 1, restarts: 1, failing: true });
+        assert_eq!(roster.discovery(), Discovery { answers: 1, restarts: 2, failing: true });
+    }
+
+    #[test]
+    fn what_failed_is_outdated_until_a_whole_list_is_there() {
+        let mut roster = roster([pod("core-0", "10.0.0.1")]);
+        let heard = roster.heard();
+        roster.failed();
+        roster.begin_list();
+        roster.listed(pod("core-0", "10.0.0.1"));
+        assert_eq!((roster.freshness(), roster.heard()), (Freshness::Stale, heard));
+        assert!(roster.end_list(), "that it is known again is news");
+        assert_eq!((roster.freshness(), roster.heard()), (Freshness::Fresh, heard + 1));
+        assert!(!roster.seen(pod("core-0", "10.0.0.1")));
+        assert_eq!(roster.heard(), heard + 2, "what changes nothing is a sign of life");
     }
 
     #[test]

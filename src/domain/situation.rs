@@ -16,7 +16,9 @@ pub struct Situation {
     pub diverging: Vec<(Subject, Class)>,
     /// Why the configuration file is not published, if it is not.
     pub refused: Option<String>,
-    /// The members that there should be; `None` on a satellite, and while nobody knows or there are none.
+    /// Why the file is not published though that was asked for: this core is not the one to.
+    pub unwilling: Option<String>,
+    /// The members that there should be; `None` on a satellite, and while nobody knows, there are none, or others may know better.
     pub desired: Option<Members>,
     /// The last members stay because no core pod runs, says who should know.
     pub held: bool,
@@ -83,6 +85,9 @@ pub fn judge(
     if let Some(reason) = &situation.refused {
         wrong("refused", format!("the configuration file is not published: {reason}"));
     }
+    if let Some(reason) = &situation.unwilling {
+        wrong("refused", format!("the configuration file is not published as asked: {reason}"));
+    }
     for (subject, class) in &situation.diverging {
         wrong("diverging", format!("{subject}: {class}"));
     }
@@ -96,7 +101,10 @@ pub fn judge(
         }
     }
     if situation.discovery.is_some_and(|discovery| discovery.failing) {
-        wrong("discovery", "the search for cores fails; the members stay as they are".to_owned());
+        wrong(
+            "discovery",
+            "the search for cores fails; the members are left to those cores that find each other".to_owned(),
+        );
     }
     if let Some(following) = situation.following.filter(|following| *following != isolation::Standing::Connected) {
         wrong("not_following", format!("no core answers: {}", following.as_str()));
@@ -149,6 +157,7 @@ mod tests {
         let situation = Situation {
             diverging: vec![(Subject { peer: None, module: None }, Class::NotAsPublished)],
             refused: Some("no".into()),
+            unwilling: None,
             desired: Some([Member::of_pod("10.0.0.2", 6032, "core-2")].into()),
             held: true,
             generation: None,

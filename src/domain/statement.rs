@@ -132,6 +132,8 @@ pub enum Statement {
     Checksums,
     /// Who may log in to the admin port by what is in memory, and whether this node follows others by what is in effect.
     Credentials,
+    /// With which user, and by which password, the nodes of the cluster let each other in.
+    ClusterLogin,
     /// The release, as `ProxySQL` compares it with that of a peer.
     Version,
     /// What a dump of the query digests asks for.
@@ -153,6 +155,7 @@ impl Statement {
             Self::Write(table, ..) => format!("INSERT INTO {}", table.name),
             Self::Checksums => "the checksums".to_owned(),
             Self::Credentials => "the credentials".to_owned(),
+            Self::ClusterLogin => "the login of the cluster".to_owned(),
             Self::Digests(statement) => statement.name().to_owned(),
             Self::Health(_) => "the look at health".to_owned(),
             Self::Sessions(_) => "the look at sessions".to_owned(),
@@ -261,6 +264,7 @@ impl fmt::Display for Statement {
             Self::Write(table, columns, rows) => comparison::write_rows(f, *table, columns, rows),
             Self::Checksums => f.write_str("SELECT name, version, epoch, checksum FROM runtime_checksums_values"),
             Self::Credentials => f.write_str(CREDENTIALS),
+            Self::ClusterLogin => f.write_str(CLUSTER_LOGIN),
             Self::Version => f.write_str("SELECT @@version"),
             Self::Digests(statement) => statement.fmt(f),
         }
@@ -272,7 +276,7 @@ impl fmt::Display for Statement {
 ///
 /// The clock is `ProxySQL`'s own, to compare with the times that it recorded. Only columns that every release since 2.0 has.
 const OBSERVE: &str = "\
-SELECT 'clock' AS kind, strftime('%s', 'now') AS a, '' AS b, '' AS c, '' AS d, '' AS e, '' AS f, '' AS g \
+SELECT 'clock' AS kind, strftime('%s', 'now') AS a, substr(strftime('%f', 'now'), 4) AS b, '' AS c, '' AS d, '' AS e, '' AS f, '' AS g \
 UNION ALL SELECT 'published', substr(name, 26), sql, '', '', '', '', '' FROM sqlite_master WHERE type='table' AND name LIKE 'proxysql_agent_published_%' \
 UNION ALL SELECT 'variable', variable_name, variable_value, '', '', '', '', '' FROM runtime_global_variables \
 WHERE variable_name IN ('admin-cluster_check_interval_ms', 'admin-cluster_proxysql_servers_diffs_before_sync') \
@@ -285,6 +289,10 @@ const CREDENTIALS: &str = "\
 SELECT variable_name, variable_value FROM global_variables \
 WHERE variable_name IN ('admin-admin_credentials', 'admin-cluster_username', 'admin-cluster_password') \
 UNION ALL SELECT 'runtime', variable_value FROM runtime_global_variables WHERE variable_name='admin-cluster_username'";
+
+const CLUSTER_LOGIN: &str = "\
+SELECT variable_name, variable_value FROM runtime_global_variables \
+WHERE variable_name IN ('admin-cluster_username', 'admin-cluster_password')";
 
 /// Connections of nodes that were heard of in the last minute; the rows of ended ones stay in the table for good.
 const FOLLOWERS: &str = "\

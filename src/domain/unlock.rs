@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::drift::{rank, was_heard};
+use super::drift::rank;
 use super::member::{Member, Members};
 use super::observation::Observation;
 use super::statement::Module;
@@ -59,8 +59,7 @@ impl Turns {
         for other in self.members.iter().filter(|member| member.key() != own.key()) {
             let is_before = u32::from(rank(other.key()) < rank(own.key()));
             let peer = seen.peers.iter().find(|peer| other.key() == (peer.hostname.as_str(), peer.port));
-            let theirs =
-                peer.filter(|peer| was_heard(peer, seen)).and_then(|peer| peer.modules.get(module.checksum_name()));
+            let theirs = peer.filter(|peer| peer.heard).and_then(|peer| peer.modules.get(module.checksum_name()));
             match theirs.map_or((0, ""), |theirs| (theirs.version, theirs.checksum.as_str())) {
                 (0, _) => (silent, silent_before) = (silent + 1, silent_before + is_before),
                 (1, _) if self.older.contains(&other.comment) => {}
@@ -97,9 +96,9 @@ mod tests {
 
     /// A peer with this version and content; one at version 0 was never reached.
     fn peer(hostname: &str, users: Checksum) -> Peer {
-        let updated_at = (users.version > 0).then_some(1000);
+        let heard = users.version > 0;
         let modules = BTreeMap::from([("mysql_users".to_owned(), users)]);
-        Peer { hostname: hostname.into(), port: 6032, modules, updated_at }
+        Peer { hostname: hostname.into(), port: 6032, modules, heard, ..Peer::default() }
     }
 
     fn decided(own: &str, mine: Checksum, peers: Vec<Peer>, older: &[&str], after: u64) -> Unlock {

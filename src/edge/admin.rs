@@ -7,9 +7,10 @@
 //!
 //! The one exception to there being one connection is [`Admin::ask_peer`], to the admin port of another node: a satellite that is to
 //! follow again reads there what `ProxySQL` itself never pulls, for it is older, and only the peer itself tells that it is of another
-//! release. It lasts for those questions, each of them bounded by a second.
+//! release. It lasts for those questions, each of them bounded by a second, and never sees this agent's own login.
 
 mod error;
+mod peer;
 mod reach;
 
 use std::future::poll_fn;
@@ -25,6 +26,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 
 pub use self::error::AdminError;
+pub use self::peer::Login;
 use crate::apart;
 use crate::domain::statement::Statement;
 
@@ -32,8 +34,6 @@ use crate::domain::statement::Statement;
 const MAX_ALLOWED_PACKET: usize = 64 << 20;
 /// As above; seconds. The admin port closes no idle session.
 const WAIT_TIMEOUT: usize = 28_800;
-/// Bound of a connection to another node, and of each statement on it.
-const PEER_DEADLINE: Duration = Duration::from_secs(1);
 /// A longer file is no password.
 const LONGEST_PASSWORD: u64 = 64 << 10;
 /// More rows than any admin table that a decision reads has; a bound against a server gone mad.
@@ -152,23 +152,18 @@ impl Admin {
         }
     }
 
-    /// Asks another node that takes the same login, over a connection that is gone afterwards.
+    /// Asks another node, with the login of the cluster, over a connection that is gone afterwards.
     ///
     /// # Errors
     /// See [`AdminError`].
-    pub async fn ask_peer(&self, host: &str, port: u16, statements: &[Statement]) -> Result<Vec<Answer>, AdminError> {
-        let mut peer = Self::new(Target {
-            host: host.to_owned(),
-            port,
-            connect_timeout: PEER_DEADLINE,
-            statement_timeout: PEER_DEADLINE,
-            ..self.target.clone()
-        });
-        let mut answers = Vec::with_capacity(statements.len());
-        for statement in statements {
-            answers.push(peer.run(statement).await?);
-        }
-        Ok(answers)
+    pub async fn ask_peer(
+        &self,
+        host: &str,
+        port: u16,
+        login: &Login,
+        statements: &[Statement],
+    ) -> Result<Vec<Answer>, AdminError> {
+        peer::ask(host, port, login, statements).await
     }
 
     /// Connects if there is no connection, and sends nothing.

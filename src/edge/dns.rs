@@ -8,17 +8,18 @@ mod system;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::future::join_all;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::domain::resolution::{self, Answer, Family, Followed, Look, Verdict};
-use crate::domain::roster::Roster;
+use crate::domain::roster::{Freshness, Roster};
 use crate::domain::trouble::Trouble;
 
 /// Bound of one question to one server, its repetition over TCP included.
@@ -53,23 +54,25 @@ struct Plan {
 }
 
 /// Follows the addresses of `name` until `stop`, and publishes them whenever they have changed. `own` says which of them this
-/// core is.
+/// core is; `anew` has it look at once.
 ///
 /// Trouble never removes anybody: not a failure, not an empty answer, not a name that is gone. See [`Followed`].
 pub async fn follow(
     name: Name,
     own: impl FnMut(&BTreeSet<SocketAddr>) -> Option<SocketAddr>,
     roster: watch::Sender<Roster>,
+    anew: Arc<Notify>,
     stop: CancellationToken,
 ) {
     info!(name = %name.name, "following the addresses of a name");
-    stop.run_until_cancelled(watch(&name, own, &roster)).await;
+    stop.run_until_cancelled(watch(&name, own, &roster, &anew)).await;
 }
 
 async fn watch(
     name: &Name,
     mut own: impl FnMut(&BTreeSet<SocketAddr>) -> Option<SocketAddr>,
     roster: &watch::Sender<Roster>,
+    anew: &Notify,
 ) {
     let backoff = ExponentialBuilder::default()
         .with_min_delay(FIRST_RETRY)
@@ -78,15 +81,21 @@ async fn watch(
         .without_max_times();
     let (mut pauses, began) = (backoff.build(), Instant::now());
     let (mut trouble, mut followed, mut settled) = (Trouble::default(), Followed::default(), None);
+    let mut asked = false;
     loop {
         let look = look(name, &mut settled).await;
-        let wrong = match followed.fold(&look) {
-            Ok(_) => resolution::trouble(&look),
-            Err(too_many) => Some(too_many.to_string()),
+        let (wrong, found) = match followed.fold(&look) {
+            Ok(_) => (resolution::trouble(&look), resolution::judge(&look) == Verdict::Found),
+            Err(too_many) => (Some(too_many.to_string()), false),
+        };
+        let freshness = match (found, &wrong) {
+            (false, _) => Freshness::Stale,
+            (true, Some(_)) => Freshness::Half,
+            (true, None) => Freshness::Fresh,
         };
         let members: BTreeSet<SocketAddr> = followed.addresses().map(|ip| SocketAddr::new(ip, name.port)).collect();
         let own = own(&members);
-        roster.send_if_modified(|roster| roster.looked(members, own, wrong.is_none()));
+        roster.send_if_modified(|roster| roster.looked(members, own, freshness) || asked);
         match wrong {
             Some(reason) => say(&mut trouble, &name.name, &reason, began.elapsed(), followed.is_known()),
             None if trouble.is_over() => info!(name = %name.name, "the cores are resolved again"),
@@ -99,7 +108,7 @@ async fn watch(
         } else {
             pauses.next().unwrap_or(LAST_RETRY)
         };
-        sleep(pause).await;
+        asked = timeout(pause, anew.notified()).await.is_ok();
     }
 }
 

@@ -1,23 +1,24 @@
 //! The Kubernetes API: a watch on the cores' pods, folded into a roster.
 
 mod revisions;
+mod wire;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::{Stream, StreamExt as _};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::client::ClientBuilder;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Config};
 use serde::Deserialize;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tower::limit::RateLimitLayer;
 use tracing::{debug, info, warn};
@@ -44,7 +45,7 @@ const NO_NAMESPACE: &str = "default";
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 /// The longest pause between two tries, before jitter, which may double it: so much can a change be late after the API server is
 /// back.
-const LAST_RETRY: Duration = Duration::from_millis(2500);
+const LAST_RETRY: Duration = Duration::from_millis(1500);
 
 /// The API server cannot even be looked for.
 #[derive(Debug, thiserror::Error)]
@@ -106,26 +107,33 @@ pub async fn own(name: &str, namespace: Option<&str>, fallback: &str) -> Result<
     let namespace = namespace.map(ToOwned::to_owned).or(said).unwrap_or_else(|| fallback.to_owned());
     let pod = Api::<Pod>::namespaced(client, &namespace).get_opt(name).await?;
     Ok(OwnPod {
-        deleted: pod.as_ref().is_none_or(|pod| pod.metadata.deletion_timestamp.is_some()),
+        deleted: pod.as_ref().is_none_or(|pod| pod.terminating),
         grace_period: pod.and_then(|pod| pod.grace_period),
     })
 }
 
 /// Follows the pods of `selection` until `stop`, and publishes the roster whenever a decision could depend on the change.
 ///
-/// Trouble never removes anybody: the last roster stands until a complete list replaces it.
-pub async fn follow(client: Client, selection: Selection, roster: watch::Sender<Roster>, stop: CancellationToken) {
+/// Trouble never removes anybody: the last roster stands until a complete list replaces it. Whoever doubts it has the pods listed anew.
+pub async fn follow(
+    client: Client,
+    selection: Selection,
+    roster: watch::Sender<Roster>,
+    anew: Arc<Notify>,
+    stop: CancellationToken,
+) {
     let config = watcher::Config::default().labels(&selection.labels).timeout(WATCH_SECONDS);
     let pods = Api::<Pod>::namespaced(client.clone(), &selection.namespace);
     let start = || watcher(pods.clone(), config.clone());
     let Selection { namespace, labels } = &selection;
     info!(%namespace, selector = %labels, "watching pods");
-    let follow = async { tokio::join!(fold(start, &roster), revisions::follow(client, namespace, &roster)) };
+    let follow = async { tokio::join!(fold(start, &roster, &anew), revisions::follow(client, namespace, &roster)) };
     stop.run_until_cancelled(follow).await;
 }
 
-/// Feeds the roster from watches that `start` begins: another one each time that the last went mute during a list.
-async fn fold<S>(start: impl Fn() -> S, roster: &watch::Sender<Roster>)
+/// Feeds the roster from watches that `start` begins: another one, with a list before it, after each trouble and whenever that is asked
+/// for.
+async fn fold<S>(start: impl Fn() -> S, roster: &watch::Sender<Roster>, anew: &Notify)
 where
     S: Stream<Item = watcher::Result<Event<Pod>>>,
 {
@@ -137,30 +145,38 @@ where
     let mut pauses = backoff.build();
     let began = Instant::now();
     let mut trouble = Trouble::default();
+    let mut asked = false;
     loop {
         let mut events = pin!(start());
         // An idle watch is silent by right and the watcher itself ends one that stays mute for too long; a list is not.
         let mut listing = true;
         loop {
-            let next = if listing { timeout(LIST_DEADLINE, events.next()).await } else { Ok(events.next().await) };
-            let (reason, lost) = match next {
+            let next = tokio::select! {
+                biased;
+                next = events.next() => Ok(next),
+                // A list that is under way may have begun before whoever asks saw what it asks for.
+                () = anew.notified() => {
+                    asked = true;
+                    break;
+                }
+                () = sleep(LIST_DEADLINE), if listing => Err(()),
+            };
+            let reason = match next {
                 Ok(Some(Ok(event))) => {
-                    if !matches!(event, Event::Init) {
-                        note(roster, Roster::works);
+                    if !matches!(event, Event::Init | Event::InitApply(_)) {
                         if trouble.is_over() {
                             info!("watching pods again");
                         }
                         pauses = backoff.build();
                     }
                     listing = matches!(event, Event::Init | Event::InitApply(_));
-                    publish(roster, event);
+                    let is_answer = matches!(event, Event::InitDone) && std::mem::take(&mut asked);
+                    publish(roster, event, is_answer);
                     continue;
                 }
-                // What follows an error may be a list, after `410 Gone` say, or the same watch: the bound that suits both. A watch
-                // that broke off or made no sense may have lost something, and would make another error of each line that is left.
-                Ok(Some(Err(error))) => (reason(&error), matches!(error, watcher::Error::WatchFailed(_))),
-                Ok(None) => ("the watch ended".to_owned(), true),
-                Err(_) => (format!("no answer to a list within {} s", LIST_DEADLINE.as_secs()), true),
+                Ok(Some(Err(error))) => reason(&error),
+                Ok(None) => "the watch ended".to_owned(),
+                Err(()) => format!("no answer to a list within {} s", LIST_DEADLINE.as_secs()),
             };
             note(roster, Roster::failed);
             if trouble.is(&reason, began.elapsed()) {
@@ -169,27 +185,28 @@ where
                 debug!(%reason, "still not watching pods");
             }
             sleep(pauses.next().unwrap_or(LAST_RETRY)).await;
-            if lost {
-                break;
-            }
+            // Something may have been lost: only a list tells.
+            break;
         }
     }
 }
 
-/// Folds one event, and wakes the agent only if what it decides on changed: labels, annotations and the state of containers
-/// change all the time.
-fn publish(roster: &watch::Sender<Roster>, event: Event<Pod>) {
+/// Folds one event, and wakes the agent only if what it decides on changed, or it waits for this: labels, annotations and the state of
+/// containers change all the time.
+fn publish(roster: &watch::Sender<Roster>, event: Event<Pod>, is_answer: bool) {
     roster.send_if_modified(|roster| match event {
         Event::Init => {
             roster.begin_list();
             false
         }
         Event::InitApply(pod) => {
-            roster.listed(pod.into());
+            if pod.has_name() {
+                roster.listed(pod.into());
+            }
             false
         }
-        Event::InitDone => roster.end_list(),
-        Event::Apply(pod) => roster.seen(pod.into()),
+        Event::InitDone => roster.end_list() || is_answer,
+        Event::Apply(pod) => pod.has_name() && roster.seen(pod.into()),
         Event::Delete(pod) => roster.gone(&pod.metadata.name.unwrap_or_default()),
     });
 }
@@ -230,9 +247,10 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// A pod with only what is read, so that a large one costs nothing once it was decoded.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(from = "WirePod")]
+#[serde(from = "wire::Pod")]
 struct Pod {
     metadata: ObjectMeta,
+    terminating: bool,
     address: Option<IpAddr>,
     running: bool,
     grace_period: Option<Duration>,
@@ -263,103 +281,25 @@ impl kube::Resource for Pod {
     }
 }
 
+impl Pod {
+    /// One without is none.
+    fn has_name(&self) -> bool {
+        let name = self.metadata.name.as_ref();
+        if name.is_none() {
+            debug!("passing over a pod without a name");
+        }
+        name.is_some()
+    }
+}
+
 impl From<Pod> for Sighting {
     fn from(pod: Pod) -> Self {
         Self {
             name: pod.metadata.name.unwrap_or_default(),
             address: pod.address,
             running: pod.running,
-            terminating: pod.metadata.deletion_timestamp.is_some(),
+            terminating: pod.terminating,
             origin: pod.origin,
-        }
-    }
-}
-
-/// The fields of a pod that are read, as they are on the wire; serde passes over the others without keeping them.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WirePod {
-    metadata: WireMeta,
-    #[serde(default)]
-    spec: WireSpec,
-    #[serde(default)]
-    status: WireStatus,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct WireSpec {
-    termination_grace_period_seconds: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WireMeta {
-    name: Option<String>,
-    namespace: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
-    deletion_timestamp: Option<Time>,
-    creation_timestamp: Option<Time>,
-    #[serde(default)]
-    labels: BTreeMap<String, String>,
-    #[serde(default)]
-    owner_references: Vec<WireOwner>,
-}
-
-#[derive(Deserialize)]
-struct WireOwner {
-    #[serde(default)]
-    kind: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    controller: bool,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct WireStatus {
-    phase: String,
-    #[serde(rename = "podIP")]
-    pod_ip: String,
-    #[serde(rename = "podIPs")]
-    pod_ips: Vec<WireAddress>,
-}
-
-#[derive(Deserialize)]
-struct WireAddress {
-    #[serde(default)]
-    ip: String,
-}
-
-impl From<WirePod> for Pod {
-    fn from(WirePod { metadata, spec, status }: WirePod) -> Self {
-        // `podIP` is the first of `podIPs`; older API servers send only the one.
-        let address = if status.pod_ip.is_empty() {
-            status.pod_ips.into_iter().next().map(|a| a.ip)
-        } else {
-            Some(status.pod_ip)
-        };
-        let owner = metadata.owner_references.iter().find(|owner| owner.controller);
-        let origin = Origin::new(
-            owner.map(|owner| (owner.kind.as_str(), owner.name.as_str())),
-            |label| metadata.labels.get(label).cloned(),
-            metadata.creation_timestamp.map_or(0, |Time(at)| at.as_second()),
-        );
-        Self {
-            origin,
-            metadata: ObjectMeta {
-                name: metadata.name,
-                namespace: metadata.namespace,
-                uid: metadata.uid,
-                resource_version: metadata.resource_version,
-                deletion_timestamp: metadata.deletion_timestamp,
-                ..ObjectMeta::default()
-            },
-            address: address.and_then(|ip| ip.parse().ok()),
-            running: status.phase == "Running",
-            grace_period: spec.termination_grace_period_seconds.map(Duration::from_secs),
         }
     }
 }

@@ -24,6 +24,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 /// A library is imported in one room, so that a version bump has one reader.
 const LIBRARIES: &[(&str, &str)] = &[
     ("mysql_async", "edge::admin"),
+    ("sha1", "edge::admin"),
+    ("tokio_rustls", "edge::admin"),
     ("kube", "edge::pods"),
     ("k8s_openapi", "edge::pods"),
     ("dns_wire", "edge::dns"),

@@ -262,6 +262,24 @@ async fn without_revisions_the_youngest_template_publishes_and_the_older_waits()
     })
     .await;
     all_have(&rig, "new", "old").await;
+    // That it has the newer configuration is meant; that it does not publish is told to whoever asks it to.
+    let warned = |words: &str| {
+        let said = rig.member("core-1").unwrap().agent.as_ref().unwrap().said_since(0);
+        said.iter().any(|line| line.level == "WARN" && line.to_string().contains(words))
+    };
+    sleep(Duration::from_secs(3)).await;
+    assert!(!warned("not_as_published"), "{}", story(&rig));
+    let agent = rig.member("core-1").unwrap().agent.as_ref().unwrap();
+    let answer = crate::life::call(agent.api(), "POST", "/reload", &[]).await;
+    assert_eq!(answer.code, 202);
+    eventually("it says that it does not publish", async || {
+        warned("asked to publish the file, and not doing so")
+            && agent.get("/status").await.unwrap().text().await.unwrap().contains("is not published as asked")
+    })
+    .await;
+    let lines = agent.process.log().lines();
+    let empty: Vec<_> = lines.iter().filter(|line| line.text.contains(":\"\"")).collect();
+    assert!(empty.is_empty(), "{empty:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

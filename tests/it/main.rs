@@ -5,6 +5,7 @@
 
 mod alerts;
 mod architecture;
+mod blind;
 mod compose;
 mod config;
 mod discovery;
@@ -28,6 +29,7 @@ mod publish_pgsql;
 mod readme;
 mod release;
 mod reload;
+mod rogue;
 mod satellite;
 mod scene;
 mod session;
@@ -35,5 +37,6 @@ mod shell;
 mod signals;
 mod static_binary;
 mod status;
+mod stillness;
 mod support;
 mod traffic;

@@ -11,7 +11,7 @@ use proxysql_fleet::rig::{Order, Rig, Role, Settings};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::support::{
-    changes, converged, converged_to, embedded, eventually, fleet, marks, on_real_proxysql, settings,
+    at_rest, changes, converged, converged_to, embedded, eventually, fleet, marks, on_real_proxysql, settings,
 };
 
 const NAMESPACE: &str = "proxysql";
@@ -197,7 +197,7 @@ async fn a_steady_state_costs_no_write_and_no_load() {
     let api = rig.kubernetes().embedded().expect("the pod API counts and touches pods");
     api.add_unrelated(NAMESPACE, 100);
     // The last loads are for satellites that connected a moment ago: one look at each node after nobody did.
-    settled(&rig).await;
+    at_rest(&rig).await;
     let marks = marks(rig.members());
     let lists = api.traffic().lists;
     let mut next = Instant::now();
@@ -222,20 +222,9 @@ async fn a_steady_state_costs_no_write_and_no_load() {
     assert_eq!(api.traffic().lists, lists, "nobody listed again");
 }
 
-/// Waits until no agent has changed anything for some rounds.
-async fn settled(rig: &Rig) {
-    loop {
-        let marks = marks(rig.members());
-        crate::support::rounds(rig.members(), &marks, 6).await;
-        if rig.members().iter().zip(&marks).all(|(member, mark)| changes(member, *mark).is_empty()) {
-            return;
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_burst_of_pod_events_is_two_loads_at_most_and_well_spaced() {
-    if on_real_proxysql("a_burst_of_pod_events_is_two_loads_at_most_and_well_spaced") {
+async fn a_burst_of_pod_events_is_one_load_a_second_at_most() {
+    if on_real_proxysql("a_burst_of_pod_events_is_one_load_a_second_at_most") {
         return;
     }
     // Long intervals: what is counted is what the events cause.
@@ -260,11 +249,13 @@ async fn a_burst_of_pod_events_is_two_loads_at_most_and_well_spaced() {
         let loads: Vec<SystemTime> =
             embedded(core).log().loads(Module::ProxysqlServers).into_iter().filter(|at| *at >= began).collect();
         // A machine so busy that the burst took longer is allowed the loads of that time.
-        let allowed = 1 + usize::try_from(took.as_millis().div_ceil(1100)).unwrap();
+        // The burst may begin late in a second.
+        let allowed = 2 + usize::try_from(took.as_secs()).unwrap();
         assert!(loads.len() <= allowed, "{}: {} loads in a burst of {took:?}", core.name, loads.len());
         for pair in loads.windows(2) {
-            let apart = pair[1].duration_since(pair[0]).unwrap();
-            assert!(apart >= Duration::from_millis(1100), "{}: two loads {apart:?} apart", core.name);
+            let [first, second] =
+                [pair[0], pair[1]].map(|at| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs());
+            assert!(first < second, "{}: two loads in one second", core.name);
         }
     }
 }

@@ -111,6 +111,17 @@ pub(crate) async fn rounds(members: &[Member], marks: &[u64], rounds: usize) {
     }
 }
 
+/// Waits until no agent has changed anything for some rounds.
+pub(crate) async fn at_rest(rig: &Rig) {
+    loop {
+        let marks = marks(rig.members());
+        rounds(rig.members(), &marks, 6).await;
+        if rig.members().iter().zip(&marks).all(|(member, mark)| changes(member, *mark).is_empty()) {
+            return;
+        }
+    }
+}
+
 /// A mark of the log of each member.
 pub(crate) fn marks(members: &[Member]) -> Vec<u64> {
     members.iter().map(|member| embedded(member).log().mark()).collect()

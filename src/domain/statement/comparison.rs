@@ -136,6 +136,27 @@ pub(super) fn write_rows(f: &mut Formatter<'_>, table: Table, columns: &[Column]
     write!(f, "INSERT OR REPLACE INTO {} ({}) VALUES {}", table.name, names(columns), rows.join(", "))
 }
 
+/// Whether a text is what SQL's `quote` makes of a value: what is read on another node becomes a part of a statement here.
+pub fn is_literal(text: &str) -> bool {
+    let inner = |text: &str| text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).map(ToOwned::to_owned);
+    if let Some(inner) = inner(text) {
+        return !inner.replace("''", "").contains('\'');
+    }
+    if let Some(hex) = text.strip_prefix('X').and_then(inner) {
+        return hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+    }
+    let after = |i: usize, wanted: u8| i.checked_sub(1).is_some_and(|before| text.as_bytes()[before] == wanted);
+    let is_number = text.bytes().any(|byte| byte.is_ascii_digit())
+        && text.bytes().enumerate().all(|(i, byte)| match byte {
+            b'0'..=b'9' | b'.' => true,
+            b'e' => i > 0,
+            b'-' => i == 0 || after(i, b'e'),
+            b'+' => after(i, b'e'),
+            _ => false,
+        });
+    text == "NULL" || is_number
+}
+
 fn names(columns: &[Column]) -> String {
     columns.iter().map(|column| format!("\"{}\"", column.name)).collect::<Vec<_>>().join(", ")
 }
@@ -228,4 +249,21 @@ fn hostgroup(table: Table) -> String {
          THEN coalesce({}, hostgroup_id) ELSE hostgroup_id END",
         groups.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_literal;
+
+    #[test]
+    fn only_a_value_is_a_literal() {
+        for literal in ["NULL", "0", "-7", "1.5e+10", "''", "'a'", "'it''s'", "X'00FF'", "'; DROP TABLE x'"] {
+            assert!(is_literal(literal), "{literal}");
+        }
+        let others =
+            ["", "'", "'a", "'a'b'", "'a''", "1), (2", "X'zz'", "(SELECT 1)", "null", "-", "1--", "'a' || 'b'"];
+        for other in others {
+            assert!(!is_literal(other), "{other}");
+        }
+    }
 }

@@ -291,7 +291,7 @@ mod tests {
         let page = text(&status);
         assert!(page.contains("<td class=\"good\">ONLINE") && page.contains("[fd00::1]:6032"), "{page}");
         assert!(page.contains("<h2>Backends</h2>"), "{page}");
-        status.obstacle = Some(crate::state::Obstacle::Gone);
+        status.obstacle = Some(crate::domain::health::Obstacle::Gone);
         status.unanswered_since = Some(Instant::now());
         tokio::time::advance(Duration::from_secs(35)).await;
         let page = text(&status);

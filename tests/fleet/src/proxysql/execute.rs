@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::Cause;
-use super::auth::Role;
 use super::command::{Command, Move, Verb};
 use super::host::{Host, Life};
 use super::log::Outcome;
@@ -85,15 +84,22 @@ pub(crate) async fn run(
                 Err(_) => error(reply, &format!("Cannot open file {path}")),
             }
         }
-        Command::Set { sql } | Command::Sql(sql) => query(host, life, session.role, &sql, reply),
+        Command::Set { sql } | Command::Sql(sql) => query(host, life, session, &sql, reply),
     })
 }
 
 /// SQL, after the tables that it mentions are filled.
-fn query(host: &Host, life: &Life, role: Role, sql: &str, reply: &mut Encoder) -> Outcome {
+fn query(host: &Host, life: &Life, session: &Session, sql: &str, reply: &mut Encoder) -> Outcome {
+    let role = session.role;
     let mut store = life.store();
     if let Err(text) = stats::refresh(life, &mut store, role, host.behaviour().idle_threads, sql) {
         return error(reply, &text_of(&text));
+    }
+    for (table, rows) in &session.torn {
+        let tear = format!("DELETE FROM {table} WHERE rowid NOT IN (SELECT rowid FROM {table} LIMIT {rows})");
+        if let Err(text) = store.script(&tear) {
+            return error(reply, &text);
+        }
     }
     if let Err(text) = super::digest::fill(&mut super::host::lock(&life.digests), &store, sql) {
         return error(reply, &text);

@@ -84,6 +84,8 @@ pub(crate) struct Session {
     pub(crate) connection: u64,
     /// Set by a peer that introduced itself.
     pub(crate) node: Option<(String, String)>,
+    /// Tables that the next statement sees only so many rows of.
+    pub(crate) torn: Vec<(&'static str, usize)>,
 }
 
 async fn talk(
@@ -98,7 +100,7 @@ async fn talk(
     let mut wire = Wire::new(BufReader::new(stream));
     let Some((user, role)) = login(host, life, &mut wire, peer, connection).await? else { return Ok(()) };
     host.log.login(&user);
-    let mut session = Session { role, user, peer, connection, node: None };
+    let mut session = Session { role, user, peer, connection, node: None, torn: Vec::new() };
     while let Some(packet) = wire.read().await? {
         host.trouble.thaw().await;
         let Some((code, body)) = packet.split_first() else { return Ok(()) };
@@ -230,6 +232,7 @@ async fn statement(
             Action::CutAfter => cut_after = true,
             Action::CutWithin(bytes) => wire.cut_after = Some(bytes),
             Action::PauseWithin(bytes, time) => wire.pause_after = Some((bytes, time)),
+            Action::Torn(table, rows) => session.torn.push((table, rows)),
             Action::Hang => std::future::pending().await,
             Action::Before(hook) => hook.run().await,
             Action::After(hook) => hooks.push(hook),
@@ -269,6 +272,7 @@ async fn statement(
             }
         },
     };
+    session.torn.clear();
     for hook in hooks {
         hook.run().await;
     }

@@ -52,6 +52,8 @@ pub enum Action {
     CutWithin(u64),
     /// The answer stops after so many bytes, and goes on after this long.
     PauseWithin(u64, Duration),
+    /// It sees only so many rows of a table that is filled when it is mentioned, as if somebody had read it in between.
+    Torn(&'static str, usize),
     /// It is never answered, and not executed.
     Hang,
     /// Runs before the statement does.
