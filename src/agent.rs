@@ -136,7 +136,7 @@ impl Mode {
     /// The variables of this node are those of the cores again: a drain had set some of them, which made them newer than the cores'.
     fn sync_again(&mut self) {
         if let Self::Satellite(satellite) = self {
-            satellite.follow_anew();
+            satellite.follow_variables_again();
         }
     }
 

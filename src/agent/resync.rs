@@ -25,10 +25,10 @@ const READS: usize = 5;
 
 /// The modules of these classes, each with the core to take it from: the one with the newest. Where that is what this node has, there is
 /// nothing to take: the other cores are the ones that are about to follow. Only what was loaded in the future is loaded again in any case.
-pub(super) fn strayed(seen: &Observation, stray: impl Fn(&Class) -> bool) -> Vec<(Module, &Peer)> {
+pub(super) fn strayed(seen: &Observation, stray: impl Fn(Module, &Class) -> bool) -> Vec<(Module, &Peer)> {
     let found = drift::classify(seen, None, &BTreeMap::new(), None);
     let modules: BTreeSet<Module> =
-        found.iter().filter(|(_, class)| stray(class)).filter_map(|(subject, _)| subject.module).collect();
+        found.iter().filter_map(|(subject, class)| subject.module.filter(|module| stray(*module, class))).collect();
     let newest = |module: Module| {
         let loaded = |peer: &&Peer| peer.modules.get(module.checksum_name()).is_some_and(|theirs| theirs.version > 1);
         let silent = |peer: &&Peer| {

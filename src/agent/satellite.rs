@@ -1,6 +1,6 @@
 //! One round of a satellite: `ProxySQL` follows the cores by itself; the agent acts only when no core of its list answers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -32,8 +32,8 @@ pub struct Satellite {
     /// How the list stood in the last round that said so.
     said: Option<Standing>,
     peers: Peers,
-    /// What does not follow the cores is to follow them again.
-    anew: bool,
+    /// Modules that are to be taken over from the cores again where they do not sync by themselves.
+    again: BTreeSet<Module>,
     /// What is tied with a core's, and since when.
     tied: BTreeMap<Module, Instant>,
 }
@@ -47,14 +47,20 @@ impl Satellite {
             isolation: Isolation::default(),
             said: None,
             peers: Peers::new(),
-            anew: false,
+            again: BTreeSet::new(),
             tied: BTreeMap::new(),
         }
     }
 
     /// The next round follows the cores in everything.
     pub(super) fn follow_anew(&mut self) {
-        self.anew = true;
+        self.again.extend(Module::all());
+    }
+
+    /// The next round follows the cores in their variables. A drain that was undone has loaded those of this node, which made them newer
+    /// than what a core may have loaded meanwhile.
+    pub(super) fn follow_variables_again(&mut self) {
+        self.again.extend(Module::all().filter(|module| module.is_variables()));
     }
 
     /// What the status shows: how the last round left things.
@@ -76,13 +82,17 @@ impl Satellite {
         match standing {
             Standing::Connected => {
                 let looked = self.peers.look(&seen, None, None);
-                let next = if self.anew {
-                    let next = self.follow(&seen, is_stray, admin).await?;
-                    // What could not be loaded yet is tried again.
-                    self.anew = next != Next::Interval;
-                    next
-                } else {
+                let next = if self.again.is_empty() {
                     self.untie(&seen, admin).await?
+                } else {
+                    let wanted = self.again.clone();
+                    let is_wanted = |module, class: &Class| is_stray(class) && wanted.contains(&module);
+                    let next = self.follow(&seen, is_wanted, admin).await?;
+                    // What could not be loaded yet is tried again.
+                    if next == Next::Interval {
+                        self.again.clear();
+                    }
+                    next
                 };
                 self.peers.ask_for_version(admin).await?;
                 Ok(next.min(looked))
@@ -103,7 +113,7 @@ impl Satellite {
     async fn follow<P: Proxysql>(
         &mut self,
         seen: &Observation,
-        stray: impl Fn(&Class) -> bool,
+        stray: impl Fn(Module, &Class) -> bool,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
         let again = self.observe(admin).await?;
@@ -120,7 +130,7 @@ impl Satellite {
     /// Takes over from the cores what this node has of the same second with other content. It followed a core that lost against the
     /// others, and went before they agreed: no core sees that, and `ProxySQL` pulls neither.
     async fn untie<P: Proxysql>(&mut self, seen: &Observation, admin: &mut P) -> Result<Next, RoundError> {
-        let tied = strayed(seen, |class| *class == Class::EqualEpochs);
+        let tied = strayed(seen, |_, class| *class == Class::EqualEpochs);
         self.tied.retain(|module, _| tied.iter().any(|(tied, _)| tied == module));
         for (module, _) in &tied {
             self.tied.entry(*module).or_insert_with(Instant::now);
@@ -129,7 +139,7 @@ impl Satellite {
         if !tied.iter().any(|(module, _)| lasting(module)) {
             return Ok(if self.tied.is_empty() { Next::Interval } else { Next::At(Instant::now() + SPACING) });
         }
-        self.follow(seen, |class| *class == Class::EqualEpochs, admin).await
+        self.follow(seen, |_, class| *class == Class::EqualEpochs, admin).await
     }
 
     /// Replaces the list by what the configuration file has: addresses that nobody answers at may be somebody else's by now.
