@@ -344,6 +344,10 @@ async fn on_3_0_both_answers_of_pause_are_survived_and_postgresql_clients_are_wa
     let mut pod = Make::new().env("SHUTDOWN_DRAIN_TIMEOUT", "30").start().await;
     pod.embedded().behave(|behaviour| *behaviour = proxysql_fleet::proxysql::Behaviour::v3());
     pod.node.restart(false).await.unwrap();
+    // Only users who are in effect are counted.
+    for sql in ["INSERT INTO pgsql_users (username,password) VALUES ('app','app')", "LOAD PGSQL USERS TO RUNTIME"] {
+        pod.node.query(sql).await.unwrap();
+    }
     pod.is_ready().await;
     let spec = ClientSpec { protocol: proxysql_fleet::proxysql::Protocol::Postgres, ..ClientSpec::default() };
     let id = pod.embedded().add_client(spec);

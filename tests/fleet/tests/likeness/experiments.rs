@@ -208,3 +208,30 @@ async fn variables_travel_and_addresses_stay() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_node_that_does_not_follow_a_module_keeps_its_own() {
+    for kind in kinds() {
+        let bench = Bench::new(kind);
+        let core = cores(&bench, 1, "^OLD").await.remove(0);
+        let satellite = satellite(&bench, "sat", &[&core], "^SAT").await;
+        let off = "admin-cluster_mysql_variables_diffs_before_sync";
+        run(&satellite, &format!("SET {off}=0")).await;
+        run(&satellite, "LOAD ADMIN VARIABLES TO RUNTIME").await;
+        let sql = "SELECT variable_value FROM runtime_global_variables WHERE variable_name='mysql-wait_timeout'";
+        let has = async |value: &str| satellite.query(sql).await.is_ok_and(|rows| rows == [[Some(value.to_owned())]]);
+        run(&satellite, "SET mysql-wait_timeout=1000").await;
+        run(&satellite, "LOAD MYSQL VARIABLES TO RUNTIME").await;
+        next_second().await;
+        run(&core, "SET mysql-wait_timeout=5000").await;
+        run(&core, "LOAD MYSQL VARIABLES TO RUNTIME").await;
+        // The other modules are followed as ever.
+        publish(&core, "^NEW").await;
+        follows(&satellite, "^NEW").await;
+        sleep(Duration::from_millis(1500)).await;
+        assert!(has("1000").await);
+        run(&satellite, &format!("SET {off}=3")).await;
+        run(&satellite, "LOAD ADMIN VARIABLES TO RUNTIME").await;
+        until("it follows again", || async { has("5000").await }).await;
+    }
+}

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use proxysql_fleet::client::Client;
 use proxysql_fleet::node::{Cnf, Node};
 use proxysql_fleet::proxysql::{Boot, ClientEnd, ClientSpec, ClientState, Embedded, Rhythm, Unanswered};
 
@@ -44,11 +43,11 @@ async fn hundreds_in_traffic_leave_between_two_statements() {
     until("there is traffic", || async { script(&node).executed().len() > 2_000 }).await;
     assert_eq!(script(&node).clients().len(), 300);
     set(&node, "mysql-wait_timeout", 1).await;
-    let mut admin = Client::connect(node.spec().admin(), "radmin", "radmin").await.expect("a login");
-    while !script(&node).clients().is_empty() {
-        admin.query("KILL CONNECTION 2147483647").await.expect_err("no such session");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("all have gone", || async {
+        node.query("KILL CONNECTION 2147483647").await.expect_err("no such session");
+        script(&node).clients().is_empty()
+    })
+    .await;
     assert_eq!(script(&node).endings().iter().filter(|ending| ending.end == ClientEnd::TimedOut).count(), 300);
     assert!(script(&node).cut_in_transaction().is_empty());
     assert!(script(&node).executed_without_answer().is_empty());
