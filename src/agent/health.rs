@@ -23,7 +23,8 @@ impl Health {
     /// Looks once, and publishes what is seen or that it failed.
     pub(super) async fn look<P: Proxysql>(&mut self, admin: &mut P, publisher: &Publisher) -> Option<RoundError> {
         let began = *self.began.get_or_insert_with(Instant::now);
-        match self.read(admin).await {
+        let last = publisher.status().seen.as_ref().map(|(snapshot, _)| snapshot.clone());
+        match self.read(admin, last.as_ref()).await {
             Ok(mut snapshot) => {
                 self.trouble.is_over();
                 publisher.publish(|status| {
@@ -48,8 +49,18 @@ impl Health {
         }
     }
 
+    /// A look that lacks what the last one had is had again: `ProxySQL` lets go of its lock while it fills a table, and a second reader sees
+    /// that table without rows. A node that is configured would be unready for it.
+    async fn read<P: Proxysql>(&mut self, admin: &mut P, last: Option<&Snapshot>) -> Result<Snapshot, RoundError> {
+        let snapshot = self.read_once(admin).await?;
+        let lacks = |last: &Snapshot| {
+            (last.users > 0 && snapshot.users == 0) || last.counts().total > snapshot.counts().total
+        };
+        if last.is_some_and(lacks) { self.read_once(admin).await } else { Ok(snapshot) }
+    }
+
     /// Whether the tables of `PostgreSQL` are there shows in the answer: with them, the look is had again.
-    async fn read<P: Proxysql>(&mut self, admin: &mut P) -> Result<Snapshot, RoundError> {
+    async fn read_once<P: Proxysql>(&mut self, admin: &mut P) -> Result<Snapshot, RoundError> {
         let mut first = admin.run(&Statement::Health(self.pgsql)).await;
         if first.as_ref().is_err_and(AdminError::is_lost) {
             // ProxySQL was restarted since the last statement.

@@ -43,6 +43,8 @@ struct World {
     down: bool,
     /// Answers nothing, as if it was stopped.
     mute: bool,
+    /// The next look at health comes from a moment in which the table of servers is being filled.
+    torn: bool,
     latency: Duration,
     /// Peers of its list that do not answer its checks, nor the agent.
     dead_peers: u8,
@@ -82,13 +84,18 @@ impl Script {
                 rows
             }
             Statement::ClusterLogin => vec![row(&["admin-cluster_username", "cluster"])],
-            Statement::Health(_) => vec![
-                row(&["users", "1", &number(world.clients), ""]),
-                row(&["backends", "0", "ONLINE", "1"]),
-                row(&["global", "mysql_listener_paused", paused, ""]),
-                row(&["variable", "mysql-threads", "2", ""]),
-                row(&["variable", "mysql-session_idle_show_processlist", "true", ""]),
-            ],
+            Statement::Health(_) => {
+                let mut rows = vec![
+                    row(&["users", "1", &number(world.clients), ""]),
+                    row(&["global", "mysql_listener_paused", paused, ""]),
+                    row(&["variable", "mysql-threads", "2", ""]),
+                    row(&["variable", "mysql-session_idle_show_processlist", "true", ""]),
+                ];
+                if !std::mem::take(&mut world.torn) {
+                    rows.push(row(&["backends", "0", "ONLINE", "1"]));
+                }
+                rows
+            }
             Statement::Sessions(_) => {
                 let wait: u64 = world.variables.get(WAIT).map_or(u64::MAX, |wait| wait.parse().unwrap());
                 if wait < 60_000 {
@@ -289,6 +296,18 @@ async fn a_probe_waits_for_a_while_and_the_silence_is_counted_from_the_first_que
     script.world().mute = false;
     sleep(s(15)).await;
     assert_eq!(silence(&bench), Contact::Answering(Duration::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_is_seen_while_it_is_filled_makes_no_node_unready() {
+    let script = Script::default();
+    let bench = Bench::start(script.clone(), settings());
+    bench.answers().await;
+    sleep(s(2)).await;
+    script.world().torn = true;
+    bench.state.refreshed(s(1)).await;
+    assert!(!script.world().torn, "it was looked");
+    assert_eq!(bench.state.status().seen.as_ref().unwrap().0.counts().total, 1);
 }
 
 #[tokio::test(start_paused = true)]
