@@ -20,10 +20,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 pub use self::core::Core;
-use self::drain::{Recovery, Who};
+use self::drain::{Found, Recovery, Who, recover};
 use self::health::Health;
 use self::line::Line;
 use self::pace::Pace;
@@ -42,9 +42,6 @@ use crate::state::{Command, Mailbox, Publisher};
 
 /// How long a round that is under way may go on once the agent was told to end, so that nothing stays half applied.
 const LAST_ROUND: Duration = Duration::from_secs(1);
-
-/// Bound of opening the listener again: it waits for a PAUSE that may be under way.
-const UNDO: Duration = Duration::from_secs(30);
 
 /// The admin port as the agent needs it: [`Admin`], or a fake under a paused clock.
 pub trait Proxysql {
@@ -358,41 +355,6 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             look_wanted |= round_is_due && is_unknown(publisher);
         }
     }
-}
-
-/// What was found of an earlier life of this agent.
-enum Found {
-    /// No drain that had not ended.
-    Nothing,
-    /// One, and this node serves as before.
-    Undone,
-    /// One, and it is to go on: the pod is being deleted.
-    GoesOn,
-}
-
-/// Sees to a drain that an earlier life of this agent has begun and not ended: it would leave `ProxySQL` paused for good.
-async fn recover<P: Proxysql + Send + Sync>(
-    recovery: &mut Recovery,
-    line: &mut Line<P>,
-    is_leaving: &IsLeaving,
-) -> Result<Found, RoundError> {
-    if *recovery == Recovery::Done {
-        return Ok(Found::Nothing);
-    }
-    if !drain::is_unfinished(line).await? {
-        *recovery = Recovery::Done;
-        return Ok(Found::Nothing);
-    }
-    if is_leaving().await {
-        info!("found a drain that did not end; going on with it, for the pod is being deleted");
-        *recovery = Recovery::Done;
-        return Ok(Found::GoesOn);
-    }
-    warn!("found a drain that did not end; undoing it, so that this node serves again");
-    drain::undo(UNDO, line).await?;
-    *recovery = Recovery::Done;
-    info!("undid the drain; this node serves as before");
-    Ok(Found::Undone)
 }
 
 /// Shows how a round left things.

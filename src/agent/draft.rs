@@ -86,6 +86,30 @@ pub(super) async fn release<P: Proxysql>(admin: &mut P) -> Result<(), AdminError
     admin.run(&Statement::Release).await.map(drop)
 }
 
+/// Copies a table in memory aside. A copy that is there is of a process that did not come to its end: memory is not what it was.
+pub(super) async fn keep<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
+    match admin.run(&Statement::Keep(table)).await {
+        Err(error) if error.says_it_exists() => {
+            take_back(table, admin).await?;
+            admin.run(&Statement::Keep(table)).await.map(drop)
+        }
+        outcome => outcome.map(drop),
+    }
+}
+
+/// Makes a table in memory what it was when it was copied aside. Variables are not without a value in between, for their table is never
+/// emptied: only names that were not there go.
+pub(super) async fn take_back<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
+    let statements = match table.shape {
+        Shape::Variables(_) => [Statement::TakeBack(table), Statement::Trim(table), Statement::DropKept(table)],
+        _ => [Statement::Empty(table), Statement::TakeBack(table), Statement::DropKept(table)],
+    };
+    for statement in statements {
+        admin.run(&statement).await?;
+    }
+    Ok(())
+}
+
 /// Makes a module in memory what the file says, and holds it against what is in effect. On an error memory is to be put back.
 pub(super) async fn draft<P: Proxysql>(
     module: Module,

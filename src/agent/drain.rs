@@ -1,6 +1,7 @@
 //! The shutdown, carried out: one effect at a time, while commands are still listened to.
 
 mod perform;
+mod recovery;
 mod undo;
 mod variables;
 
@@ -11,7 +12,8 @@ use tracing::{info, warn};
 
 pub(super) use self::perform::Who;
 use self::perform::{Performer, before};
-pub(super) use self::undo::{Recovery, UndoError, is_unfinished, undo};
+pub(super) use self::recovery::{Found, Recovery, recover};
+pub(super) use self::undo::UndoError;
 use super::{Agent, Proxysql};
 use crate::domain::drain::{Account, Effect, Input, Phase, Stage, TICK};
 use crate::state::{Command, Publisher};

@@ -53,9 +53,8 @@ impl Health {
     /// that table without rows. A node that is configured would be unready for it.
     async fn read<P: Proxysql>(&mut self, admin: &mut P, last: Option<&Snapshot>) -> Result<Snapshot, RoundError> {
         let snapshot = self.read_once(admin).await?;
-        let lacks = |last: &Snapshot| {
-            (last.users > 0 && snapshot.users == 0) || last.counts().total > snapshot.counts().total
-        };
+        let lacks =
+            |last: &Snapshot| (last.users > 0 && snapshot.users == 0) || last.counts().total > snapshot.counts().total;
         if last.is_some_and(lacks) { self.read_once(admin).await } else { Ok(snapshot) }
     }
 

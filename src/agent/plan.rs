@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::Proxysql;
-use super::draft::{claim, columns, draft, objection, release};
+use super::draft::{claim, columns, draft, keep, objection, release, take_back};
 use super::publish::Publishing;
 use crate::domain::publish::{self, Candidate, Difference, Judgement};
 use crate::domain::statement::{Module, Statement, Table, Worker};
@@ -103,7 +103,7 @@ async fn all<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result<Repo
         }
         let report = one(module, publishing, admin).await;
         for table in &tables {
-            put_back(*table, admin).await?;
+            take_back(*table, admin).await?;
         }
         modules.push(match report {
             Ok(report) => report,
@@ -140,22 +140,4 @@ impl ModuleReport {
     fn without_reason(self) -> Self {
         Self { reason: None, ..self }
     }
-}
-
-/// Copies a table aside. A copy that is there is that of a plan that did not come to its end: memory is not what it was.
-async fn keep<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
-    match admin.run(&Statement::Keep(table)).await {
-        Err(error) if error.says_it_exists() => {
-            put_back(table, admin).await?;
-            admin.run(&Statement::Keep(table)).await.map(drop)
-        }
-        outcome => outcome.map(drop),
-    }
-}
-
-async fn put_back<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
-    for statement in [Statement::Empty(table), Statement::TakeBack(table), Statement::DropKept(table)] {
-        admin.run(&statement).await?;
-    }
-    Ok(())
 }

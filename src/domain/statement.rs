@@ -6,6 +6,7 @@ mod class;
 pub mod comparison;
 mod digests;
 mod drain;
+mod plan;
 
 use std::fmt;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use self::comparison::Column;
 pub use self::digests::{Digests, Filter};
 pub use self::drain::WAS_PAUSED;
+pub use self::plan::Plan;
 use super::drain::Scope;
 use super::drain::closing::Variables;
 use super::member::{Member, Members};
@@ -112,6 +114,8 @@ pub enum Statement {
     Keep(Table),
     /// Fills an empty table in memory from its copy.
     TakeBack(Table),
+    /// Removes variables in memory that its copy does not have.
+    Trim(Table),
     /// Removes the copy.
     DropKept(Table),
     /// Empties a table in memory.
@@ -252,6 +256,7 @@ impl fmt::Display for Statement {
             Self::TakeBack(table) => {
                 write!(f, "INSERT OR REPLACE INTO {} SELECT * FROM {}", table.name, comparison::kept(*table))
             }
+            Self::Trim(table) => comparison::trim(f, *table),
             Self::DropKept(table) => write!(f, "DROP TABLE {}", comparison::kept(*table)),
             Self::Empty(table) => comparison::empty(f, *table),
             Self::TakeFromRuntime(table) => {
@@ -339,52 +344,6 @@ fn separated<'a>(
         each(f, member)?;
     }
     Ok(())
-}
-
-/// Statements in the order in which they are sent. Empty means that there is nothing to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Plan(Vec<Statement>);
-
-impl Plan {
-    /// Adds a statement at the end.
-    #[must_use]
-    pub fn then(mut self, statement: Statement) -> Self {
-        self.0.push(statement);
-        self
-    }
-
-    /// Nothing to do.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The statements, in order.
-    pub fn statements(&self) -> &[Statement] {
-        &self.0
-    }
-
-    /// The modules whose epoch the plan moves.
-    pub fn loads(&self) -> impl Iterator<Item = Module> + '_ {
-        self.0.iter().filter_map(Statement::loads)
-    }
-}
-
-impl From<Vec<Statement>> for Plan {
-    fn from(statements: Vec<Statement>) -> Self {
-        Self(statements)
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, statement) in self.0.iter().enumerate() {
-            if i > 0 {
-                f.write_str("; ")?;
-            }
-            statement.fmt(f)?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -6,22 +6,13 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::super::Proxysql;
-use super::super::draft::{claim, columns, release};
+use super::super::draft::{claim, columns, release, take_back};
 use super::perform::failure;
 use super::variables;
 use crate::domain::drain::{Failure, Marked, closing};
 use crate::domain::module::Module;
 use crate::domain::statement::{Statement, WAS_PAUSED, Worker};
 use crate::edge::admin::AdminError;
-
-/// Whether a drain has to be undone that did not come to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::agent) enum Recovery {
-    /// That is to be found out, and to be done.
-    Wanted,
-    /// There is none, or it was.
-    Done,
-}
 
 /// Why a drain is not undone.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +38,12 @@ impl UndoError {
 }
 
 /// Whether a drain has begun in this `ProxySQL` that has not ended.
-pub(in crate::agent) async fn is_unfinished<P: Proxysql>(line: &mut P) -> Result<bool, AdminError> {
+pub(super) async fn is_unfinished<P: Proxysql>(line: &mut P) -> Result<bool, AdminError> {
     Ok(!line.run(&Statement::IsDrainMarked).await?.rows.is_empty())
 }
 
 /// Puts variables back, opens the listener unless it was closed before the drain, and forgets the drain once both are seen.
-pub(in crate::agent) async fn undo<P: Proxysql>(within: Duration, line: &mut P) -> Result<(), UndoError> {
+pub(super) async fn undo<P: Proxysql>(within: Duration, line: &mut P) -> Result<(), UndoError> {
     if !is_unfinished(line).await? {
         // ProxySQL was started again since, or nothing was changed: but PAUSE may have been, before there was a mark.
         return resume(within, line).await;
@@ -101,7 +92,7 @@ async fn resume<P: Proxysql>(within: Duration, line: &mut P) -> Result<(), UndoE
 /// What an agent that ended in the middle of a change has left of memory.
 async fn put_back_memory<P: Proxysql>(module: Module, line: &mut P) -> Result<(), AdminError> {
     let Some(table) = columns(module, line).await?.into_keys().next() else { return Ok(()) };
-    match variables::put_back(table, line).await {
+    match take_back(table, line).await {
         Err(error) if error.is_refusal() && !error.names_no_such_table() => {
             warn!(%module, reason = %error, "cannot put back what was being edited in memory");
             Ok(())

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::super::Proxysql;
-use super::super::draft::{claim, columns, release};
+use super::super::draft::{claim, columns, keep, release, take_back};
 use crate::domain::drain::closing::{self, Variables};
-use crate::domain::statement::{Module, Statement, Table, Worker};
+use crate::domain::statement::{Module, Statement, Worker};
 use crate::edge::admin::AdminError;
 
 /// Sets these; `false` where memory is being worked on by another process at the moment.
@@ -53,25 +53,6 @@ async fn load<P: Proxysql>(module: Module, change: Statement, line: &mut P) -> R
     }
     .await;
     // As it was edited, whatever became of the load; a connection that broke is made again for it.
-    put_back(table, line).await?;
+    take_back(table, line).await?;
     loaded
-}
-
-/// A copy that is there already is of a process that ended before it was through: memory is not what it was.
-async fn keep<P: Proxysql>(table: Table, line: &mut P) -> Result<(), AdminError> {
-    match line.run(&Statement::Keep(table)).await {
-        Err(error) if error.says_it_exists() => {
-            put_back(table, line).await?;
-            line.run(&Statement::Keep(table)).await.map(drop)
-        }
-        outcome => outcome.map(drop),
-    }
-}
-
-/// Never empties the table first: a process that ends in between would leave it empty.
-pub(super) async fn put_back<P: Proxysql>(table: Table, line: &mut P) -> Result<(), AdminError> {
-    for statement in [Statement::TakeBack(table), Statement::DropKept(table)] {
-        line.run(&statement).await?;
-    }
-    Ok(())
 }

@@ -65,6 +65,11 @@ pub(super) fn keep(f: &mut Formatter<'_>, table: Table) -> fmt::Result {
     }
 }
 
+pub(super) fn trim(f: &mut Formatter<'_>, table: Table) -> fmt::Result {
+    empty(f, table)?;
+    write!(f, " AND variable_name NOT IN (SELECT variable_name FROM {})", kept(table))
+}
+
 pub(super) fn columns(f: &mut Formatter<'_>, module: Module) -> fmt::Result {
     for (i, Table { name, .. }) in module.tables().iter().enumerate() {
         let and = if i > 0 { " UNION ALL " } else { "" };
