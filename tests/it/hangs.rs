@@ -89,7 +89,7 @@ async fn a_log_that_nobody_reads_holds_up_no_probe_and_no_end_and_what_is_lost_i
     eventually("it says what was lost", async || said("log lines were dropped, because nobody read them lines=")).await;
     pod.get("/healthz/live").await;
     assert!(terminate(&mut pod).await < PATIENCE);
-    eventually("its last words are read", async || said("drained ended=")).await;
+    eventually("its last words are read", async || said("drain finished ended=")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

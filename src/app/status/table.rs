@@ -83,6 +83,7 @@ pub(super) fn render(document: &Value) -> String {
             .map(|name| format!("{name} {}", word(&at("/drain")[name])));
         facts.push(("drain", format!("{step}, {}", counts.join(", "))));
         let why = at("/drain/waiting_for").as_object().into_iter().flatten();
+        let why = why.filter(|(_, many)| many.as_u64() != Some(0));
         let why: Vec<String> = why.map(|(why, many)| format!("{} {why}", word(many))).collect();
         if !why.is_empty() {
             facts.push(("clients", why.join(", ")));

@@ -283,9 +283,9 @@ impl Account {
         }
     }
 
-    /// How many of those who are there do what.
+    /// How many of those who are there do what; every word is there.
     fn waiting_for(&self) -> BTreeMap<&'static str, u64> {
-        let mut many = BTreeMap::new();
+        let mut many: BTreeMap<_, _> = Activity::ALL.into_iter().map(|activity| (activity.as_str(), 0)).collect();
         for session in &self.last.sessions {
             *many.entry(session.activity.as_str()).or_default() += 1;
         }

@@ -7,7 +7,9 @@ impl Statement {
     /// The kind that it is counted as.
     pub fn class(&self) -> Class {
         match self {
-            Self::Observe | Self::ObserveWithFollowers | Self::Checksums | Self::Version => Class::Observe,
+            Self::Observe | Self::IsDrainMarked | Self::ObserveWithFollowers | Self::Checksums | Self::Version => {
+                Class::Observe
+            }
             Self::Health(_) => Class::Health,
             Self::LoadToRuntime(_) => Class::Load,
             Self::MarkPublished(..) | Self::ForgetPublished(_) | Self::Claim(_) | Self::ClaimAge | Self::Release => {
@@ -16,7 +18,6 @@ impl Statement {
             Self::Sessions(_)
             | Self::KillConnection(_)
             | Self::MarkDrain
-            | Self::IsDrainMarked
             | Self::OwnValues
             | Self::UnmarkDrain
             | Self::Changed

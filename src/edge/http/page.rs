@@ -113,7 +113,8 @@ fn left(out: &mut String, progress: &Progress) -> fmt::Result {
     if progress.left.is_empty() {
         return Ok(());
     }
-    let many = progress.waiting_for.iter().map(|(why, many)| format!("{many} {why}")).collect::<Vec<_>>().join(", ");
+    let many = progress.waiting_for.iter().filter(|(_, many)| **many > 0);
+    let many = many.map(|(why, many)| format!("{many} {why}")).collect::<Vec<_>>().join(", ");
     write!(out, "<p>{many}</p><table><tr><th>user<th>client<th>why<th class=\"n\">seconds idle")?;
     for client in &progress.left {
         write!(
