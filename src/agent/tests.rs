@@ -26,6 +26,7 @@ const STATEMENT_TIMEOUT: Duration = s(10);
 
 /// What the scripted `ProxySQL` is like.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a trouble of its own")]
 struct World {
     /// Every statement that it was sent.
     heard: Vec<String>,

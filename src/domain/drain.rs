@@ -272,7 +272,7 @@ pub enum Effect {
     /// `PROXYSQL SHUTDOWN`.
     Shutdown,
     /// Back to work: it was cancelled. The report of the drain that was, and whether all of it was undone.
-    Back(Account, bool),
+    Back(Box<Account>, bool),
     /// Nothing more: the end.
     End,
 }

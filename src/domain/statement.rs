@@ -167,8 +167,9 @@ impl Statement {
                 "the mark of a drain".to_owned()
             }
             Self::Changed => "the look at what a drain has set".to_owned(),
-            Self::SetVariables(module, _) => format!("UPDATE global_variables ({module})"),
-            Self::RestoreVariables(module) => format!("UPDATE global_variables ({module})"),
+            Self::SetVariables(module, _) | Self::RestoreVariables(module) => {
+                format!("UPDATE global_variables ({module})")
+            }
             Self::Tick => "a maintenance pass".to_owned(),
             other => other.to_string(),
         }

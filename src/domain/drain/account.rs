@@ -23,6 +23,7 @@ const NAMED: usize = 20;
 
 /// What the shutdown remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, seen at another moment")]
 pub struct Account {
     /// Whether `ProxySQL` had answered before.
     pub(super) reached: bool,
@@ -171,7 +172,7 @@ impl Account {
     }
 
     /// The variables that have to be set for this; `None` where all of them are so already, or may not be set.
-    pub(super) fn to_set(&mut self, closing: &Closing) -> Option<Variables> {
+    pub(super) fn wants_set(&mut self, closing: &Closing) -> Option<Variables> {
         if !self.may_set() {
             return None;
         }

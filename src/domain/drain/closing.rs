@@ -70,7 +70,7 @@ const STEPS: [u64; 8] = [1_000, 300, 100, 30, 10, 3, 1, 0];
 /// How long each step lasts: a maintenance pass of each worker is made to come every few milliseconds meanwhile.
 const STEP: Duration = Duration::from_millis(250);
 /// A window shorter than this many steps shortens them.
-const SHARES: u32 = 4 * STEPS.len() as u32;
+const SHARES: u32 = 32;
 /// While a client is being sent a result that it reads slowly, its socket may stand still for this long.
 const SLOW_READER: Duration = Duration::from_secs(10);
 /// What is left of the window for those who never rest, at least, whoever else is there.

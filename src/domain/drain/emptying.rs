@@ -135,7 +135,7 @@ fn act(mut window: Window, mut account: Account, at: Duration, limits: &Limits) 
         window.closing_since = at;
     }
     window.means = Means::Close(closing);
-    match account.to_set(&closing) {
+    match account.wants_set(&closing) {
         Some(variables) => (Phase::Draining(Draining::Emptying(window), account), Some(Effect::Set(variables))),
         None => go_on(window, account, at),
     }

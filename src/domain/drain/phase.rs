@@ -200,7 +200,7 @@ fn propagating(until: Duration, mut account: Account, input: Input, at: Duration
 
 fn prepared(account: &mut Account) -> Option<super::closing::Variables> {
     let detailed = account.sessions().len() as u64 <= super::session::DETAILED;
-    account.to_set(&Closing { detailed, ..Closing::PREPARED })
+    account.wants_set(&Closing { detailed, ..Closing::PREPARED })
 }
 
 pub(super) fn wait(step: Draining, account: Account, until: Duration) -> Next {
@@ -266,7 +266,7 @@ fn undoing(again: bool, account: Account, input: &Input, at: Duration, limits: &
 /// Back to work.
 fn back(mut account: Account, undone: bool, at: Duration) -> Next {
     account.close(Ending::Cancelled);
-    (Phase::Running, Some(Effect::Back(account.enter(Step::Over, at), undone)))
+    (Phase::Running, Some(Effect::Back(Box::new(account.enter(Step::Over, at)), undone)))
 }
 
 pub(super) fn shut_down(mut account: Account, ending: Ending, at: Duration) -> Next {

@@ -158,7 +158,7 @@ fn proxysql_closes_sessions_that_rest_for_shorter_and_shorter() {
     assert!(seen.is_sorted_by(|one, next| one >= next), "{seen:?}");
     assert_eq!((seen.first(), seen.last()), (Some(&1_000), Some(&0)));
     // In between, workers are made to look again and again.
-    assert_eq!(way.effect, Some(Effect::Wait(at - ms(200) + ms(20))));
+    assert_eq!(way.effect, Some(Effect::Wait(at.saturating_sub(ms(180)))));
     assert_eq!(way.hear(at, Input::Due), Some(Effect::Look { detailed: true }));
     way.sees(at, busy());
     assert!(matches!(way.hear(at + ms(20), Input::Due), Some(Effect::Tick(2..))));
