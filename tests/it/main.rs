@@ -30,6 +30,7 @@ mod readme;
 mod release;
 mod reload;
 mod rogue;
+mod rolling;
 mod satellite;
 mod scene;
 mod session;

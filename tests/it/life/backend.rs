@@ -1,5 +1,6 @@
 //! A real MariaDB behind the real ProxySQL, and real clients in front of it.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +13,7 @@ use proxysql_fleet::process::{Process, Program};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
+use super::haproxy::program;
 use crate::support::eventually;
 
 const INSTALL: &str = "mariadb-install-db";
@@ -26,10 +28,6 @@ pub(crate) struct Backend {
 impl Backend {
     /// Starts one; `None`, and a word about it, where there is no real ProxySQL to test or no MariaDB installed.
     pub(crate) async fn start(scenario: &str) -> Option<Self> {
-        let program = |name: &str| {
-            let folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
-            folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
-        };
         let (Some(server), Some(install), Some(_)) =
             (program("mariadbd"), program(INSTALL), std::env::var_os("PROXYSQL_BIN"))
         else {
@@ -49,6 +47,12 @@ impl Backend {
              max_connections=1000 }} )\n",
             self.port
         )
+    }
+
+    /// The rows of `done`, asked of the database itself.
+    pub(crate) async fn written(&self) -> BTreeSet<i64> {
+        let mut client = Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).await.unwrap();
+        client.0.query::<i64, _>("SELECT who FROM done").await.unwrap().into_iter().collect()
     }
 }
 
