@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 pub(crate) use self::backend::{Backend, Client};
-pub(crate) use self::call::{Answer, call, raw};
+pub(crate) use self::call::{Answer, call, raw, try_call};
 pub(crate) use self::haproxy::{Haproxy, Server};
 pub(crate) use self::ledger::{Habit, Ledger, spread};
 use crate::support::{PATIENCE, eventually};
@@ -215,9 +215,8 @@ impl Pod {
 
     /// As [`Self::is_ready`], of an agent that may not listen yet.
     async fn is_ready_again(&self) {
-        let ready = async || {
-            call::try_call(self.api, "GET", "/healthz/ready", &[]).await.is_ok_and(|answer| answer.code == 200)
-        };
+        let ready =
+            async || try_call(self.api, "GET", "/healthz/ready", &[]).await.is_ok_and(|answer| answer.code == 200);
         eventually("it is ready again", ready).await;
     }
 

@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use proxysql_fleet::process::{Process, Program};
 use tempfile::TempDir;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::haproxy::program;
 use crate::support::eventually;
@@ -145,6 +145,18 @@ impl Client {
     /// The first column of the first row.
     pub(crate) async fn number(&mut self, sql: &str) -> Result<i64, mysql_async::Error> {
         Ok(self.0.query_first::<i64, _>(sql).await?.unwrap_or(-1))
+    }
+
+    /// Takes one row after the other, each so long after the one before; how many there were.
+    pub(crate) async fn read_slowly(&mut self, sql: &str, pace: Duration) -> Result<u32, mysql_async::Error> {
+        let began = Instant::now();
+        let mut result = self.0.query_iter(sql).await?;
+        let mut rows = 0;
+        while result.next().await?.is_some() {
+            rows += 1;
+            sleep_until(began + pace * rows).await;
+        }
+        Ok(rows)
     }
 
     /// Runs a short statement after each pause until `enough`, or until one fails; how many there were.

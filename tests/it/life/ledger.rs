@@ -113,6 +113,11 @@ struct Failed {
 }
 
 impl Ledger {
+    /// One whose rows are numbered from there.
+    pub(crate) fn starting_at(row: i64) -> Self {
+        Self { rows: AtomicI64::new(row), ..Self::default() }
+    }
+
     pub(crate) fn book(&self) -> Book {
         self.book.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
