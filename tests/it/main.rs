@@ -23,6 +23,7 @@ mod membership;
 mod metrics;
 mod page;
 mod plan;
+mod private;
 mod publish;
 mod publish_exact;
 mod publish_pgsql;

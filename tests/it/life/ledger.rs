@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mysql_async::Error;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Client;
@@ -28,7 +29,7 @@ pub(crate) enum Habit {
     Transactions(Duration, Duration),
     /// Connects, reads, goes, and rests.
     Comes(Duration),
-    /// Reads once, and writes one row after so long.
+    /// Reads once, and writes one row so long after [`Ledger::begin`].
     WritesOnce(Duration),
     /// Runs a statement that takes so long, once.
     Sleeps(Duration),
@@ -60,6 +61,7 @@ impl fmt::Display for Trouble {
 pub(crate) struct Ledger {
     rows: AtomicI64,
     over: AtomicBool,
+    begun: watch::Sender<bool>,
     book: Mutex<Book>,
 }
 
@@ -129,6 +131,7 @@ impl Ledger {
     /// From now on, as if nothing had been before.
     pub(crate) fn begin(&self) {
         self.note(|book| *book = Book { last: Some(Instant::now()), ..Book::default() });
+        self.begun.send_replace(true);
     }
 
     /// Everybody goes home after what they are at.
@@ -187,6 +190,8 @@ impl Ledger {
                 }
                 Habit::WritesOnce(after) => {
                     self.run(connection, "SELECT 1", "reading").await?;
+                    // It is told as long as there is a ledger.
+                    let _ = self.begun.subscribe().wait_for(|begun| *begun).await;
                     sleep(after).await;
                     self.write(connection).await?;
                     return Ok(());

@@ -150,11 +150,12 @@ async fn what_an_idle_client_sends_into_a_drain_is_answered_or_not_carried_out()
         }
         let mut writers = JoinSet::new();
         for number in 0..40_u64 {
-            // Two seconds go by first, so that they are on idle threads; and no two rounds are alike.
-            let after = Duration::from_millis(2_500 + (number * 257 + round as u64 * 61) % 10_000);
+            // No two rounds are alike.
+            let after = Duration::from_millis((number * 257 + round as u64 * 61) % 10_000);
             writers.spawn(late.clone().client(number as usize, Habit::WritesOnce(after), server, false));
         }
         eventually("everybody is there", async || late.book().connects == 40 && readers.book().done > 100).await;
+        // By then they are on idle threads.
         sleep(SECOND * 2).await;
         late.begin();
         let api = pod.api;
