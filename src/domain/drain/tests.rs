@@ -277,6 +277,23 @@ fn idle_sessions_are_killed_where_variables_would_spread_and_count_once_they_are
 }
 
 #[test]
+fn who_moves_between_threads_is_in_no_list_and_is_counted_once() {
+    let mut way = Way::paused(Before { clients: 3, ..BUSY }, s(6));
+    let mut seen = |at, ids: &[u64], counted| {
+        let look = Look { counted, ..look(idle(ids.iter().copied())) };
+        way.hear(at, Input::Looked(look));
+        let report = way.report(at);
+        (report.clients, report.remaining, report.evicted + report.finished)
+    };
+    for (at, ids) in [(6, &[1, 2, 3][..]), (7, &[1, 2]), (8, &[1]), (9, &[3]), (10, &[]), (11, &[2])] {
+        assert_eq!(seen(s(at), ids, 3), (3, 3, 0), "at {at}");
+    }
+    // One has gone, and one is back at once.
+    assert_eq!(seen(s(12), &[2], 2), (3, 2, 1));
+    assert_eq!(seen(s(13), &[2, 3], 2), (3, 2, 1));
+}
+
+#[test]
 fn no_session_is_killed_that_may_be_on_an_idle_thread() {
     for (thread, idle_for, kept) in [(0, s(1), false), (2, s(1), true), (0, ms(150), true)] {
         let mut way = Way::paused(BUSY, s(7));

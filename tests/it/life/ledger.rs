@@ -78,6 +78,8 @@ pub(crate) struct Book {
     pub(crate) troubles: Vec<Trouble>,
     /// The longest time in which nobody was answered.
     pub(crate) longest_gap: Duration,
+    /// The longest time by which a task was late that waits for a moment: how much of that is the machine's.
+    pub(crate) standstill: Duration,
     last: Option<Instant>,
 }
 
@@ -137,6 +139,17 @@ impl Ledger {
     /// Everybody goes home after what they are at.
     pub(crate) fn close(&self) {
         self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Watches how late this process is, until [`Self::close`].
+    pub(crate) async fn metronome(self: Arc<Self>) {
+        const BEAT: Duration = Duration::from_millis(5);
+        while !self.is_over() {
+            let began = Instant::now();
+            sleep(BEAT).await;
+            let late = began.elapsed().saturating_sub(BEAT);
+            self.note(|book| book.standstill = book.standstill.max(late));
+        }
     }
 
     fn is_over(&self) -> bool {
