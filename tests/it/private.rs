@@ -193,16 +193,13 @@ async fn what_a_core_loads_while_a_satellite_drains_is_the_satellites_after_it()
     settled(&rig).await;
     let satellite = rig.member("satellite-1").unwrap();
     let mut stays = None;
-    match satellite.node.embedded() {
-        Some(node) => {
-            node.add_client(ClientSpec { state: ClientState::InTransaction, ..ClientSpec::default() });
-        }
-        None => {
-            let mut client = Client::connect(satellite.node.spec().mysql()).await.unwrap();
-            client.run("BEGIN").await.unwrap();
-            client.run("INSERT INTO done (who) VALUES (1)").await.unwrap();
-            stays = Some(client);
-        }
+    if let Some(node) = satellite.node.embedded() {
+        node.add_client(ClientSpec { state: ClientState::InTransaction, ..ClientSpec::default() });
+    } else {
+        let mut client = Client::connect(satellite.node.spec().mysql()).await.unwrap();
+        client.run("BEGIN").await.unwrap();
+        client.run("INSERT INTO done (who) VALUES (1)").await.unwrap();
+        stays = Some(client);
     }
     let api = satellite.agent.as_ref().unwrap().api();
     assert_eq!(call(api, "POST", "/shutdown?wait=false", &[]).await.code, 202);

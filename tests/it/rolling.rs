@@ -1,4 +1,4 @@
-//! A rolling update behind a real HAProxy: what four kinds of clients notice of it.
+//! A rolling update behind a real `HAProxy`: what four kinds of clients notice of it.
 //!
 //! `ROLLS` is how often the nodes are replaced, one after the other; once if it is not set.
 
@@ -17,7 +17,7 @@ const GONE: Duration = Duration::from_secs(40);
 /// The time without an answer to anybody that is noticed. A node that is missed is missed for seconds.
 const GAP: Duration = Duration::from_secs(2);
 
-/// A deployment of nodes behind an HAProxy.
+/// A deployment of nodes behind an `HAProxy`.
 struct Deployment {
     pods: Vec<Pod>,
     haproxy: Haproxy,

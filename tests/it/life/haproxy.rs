@@ -1,4 +1,4 @@
-//! A real HAProxy in front of the nodes, as people put one in front of pods.
+//! A real `HAProxy` in front of the nodes, as people put one in front of pods.
 
 use std::fmt::Write as _;
 use std::io;
@@ -20,14 +20,14 @@ pub(super) fn program(name: &str) -> Option<PathBuf> {
     folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
 }
 
-/// A node as HAProxy knows it: where clients go, and the port that is asked whether they may.
+/// A node as `HAProxy` knows it: where clients go, and the port that is asked whether they may.
 pub(crate) struct Server {
     pub(crate) name: String,
     pub(crate) mysql: SocketAddr,
     pub(crate) api: SocketAddr,
 }
 
-/// An HAProxy on loopback; it ends when this is dropped.
+/// An `HAProxy` on loopback; it ends when this is dropped.
 pub(crate) struct Haproxy {
     pub(crate) address: SocketAddr,
     socket: PathBuf,

@@ -60,7 +60,7 @@ const CROWD: [(usize, &str, Habit); 8] = [
     (8, "transactions", Habit::Transactions(Duration::from_millis(75), Duration::from_millis(75))),
     (2, "back to back", Habit::Transactions(Duration::from_millis(100), Duration::ZERO)),
     (2, "tight", Habit::Transactions(Duration::from_millis(1), Duration::ZERO)),
-    (20, "idle", Habit::Reads(Duration::from_secs(3_600))),
+    (20, "idle", Habit::Reads(Duration::from_hours(1))),
     (2, "long transactions", Habit::Transactions(Duration::from_millis(2_700), Duration::ZERO)),
     (2, "SLEEP(5)", Habit::Sleeps(Duration::from_secs(5))),
 ];
@@ -136,23 +136,29 @@ async fn busy_clients_leave_idle_threads_between_two_statements_and_nothing_is_c
 async fn what_an_idle_client_sends_into_a_drain_is_answered_or_not_carried_out() {
     let scenario = "what_an_idle_client_sends_into_a_drain_is_answered_or_not_carried_out";
     let Some(backend) = Backend::start(scenario).await else { return };
-    let rounds = setting("ROUNDS", 1);
+    let rounds = u32::try_from(setting("ROUNDS", 1)).unwrap();
     let (mut answered, mut failed) = (0, 0);
     for round in 0..rounds {
         let make = Make::new().extra(&backend.configuration()).idle_threads(true);
         let mut pod = make.env("SHUTDOWN_PROPAGATION_DELAY", "1").ready().await;
         let server = pod.node.spec().mysql();
-        let [readers, late] = [Arc::new(Ledger::default()), Arc::new(Ledger::starting_at(1_000 * (round as i64 + 1)))];
+        let [readers, late] =
+            [Arc::new(Ledger::default()), Arc::new(Ledger::starting_at(1_000 * i64::from(round + 1)))];
         let mut clients = JoinSet::new();
         for number in 0..4 {
             let habit = Habit::Reads(Duration::from_millis(20));
             clients.spawn(readers.clone().client(number, habit, server, false));
         }
         let mut writers = JoinSet::new();
-        for number in 0..40_u64 {
+        for number in 0..40_u32 {
             // No two rounds are alike.
-            let after = Duration::from_millis((number * 257 + round as u64 * 61) % 10_000);
-            writers.spawn(late.clone().client(number as usize, Habit::WritesOnce(after), server, false));
+            let after = Duration::from_millis(u64::from((number * 257 + round * 61) % 10_000));
+            writers.spawn(late.clone().client(
+                usize::try_from(number).unwrap(),
+                Habit::WritesOnce(after),
+                server,
+                false,
+            ));
         }
         eventually("everybody is there", async || late.book().connects == 40 && readers.book().done > 100).await;
         // By then they are on idle threads.
