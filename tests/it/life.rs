@@ -2,6 +2,8 @@
 
 mod backend;
 mod call;
+mod haproxy;
+mod ledger;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,9 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 pub(crate) use self::backend::{Backend, Client};
-pub(crate) use self::call::{Answer, call, raw};
+pub(crate) use self::call::{Answer, call, raw, try_call};
+pub(crate) use self::haproxy::{Haproxy, Server};
+pub(crate) use self::ledger::{Habit, Ledger, spread};
 use crate::support::{PATIENCE, eventually};
 
 /// One user and two servers that nobody is behind.
@@ -189,6 +193,31 @@ impl Pod {
     /// Waits for the process to end by itself, and gives its exit code.
     pub(crate) async fn gone(&mut self) -> Option<i32> {
         self.agent.exit_code(PATIENCE).await.unwrap()
+    }
+
+    /// Waits until `ProxySQL` has ended, too.
+    pub(crate) async fn proxysql_gone(&mut self) {
+        let node = &mut self.node;
+        eventually("ProxySQL has ended", async || match node.real_mut() {
+            Some(real) => real.ended(),
+            None => node.embedded().is_none_or(|node| node.cause().is_some()),
+        })
+        .await;
+    }
+
+    /// A container of each kind anew, as a kubelet does it: `ProxySQL` knows what its file says.
+    pub(crate) async fn replace(&mut self) {
+        self.agent.kill().await;
+        self.agent = self.program.start().unwrap();
+        self.node.restart(true).await.unwrap();
+        self.is_ready_again().await;
+    }
+
+    /// As [`Self::is_ready`], of an agent that may not listen yet.
+    async fn is_ready_again(&self) {
+        let ready =
+            async || try_call(self.api, "GET", "/healthz/ready", &[]).await.is_ok_and(|answer| answer.code == 200);
+        eventually("it is ready again", ready).await;
     }
 
     /// The same process anew, in the same place.

@@ -39,6 +39,9 @@ pub struct Account {
     last: Look,
     /// Sessions that are there, and what is known of each.
     present: BTreeMap<(Protocol, u64), Watched>,
+    /// Sessions that were there, and how they went. With idle threads one that moves from a thread to another is in no list meanwhile, and
+    /// who never rests for long moves all the time: one that is found after all is taken off.
+    gone: BTreeMap<(Protocol, u64), (Watched, Way)>,
     /// Nobody was there at the first look.
     began_empty: bool,
     /// The look before the last one found, too, that nobody syncs from here.
@@ -48,8 +51,6 @@ pub struct Account {
     /// `ProxySQL` refuses to have variables set.
     cannot_set: bool,
     pauses: u32,
-    evicted: u64,
-    gone: u64,
     /// When all of it is over, whatever hangs.
     pub(super) over_at: Duration,
     pub(super) hurried: bool,
@@ -71,6 +72,15 @@ struct Watched {
     told: bool,
 }
 
+/// How a session went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Because it rested.
+    Evicted,
+    /// By itself.
+    Finished,
+}
+
 impl Account {
     pub(super) fn open(at: Duration, limits: &Limits, reached: bool, known: Option<Before>) -> Self {
         let mut account = Self {
@@ -81,13 +91,12 @@ impl Account {
             looks_into: false,
             last: Look::default(),
             present: BTreeMap::new(),
+            gone: BTreeMap::new(),
             began_empty: false,
             was_private: false,
             set: None,
             cannot_set: false,
             pauses: 0,
-            evicted: 0,
-            gone: 0,
             over_at: at + limits.shutdown_timeout,
             hurried: false,
             ending: None,
@@ -113,22 +122,20 @@ impl Account {
         self.began_empty = if is_first { look.clients() == 0 } else { self.began_empty };
         let mut present = BTreeMap::new();
         for session in &mut look.sessions {
-            let before = self.present.get(&session.key());
+            let key = session.key();
+            let back = self.gone.remove(&key).map(|(watched, _)| watched);
+            let before = self.present.get(&key).or(back.as_ref());
             let reading_at = reading(session, before, at);
             if session.activity == Activity::Idle && reading_at.is_some() {
                 session.activity = Activity::SlowReader;
             }
             let (activity, traffic) = (session.activity, session.traffic);
             let told = before.is_some_and(|before| before.told);
-            present.insert(session.key(), Watched { activity, traffic, reading_at, told });
+            present.insert(key, Watched { activity, traffic, reading_at, told });
         }
-        for (key, watched) in &self.present {
-            if !present.contains_key(key) {
-                self.gone += 1;
-                let rested = !matches!(watched.activity, Activity::Running | Activity::InTransaction);
-                self.evicted += u64::from(watched.told || (rested && self.closes()));
-            }
-        }
+        let gone = self.present.iter().filter(|(key, _)| !present.contains_key(key));
+        let gone: Vec<_> = gone.map(|(key, watched)| (*key, (*watched, self.way(watched)))).collect();
+        self.gone.extend(gone);
         self.was_private = self.last.is_private();
         (self.present, self.last) = (present, look);
         // The text that is looked into is made only once the variable for that is set.
@@ -141,6 +148,20 @@ impl Account {
                 "idle sessions are not listed, so none is evicted: mysql-session_idle_show_processlist is off",
             );
         }
+    }
+
+    /// How a session went that was last seen so.
+    fn way(&self, watched: &Watched) -> Way {
+        let rested = !matches!(watched.activity, Activity::Running | Activity::InTransaction);
+        if watched.told || (rested && self.closes()) { Way::Evicted } else { Way::Finished }
+    }
+
+    /// How many have gone, and how many of them because they rested: not those who are counted still, and in no list at the moment.
+    fn departed(&self) -> (u64, u64) {
+        let moving = self.remaining().saturating_sub(self.last.sessions.len() as u64);
+        let gone = (self.gone.len() as u64).saturating_sub(moving);
+        let evicted = self.gone.values().filter(|(_, way)| *way == Way::Evicted).count() as u64;
+        (gone, evicted.min(gone))
     }
 
     /// Whether sessions that rest are being closed by `ProxySQL`.
@@ -162,7 +183,7 @@ impl Account {
 
     /// Nobody has been seen at all.
     pub(super) fn was_empty_from_the_start(&self) -> bool {
-        self.began_empty && self.present.is_empty() && self.gone == 0
+        self.began_empty && self.present.is_empty() && self.gone.is_empty()
     }
 
     /// Whether variables may be set: they are remembered, and no other node would take them over. Two looks have to agree on that.
@@ -266,8 +287,9 @@ impl Account {
         let mut seconds = self.spent;
         seconds.add(self.step, at.saturating_sub(self.since));
         let present = if self.watched_since.is_none() { self.before.clients } else { self.remaining() };
-        let clients = self.before.clients.max(self.gone + present);
-        let evicted = self.evicted.min(clients - present.min(clients));
+        let (gone, evicted) = self.departed();
+        let clients = self.before.clients.max(gone + present);
+        let evicted = evicted.min(clients - present.min(clients));
         let cuts = self.cuts();
         Progress {
             step: self.step,

@@ -18,6 +18,9 @@ const PASS: Duration = Duration::from_millis(20);
 /// Passes one right after the other, where clients rest for less than a millisecond. A pass takes a thread a millisecond, so that in the
 /// second of two a client that was answered in the first has rested for one; and before it has answered.
 const BURST: u32 = 12;
+/// Between two such bursts. Who commits after eight seconds and begins again at once can be caught a few times in a whole window: it must
+/// not fall between two bursts.
+const BREATH: Duration = Duration::from_millis(2);
 /// How long sessions are watched before any is closed that rested for less than seconds: who reads slowly shows only over time.
 const WATCHED: Duration = Duration::from_secs(2);
 /// The least share of the kills of one tick, where so many are idle.
@@ -145,6 +148,9 @@ fn act(mut window: Window, mut account: Account, at: Duration, limits: &Limits) 
 fn go_on(window: Window, account: Account, at: Duration) -> Next {
     let next_look = window.next_look.min(window.span.until);
     let until = match window.means {
+        Means::Close(closing) if closing.is_last_step() && account.remaining() <= DETAILED => {
+            next_look.min(at + BREATH)
+        }
         Means::Close(closing) if !closing.holds() && account.remaining() <= DETAILED => next_look.min(at + PASS),
         _ => next_look,
     };

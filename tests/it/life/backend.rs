@@ -1,5 +1,6 @@
 //! A real MariaDB behind the real ProxySQL, and real clients in front of it.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +11,9 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use proxysql_fleet::process::{Process, Program};
 use tempfile::TempDir;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
+use super::haproxy::program;
 use crate::support::eventually;
 
 const INSTALL: &str = "mariadb-install-db";
@@ -26,10 +28,6 @@ pub(crate) struct Backend {
 impl Backend {
     /// Starts one; `None`, and a word about it, where there is no real ProxySQL to test or no MariaDB installed.
     pub(crate) async fn start(scenario: &str) -> Option<Self> {
-        let program = |name: &str| {
-            let folders = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
-            folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.is_file())
-        };
         let (Some(server), Some(install), Some(_)) =
             (program("mariadbd"), program(INSTALL), std::env::var_os("PROXYSQL_BIN"))
         else {
@@ -49,6 +47,12 @@ impl Backend {
              max_connections=1000 }} )\n",
             self.port
         )
+    }
+
+    /// The rows of `done`, asked of the database itself.
+    pub(crate) async fn written(&self) -> BTreeSet<i64> {
+        let mut client = Client::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))).await.unwrap();
+        client.0.query::<i64, _>("SELECT who FROM done").await.unwrap().into_iter().collect()
     }
 }
 
@@ -141,6 +145,18 @@ impl Client {
     /// The first column of the first row.
     pub(crate) async fn number(&mut self, sql: &str) -> Result<i64, mysql_async::Error> {
         Ok(self.0.query_first::<i64, _>(sql).await?.unwrap_or(-1))
+    }
+
+    /// Takes one row after the other, each so long after the one before; how many there were.
+    pub(crate) async fn read_slowly(&mut self, sql: &str, pace: Duration) -> Result<u32, mysql_async::Error> {
+        let began = Instant::now();
+        let mut result = self.0.query_iter(sql).await?;
+        let mut rows = 0;
+        while result.next().await?.is_some() {
+            rows += 1;
+            sleep_until(began + pace * rows).await;
+        }
+        Ok(rows)
     }
 
     /// Runs a short statement after each pause until `enough`, or until one fails; how many there were.

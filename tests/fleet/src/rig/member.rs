@@ -191,6 +191,7 @@ impl Plan {
             check_interval_ms: settings.check_interval_ms,
             seeds: vec![(self.bootstrap.ip().to_string(), self.bootstrap.port())],
             extra,
+            idle_threads: settings.idle_threads,
             ..Cnf::default()
         }
     }

@@ -64,6 +64,8 @@ pub struct Settings {
     pub template: String,
     /// Whether a core's agent is told where the file of its ProxySQL is.
     pub config_file: bool,
+    /// Whether every `ProxySQL` runs with `--idle-threads`; as the environment says if nothing is said here.
+    pub idle_threads: Option<bool>,
     /// More variables for every agent; they win over the rig's.
     pub environment: BTreeMap<String, String>,
     /// Whether the API is the stand-in even where the environment names a real one: for trouble that only it makes.
@@ -86,6 +88,7 @@ impl Settings {
             configuration: CONFIGURATION.to_owned(),
             template: "6b7f9c4d5".to_owned(),
             config_file: false,
+            idle_threads: None,
             environment: BTreeMap::new(),
             scripted_api: false,
             scripted_proxysql: false,
