@@ -249,7 +249,8 @@ async fn variables_are_back(after: Duration, kill: bool) {
     assert_eq!((differ(0), differ(1)), (vec![], vec![]), "after {after:?}, killed: {kill}");
     assert!(raw(pod.node.spec().mysql(), b"").await.is_ok(), "the listener is open");
     if let Some(node) = pod.node.embedded() {
-        assert_eq!(node.clients().len(), clients.len(), "and the client is still there");
+        let is_there = |id: &u32| node.clients().iter().any(|(there, _)| there == id);
+        assert!(clients.iter().all(is_there), "and the client is still there");
     }
 }
 
