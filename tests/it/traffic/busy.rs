@@ -102,6 +102,8 @@ async fn busy_clients_leave_between_two_statements(scenario: &str, idle_threads:
     // An idle one does not know yet.
     clients.abort_all();
     let book = ledger.book();
+    let idle = gone_by(&looks, &["idle", "session_state", "failed_statement"]);
+    eprintln!("  nobody rests any more after {idle:?}, errors {}", book.troubles.len());
     for (many, name, _) in CROWD {
         let left = book.troubles.iter().filter(|trouble| who[trouble.client] == name);
         let left: Vec<Duration> = left.map(|trouble| trouble.at.saturating_duration_since(paused)).collect();
@@ -113,8 +115,6 @@ async fn busy_clients_leave_between_two_statements(scenario: &str, idle_threads:
             _ => assert!(left.len() == many * share && left.iter().all(|after| *after < LEFT), "{name}: {left:?}"),
         }
     }
-    let idle = gone_by(&looks, &["idle", "session_state", "failed_statement"]);
-    eprintln!("  nobody rests any more after {idle:?}, errors {}", book.troubles.len());
     assert!(idle < LEFT, "{idle:?}");
     assert_eq!(book.within_transactions(), Vec::<String>::new());
     assert_eq!(book.executed_all_the_same(&backend.written().await), Vec::<String>::new());
