@@ -74,8 +74,8 @@ pub struct Core {
     unwilling: Option<String>,
     /// Ties that the last round saw. One that is seen twice is no peer's news on their way.
     tied: BTreeSet<Module>,
-    /// Since when another member has another list of the same second.
-    list_tied: Option<Instant>,
+    /// Since when another member has another list of the same second, and how often the members had been heard of then.
+    list_tied: Option<(Instant, u64)>,
     holding: bool,
     followers: Followers,
     /// `ProxySQL` keeps a table of who follows it.

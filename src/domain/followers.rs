@@ -36,7 +36,9 @@ const FORGOTTEN: u8 = 100;
 pub enum Wanted {
     /// Nothing.
     Nothing,
-    /// A load, but not in this second.
+    /// A node has just connected: what is known of the members is to be learnt anew, for the list is loaded for it soon.
+    Ask,
+    /// A load, but not in this second, or not before the members were heard of anew.
     LoadLater,
     /// A load.
     Load,
@@ -46,8 +48,16 @@ pub enum Wanted {
 #[derive(Debug, Clone, Default)]
 pub struct Followers {
     known: Option<BTreeMap<Follower, u8>>,
-    /// `ProxySQL`'s clock when the last of them was first seen.
-    came: Option<i64>,
+    came: Option<Came>,
+}
+
+/// When a node connected.
+#[derive(Debug, Clone, Copy)]
+struct Came {
+    /// `ProxySQL`'s clock when it was first seen.
+    clock: i64,
+    /// How often who tells about the members had been heard of then.
+    heard: u64,
 }
 
 impl Followers {
@@ -56,24 +66,31 @@ impl Followers {
     ///
     /// Another core's load does not help: equal content is not pulled, so this core keeps its older epoch, and a node that
     /// follows only this one sees no other.
-    pub fn want(&mut self, seen: &Observation, members: &Members) -> Wanted {
+    ///
+    /// `heard` is how often who tells about the members was heard of. What is loaded here replaces what any other member has loaded
+    /// before, so it has to be true at that time: a watch that is mute looks like one on a quiet day.
+    pub fn want(&mut self, seen: &Observation, members: &Members, heard: u64) -> Wanted {
         let present = seen.followers.iter().filter(|f| !is_member(f, members));
         let is_first = self.known.is_none();
         let known = self.known.get_or_insert_default();
         for missed in known.values_mut() {
             *missed += 1;
         }
+        let mut is_new = false;
         for follower in present {
-            if known.insert(follower.clone(), 0).is_none() && !is_first {
-                self.came = Some(seen.clock);
-            }
+            is_new |= known.insert(follower.clone(), 0).is_none() && !is_first;
         }
         known.retain(|_, missed| *missed < FORGOTTEN);
-        match self.came.map(|came| seen.clock.saturating_sub(came)) {
-            None => Wanted::Nothing,
-            Some(0..LATER) => Wanted::LoadLater,
+        if is_new {
+            self.came = Some(Came { clock: seen.clock, heard });
+            return Wanted::Ask;
+        }
+        let Some(came) = self.came else { return Wanted::Nothing };
+        match seen.clock.saturating_sub(came.clock) {
+            0..LATER => Wanted::LoadLater,
+            _ if heard <= came.heard => Wanted::LoadLater,
             // The clock may have been set back, too.
-            Some(_) => Wanted::Load,
+            _ => Wanted::Load,
         }
     }
 
@@ -111,11 +128,11 @@ mod tests {
     fn who_was_there_when_the_agent_came_is_no_news() {
         let mut followers = Followers::default();
         let there = [connection("a", 1), connection("b", 2)];
-        assert_eq!(followers.want(&seen(100, &there), &Members::new()), Wanted::Nothing);
-        assert_eq!(followers.want(&seen(110, &there), &Members::new()), Wanted::Nothing);
-        assert_eq!(followers.want(&seen(120, &there[..1]), &Members::new()), Wanted::Nothing, "nor is who left");
+        assert_eq!(followers.want(&seen(100, &there), &Members::new(), 1), Wanted::Nothing);
+        assert_eq!(followers.want(&seen(110, &there), &Members::new(), 1), Wanted::Nothing);
+        assert_eq!(followers.want(&seen(120, &there[..1]), &Members::new(), 2), Wanted::Nothing, "nor is who left");
         assert_eq!(
-            followers.want(&seen(121, &there), &Members::new()),
+            followers.want(&seen(121, &there), &Members::new(), 3),
             Wanted::Nothing,
             "nor who was missing for a moment"
         );
@@ -124,15 +141,27 @@ mod tests {
     #[test]
     fn a_node_that_connects_or_comes_back_gets_a_load_in_a_later_second() {
         let mut followers = Followers::default();
-        followers.want(&seen(100, &[connection("a", 1)]), &Members::new());
+        followers.want(&seen(100, &[connection("a", 1)]), &Members::new(), 4);
         let back = [connection("a", 1), connection("a", 7)];
-        assert_eq!(followers.want(&seen(110, &back), &Members::new()), Wanted::LoadLater);
-        assert_eq!(followers.want(&seen(111, &back), &Members::new()), Wanted::LoadLater);
-        assert_eq!(followers.clone().want(&seen(50, &back), &Members::new()), Wanted::Load, "the clock was set back");
-        assert_eq!(followers.want(&seen(112, &back), &Members::new()), Wanted::Load);
-        assert_eq!(followers.want(&seen(113, &back), &Members::new()), Wanted::Load, "not loaded yet");
+        assert_eq!(followers.want(&seen(110, &back), &Members::new(), 4), Wanted::Ask);
+        assert_eq!(followers.want(&seen(111, &back), &Members::new(), 5), Wanted::LoadLater);
+        assert_eq!(followers.clone().want(&seen(50, &back), &Members::new(), 5), Wanted::Load, "the clock was set back");
+        assert_eq!(followers.want(&seen(112, &back), &Members::new(), 5), Wanted::Load);
+        assert_eq!(followers.want(&seen(113, &back), &Members::new(), 5), Wanted::Load, "not loaded yet");
         followers.loaded();
-        assert_eq!(followers.want(&seen(114, &back), &Members::new()), Wanted::Nothing);
+        assert_eq!(followers.want(&seen(114, &back), &Members::new(), 5), Wanted::Nothing);
+    }
+
+    #[test]
+    fn nothing_is_loaded_for_a_node_before_the_members_were_heard_of_anew() {
+        let mut followers = Followers::default();
+        followers.want(&seen(100, &[]), &Members::new(), 4);
+        let there = [connection("a", 1)];
+        assert_eq!(followers.want(&seen(110, &there), &Members::new(), 4), Wanted::Ask);
+        for clock in [112, 120, 1000] {
+            assert_eq!(followers.want(&seen(clock, &there), &Members::new(), 4), Wanted::LoadLater);
+        }
+        assert_eq!(followers.want(&seen(1001, &there), &Members::new(), 5), Wanted::Load);
     }
 
     #[test]
@@ -140,13 +169,13 @@ mod tests {
         let mut followers = Followers::default();
         let members: Members =
             [Member::of_pod("10.1.0.1", 6032, "core-0"), Member::of_pod("10.1.0.9", 6032, "core-1")].into();
-        followers.want(&seen(100, &[]), &members);
+        followers.want(&seen(100, &[]), &members, 1);
         let by_interface = Follower {
             hostname: "127.0.0.1".into(),
             interfaces: "10.1.0.9:6032;/tmp/admin.sock".into(),
             ..connection("c", 3)
         };
-        let wanted = followers.want(&seen(110, &[connection("a", 1), by_interface]), &members);
+        let wanted = followers.want(&seen(110, &[connection("a", 1), by_interface]), &members, 1);
         assert_eq!(wanted, Wanted::Nothing);
     }
 }

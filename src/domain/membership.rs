@@ -79,6 +79,17 @@ pub fn origin(seen: &Observation, own: Option<&Member>, is_own: bool) -> Origin 
     if others.filter_map(|peer| peer.modules.get(list)).any(may_be_whose) { Origin::Pulled } else { Origin::Here }
 }
 
+/// Whether another member has loaded another list, and no earlier than the one here: one of both knows better. What is loaded here for
+/// another reason would replace it, whoever is right.
+pub fn is_contested(seen: &Observation, own: Option<&Member>) -> bool {
+    let list = Module::ProxysqlServers.checksum_name();
+    let Some(sum) = seen.own.get(list) else { return false };
+    let others = seen.peers.iter().filter(|peer| own.is_none_or(|own| own.key() != peer.key()));
+    let contests =
+        |theirs: &Checksum| theirs.version > 1 && theirs.checksum != sum.checksum && theirs.epoch >= sum.epoch;
+    others.filter_map(|peer| peer.modules.get(list)).any(contests)
+}
+
 /// The least that makes `desired` the list in effect; empty where it is.
 ///
 /// An empty `desired` gives an empty plan: an empty list, loaded once, empties every node of the fleet, disks included.
@@ -233,6 +244,11 @@ mod tests {
             Origin::Pulled,
             "that one loaded another since"
         );
+        let contested = |theirs: Checksum| is_contested(&seen(sum(3, "0xA"), theirs), Some(&own));
+        assert!(contested(at(3, 10, "0xB")) && contested(at(3, 9, "0xB")));
+        assert!(!contested(at(3, 10, "0xA")), "loaded once more");
+        assert!(!contested(at(3, 8, "0xB")), "that one is about to pull this one");
+        assert!(!contested(at(1, 10, "0xB")), "nobody pulls that");
     }
 
     fn any_members() -> impl Strategy<Value = Members> {

@@ -136,7 +136,13 @@ impl Core {
         }
         // One more load would put this list above another one that somebody has made a moment ago.
         let is_blind = self.pods.freshness() == Freshness::Stale;
-        let wanted = if is_blind || is_left { Wanted::Nothing } else { self.followers.want(seen, known) };
+        let is_others = is_blind || is_left || membership::is_contested(seen, turns.own.as_ref());
+        let mut wanted =
+            if is_others { Wanted::Nothing } else { self.followers.want(seen, known, self.pods.heard()) };
+        if wanted == Wanted::Ask {
+            self.recheck.notify_one();
+            wanted = Wanted::LoadLater;
+        }
         let for_followers = plan.is_empty() && wanted == Wanted::Load;
         if for_followers {
             plan = plan.then(Statement::LoadToRuntime(Module::ProxysqlServers));
@@ -258,11 +264,16 @@ impl Core {
         let mut tied = drift::to_load_again(seen, own, yields);
         // Of two lists, the one that is right wins, and not the one of the first: that one's agent may not hear of pods.
         let list = drift::to_load_again(seen, own, |_| true).contains(&Module::ProxysqlServers);
-        let is_right = self.pods.freshness() == Freshness::Fresh && seen.runtime == *known;
-        self.list_tied = self.list_tied.filter(|_| list).or_else(|| list.then(Instant::now));
+        let heard = self.pods.heard();
+        if list && self.list_tied.is_none() {
+            self.recheck.notify_one();
+        }
+        self.list_tied = self.list_tied.filter(|_| list).or_else(|| list.then(|| (Instant::now(), heard)));
+        let is_known_anew = self.list_tied.is_some_and(|(_, before)| heard > before);
+        let is_right = self.pods.freshness() == Freshness::Fresh && is_known_anew && seen.runtime == *known;
         if !is_right {
             tied.remove(&Module::ProxysqlServers);
-        } else if self.list_tied.is_some_and(|since| since.elapsed() >= LASTING_TIE) {
+        } else if self.list_tied.is_some_and(|(since, _)| since.elapsed() >= LASTING_TIE) {
             tied.insert(Module::ProxysqlServers);
         }
         // A load in the very second of the tie would be tied, too. One in the future is in no second that comes soon.
