@@ -145,7 +145,11 @@ mod tests {
         let back = [connection("a", 1), connection("a", 7)];
         assert_eq!(followers.want(&seen(110, &back), &Members::new(), 4), Wanted::Ask);
         assert_eq!(followers.want(&seen(111, &back), &Members::new(), 5), Wanted::LoadLater);
-        assert_eq!(followers.clone().want(&seen(50, &back), &Members::new(), 5), Wanted::Load, "the clock was set back");
+        assert_eq!(
+            followers.clone().want(&seen(50, &back), &Members::new(), 5),
+            Wanted::Load,
+            "the clock was set back"
+        );
         assert_eq!(followers.want(&seen(112, &back), &Members::new(), 5), Wanted::Load);
         assert_eq!(followers.want(&seen(113, &back), &Members::new(), 5), Wanted::Load, "not loaded yet");
         followers.loaded();

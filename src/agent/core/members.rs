@@ -137,8 +137,7 @@ impl Core {
         // One more load would put this list above another one that somebody has made a moment ago.
         let is_blind = self.pods.freshness() == Freshness::Stale;
         let is_others = is_blind || is_left || membership::is_contested(seen, turns.own.as_ref());
-        let mut wanted =
-            if is_others { Wanted::Nothing } else { self.followers.want(seen, known, self.pods.heard()) };
+        let mut wanted = if is_others { Wanted::Nothing } else { self.followers.want(seen, known, self.pods.heard()) };
         if wanted == Wanted::Ask {
             self.recheck.notify_one();
             wanted = Wanted::LoadLater;

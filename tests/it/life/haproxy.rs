@@ -63,11 +63,27 @@ impl Haproxy {
         eventually(&format!("HAProxy has {name} as UP"), async || self.is_up(name).await.unwrap_or(false)).await;
     }
 
-    async fn is_up(&self, name: &str) -> io::Result<bool> {
+    /// Another node is behind a server, as an ingress controller has it when pods are replaced.
+    pub(crate) async fn moves(&self, Server { name, mysql, api }: &Server) {
+        for command in [
+            format!("set server mysql/{name} addr {} port {}", mysql.ip(), mysql.port()),
+            format!("set server mysql/{name} check-addr {} port {}", api.ip(), api.port()),
+        ] {
+            let answer = self.ask(&command).await.unwrap();
+            assert!(!answer.to_lowercase().contains("err") && !answer.contains("nvalid"), "{command}: {answer}");
+        }
+    }
+
+    async fn ask(&self, command: &str) -> io::Result<String> {
         let mut stream = UnixStream::connect(&self.socket).await?;
-        stream.write_all(b"show stat\n").await?;
+        stream.write_all(format!("{command}\n").as_bytes()).await?;
         let mut text = String::new();
         stream.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
+    async fn is_up(&self, name: &str) -> io::Result<bool> {
+        let text = self.ask("show stat").await?;
         // The 18th column is the status; "UP 1/2" is on its way.
         let row = text.lines().map(|line| line.split(',').collect::<Vec<_>>()).find(|row| row.get(1) == Some(&name));
         Ok(row.is_some_and(|row| row.get(17) == Some(&"UP")))
@@ -76,7 +92,7 @@ impl Haproxy {
 
 fn configuration(address: SocketAddr, socket: &Path, servers: &[Server]) -> String {
     let mut text = format!(
-        "global\n  maxconn 2000\n  stats socket {} level operator\n\
+        "global\n  maxconn 2000\n  stats socket {} level admin\n\
          defaults\n  mode tcp\n  timeout connect 2s\n  timeout client 1h\n  timeout server 1h\n  timeout check 2s\n  \
          retries 3\n  option redispatch\n\
          listen mysql\n  bind {address}\n  balance leastconn\n  option httpchk GET /healthz/ready\n  \
