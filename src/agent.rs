@@ -59,6 +59,14 @@ pub trait Proxysql {
         statements: &[Statement],
     ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send;
 
+    /// How many of the connections that a client could make now would have no word from `ProxySQL` within a bound, and of how many;
+    /// `None` where that cannot be seen from here. `rows` answer [`Statement::Listener`].
+    fn unanswered_clients(
+        &self,
+        rows: &[Vec<String>],
+        within: Duration,
+    ) -> impl Future<Output = Option<(usize, usize)>> + Send;
+
     /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
     fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send;
 
@@ -87,6 +95,14 @@ impl Proxysql for Admin {
         statements: &[Statement],
     ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send {
         Self::ask_peer(self, host, port, login, statements)
+    }
+
+    fn unanswered_clients(
+        &self,
+        rows: &[Vec<String>],
+        within: Duration,
+    ) -> impl Future<Output = Option<(usize, usize)>> + Send {
+        Self::unanswered_clients(self, rows, within)
     }
 
     fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send {

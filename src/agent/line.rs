@@ -68,6 +68,10 @@ impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
         outcome
     }
 
+    async fn unanswered_clients(&self, rows: &[Vec<String>], within: Duration) -> Option<(usize, usize)> {
+        self.admin.unanswered_clients(rows, within).await
+    }
+
     async fn login(&self) -> (String, Option<String>) {
         self.admin.login().await
     }

@@ -42,6 +42,8 @@ struct World {
     edited: Variables,
     marked: Option<Variables>,
     down: bool,
+    /// Connections of clients that nobody answers.
+    deaf: usize,
     /// Answers nothing, as if it was stopped.
     mute: bool,
     /// The next look at health comes from a moment in which the table of servers is being filled.
@@ -166,6 +168,10 @@ impl Proxysql for Script {
     async fn ask_peer(&self, host: &str, _: u16, _: &Login, _: &[Statement]) -> Result<Vec<Answer>, AdminError> {
         self.world().asked.push((host.to_owned(), Instant::now()));
         std::future::pending().await
+    }
+
+    async fn unanswered_clients(&self, _: &[Vec<String>], _: Duration) -> Option<(usize, usize)> {
+        Some((self.world().deaf, 16))
     }
 
     async fn login(&self) -> (String, Option<String>) {
@@ -510,6 +516,32 @@ async fn a_drain_whose_agent_was_killed_is_undone_by_the_next_unless_the_pod_is_
             assert!(!world.paused && !world.down && world.marked.is_none(), "after {after} s: {world:?}");
             assert_eq!(world.variables[WAIT], "28800000", "after {after} s");
         }
+    }
+}
+
+/// Some of its threads do not let in clients after RESUME: it neither serves nor is it left alone, whoever undoes the drain.
+#[tokio::test(start_paused = true)]
+async fn a_proxysql_that_does_not_let_in_all_clients_after_resume_is_drained_to_its_end() {
+    for is_killed in [false, true] {
+        let script = Script::default();
+        (script.world().clients, script.world().busy, script.world().deaf) = (1, 1, 4);
+        script.world().variables = Variables::from([(WAIT, "28800000".to_owned())]);
+        let mut bench = Bench::start(script.clone(), settings());
+        bench.answers().await;
+        bench.state.ask(Command::Drain);
+        sleep(s(8)).await;
+        assert!(script.world().paused);
+        if is_killed {
+            bench.agent.abort_all();
+            let _ = bench.agent.join_next().await;
+            bench = Bench::start_in(script.clone(), settings(), false);
+        } else {
+            bench.state.ask(Command::Cancel);
+        }
+        bench.state.until(|status| status.drain.as_ref().is_some_and(|drain| drain.ended.is_some())).await;
+        bench.agent.join_next().await.unwrap().unwrap();
+        assert!(script.world().down, "killed: {is_killed}");
+        assert_eq!(script.count("PROXYSQL RESUME"), 1, "a second one would hang");
     }
 }
 

@@ -14,6 +14,7 @@
 mod account;
 pub mod closing;
 mod emptying;
+mod listener;
 mod phase;
 mod report;
 pub mod session;
@@ -31,6 +32,7 @@ use super::observation::{Unreadable, number};
 
 pub use self::account::Account;
 pub use self::emptying::TICK;
+pub use self::listener::Listener;
 pub use self::phase::{Phase, pause_expected};
 pub use self::report::{Ending, Progress, Remaining, Seconds, Step};
 
@@ -209,6 +211,8 @@ pub enum Failure {
     Unanswered,
     /// `ProxySQL` answered with `ERR`.
     Refused,
+    /// `ProxySQL` took RESUME, and does not let in all clients that come. Only a new process does.
+    Deaf,
 }
 
 /// What happened.

@@ -72,6 +72,8 @@ pub enum Statement {
     UnmarkDrain,
     /// Those variables that are not as they were, and whether a listener is paused.
     Changed,
+    /// Where clients come in; see [`super::drain::Listener`].
+    Listener,
     /// Sets those of these variables in memory that belong to a module.
     SetVariables(Module, Variables),
     /// Sets variables of a module in memory to what they were before the drain.
@@ -167,6 +169,7 @@ impl Statement {
                 "the mark of a drain".to_owned()
             }
             Self::Changed => "the look at what a drain has set".to_owned(),
+            Self::Listener => "the interfaces for clients".to_owned(),
             Self::SetVariables(module, _) | Self::RestoreVariables(module) => {
                 format!("UPDATE global_variables ({module})")
             }
@@ -214,6 +217,7 @@ impl fmt::Display for Statement {
             Self::OwnValues => drain::own_values(f),
             Self::UnmarkDrain => drain::unmark(f),
             Self::Changed => drain::changed(f),
+            Self::Listener => drain::listener(f),
             Self::SetVariables(module, variables) => drain::set(f, *module, variables),
             Self::RestoreVariables(module) => drain::restore(f, *module),
             Self::Tick => drain::tick(f),

@@ -9,6 +9,7 @@
 //! follow again reads there what `ProxySQL` itself never pulls, for it is older, and only the peer itself tells that it is of another
 //! release. It lasts for those questions, each of them bounded by a second, and never sees this agent's own login.
 
+mod clients;
 mod error;
 mod peer;
 mod reach;
@@ -28,6 +29,7 @@ use tokio::time::timeout;
 pub use self::error::AdminError;
 pub use self::peer::Login;
 use crate::apart;
+use crate::domain::drain::Listener;
 use crate::domain::statement::Statement;
 
 /// What the driver would otherwise ask the server for, with a query that the admin port refuses.
@@ -110,6 +112,13 @@ impl Admin {
     /// Who logs in, and with which password by now; `None` where its file cannot be read.
     pub async fn login(&self) -> (String, Option<String>) {
         (self.target.username.clone(), self.target.password.read().await.ok())
+    }
+
+    /// How many of the connections that a client could make now would have no word from `ProxySQL` within a bound, and of how many;
+    /// `None` where that cannot be seen from here. `rows` answer [`Statement::Listener`].
+    pub async fn unanswered_clients(&self, rows: &[Vec<String>], within: Duration) -> Option<(usize, usize)> {
+        let listener = Listener::read(rows, &self.target.host)?;
+        Some((clients::unanswered(&listener, within).await, listener.tries * listener.addresses.len()))
     }
 
     /// Sends a statement, over a new connection if there is none, and reads the whole answer.

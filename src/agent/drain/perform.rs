@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::super::Proxysql;
 use super::super::health::Health;
 use super::super::line::Line;
 use super::super::round::RoundError;
-use super::undo::undo;
+use super::undo::{UndoError, undo};
 use super::variables;
 use crate::domain::drain::{Before, Effect, Failure, Input, Look, Marked, Pulls, Scope};
 use crate::domain::health::Snapshot;
@@ -94,6 +94,13 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
             }
             Effect::Undo(within) => match undo(within, self.line).await {
                 Ok(()) => Input::Undone,
+                Err(deaf @ UndoError::Deaf { .. }) => {
+                    error!(
+                        reason = %deaf,
+                        "this node cannot serve all clients any more; draining it, so that ProxySQL is started again"
+                    );
+                    Input::Failed(deaf.failure())
+                }
                 Err(error) => {
                     info!(reason = %error, "the drain is not undone yet");
                     Input::Failed(error.failure())

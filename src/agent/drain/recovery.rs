@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::super::line::Line;
 use super::super::round::RoundError;
 use super::super::{IsLeaving, Proxysql};
-use super::undo::{is_unfinished, undo};
+use super::undo::{UndoError, is_unfinished, undo};
 
 /// Bound of opening the listener again: it waits for a PAUSE that may be under way.
 const UNDO: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub(in crate::agent) enum Found {
     Nothing,
     /// One, and this node serves as before.
     Undone,
-    /// One, and it is to go on: the pod is being deleted.
+    /// One, and it is to go on: the pod is being deleted, or the node would not serve again.
     GoesOn,
 }
 
@@ -50,7 +50,13 @@ pub(in crate::agent) async fn recover<P: Proxysql + Send + Sync>(
         return Ok(Found::GoesOn);
     }
     warn!("found a drain that did not end; undoing it, so that this node serves again");
-    undo(UNDO, line).await?;
+    let undone = undo(UNDO, line).await;
+    if let Err(deaf @ UndoError::Deaf { .. }) = undone {
+        error!(reason = %deaf, "this node cannot serve all clients any more; draining it, so that ProxySQL is started again");
+        *recovery = Recovery::Done;
+        return Ok(Found::GoesOn);
+    }
+    undone?;
     *recovery = Recovery::Done;
     info!("undid the drain; this node serves as before");
     Ok(Found::Undone)

@@ -14,6 +14,9 @@ use crate::domain::module::Module;
 use crate::domain::statement::{Statement, WAS_PAUSED, Worker};
 use crate::edge::admin::AdminError;
 
+/// What a client that connects gets to be answered. A thread that lets clients in does so within milliseconds.
+const GREETING: Duration = Duration::from_secs(10);
+
 /// Why a drain is not undone.
 #[derive(Debug, thiserror::Error)]
 pub enum UndoError {
@@ -23,6 +26,14 @@ pub enum UndoError {
     /// Memory is being worked on by another process.
     #[error("another process works on ProxySQL's memory")]
     Busy,
+    /// Only a new process lets in all clients again.
+    #[error("ProxySQL took RESUME, but {unanswered} of {of} connections to its port for clients had no answer for {} s", GREETING.as_secs())]
+    Deaf {
+        /// Connections without a word from it.
+        unanswered: usize,
+        /// Of so many.
+        of: usize,
+    },
     /// It was told to be as before, and is not.
     #[error("{0} is not as it was before the drain")]
     Differs(String),
@@ -33,6 +44,7 @@ impl UndoError {
         match self {
             Self::Admin(error) => failure(error),
             Self::Busy | Self::Differs(_) => Failure::Unsent,
+            Self::Deaf { .. } => Failure::Deaf,
         }
     }
 }
@@ -42,11 +54,13 @@ pub(super) async fn is_unfinished<P: Proxysql>(line: &mut P) -> Result<bool, Adm
     Ok(!line.run(&Statement::IsDrainMarked).await?.rows.is_empty())
 }
 
-/// Puts variables back, opens the listener unless it was closed before the drain, and forgets the drain once both are seen.
+/// Puts variables back, opens the listener unless it was closed before the drain, and forgets the drain once it is seen that nothing is
+/// left of it and clients are let in.
 pub(super) async fn undo<P: Proxysql>(within: Duration, line: &mut P) -> Result<(), UndoError> {
     if !is_unfinished(line).await? {
         // ProxySQL was started again since, or nothing was changed: but PAUSE may have been, before there was a mark.
-        return resume(within, line).await;
+        resume(within, line).await?;
+        return lets_in(line).await;
     }
     if !claim(Worker::Agent, line).await? {
         return Err(UndoError::Busy);
@@ -76,8 +90,20 @@ pub(super) async fn undo<P: Proxysql>(within: Duration, line: &mut P) -> Result<
     if after.paused == Some(true) && !before.paused {
         return Err(UndoError::Differs("the listener".to_owned()));
     }
+    if !before.paused {
+        lets_in(line).await?;
+    }
     line.run(&Statement::UnmarkDrain).await?;
     Ok(())
+}
+
+/// Whether clients that come are let in, whichever thread they meet.
+async fn lets_in<P: Proxysql>(line: &mut P) -> Result<(), UndoError> {
+    let rows = line.run(&Statement::Listener).await?.rows;
+    match line.unanswered_clients(&rows, GREETING).await {
+        Some((unanswered, of)) if unanswered > 0 => Err(UndoError::Deaf { unanswered, of }),
+        _ => Ok(()),
+    }
 }
 
 /// "Not paused" is as good as resumed.

@@ -54,6 +54,8 @@ pub struct Account {
     /// When all of it is over, whatever hangs.
     pub(super) over_at: Duration,
     pub(super) hurried: bool,
+    /// It cannot be cancelled any more: the node would not serve again.
+    pub(super) goes_on: bool,
     pub(super) ending: Option<Ending>,
     notes: Vec<&'static str>,
     step: Step,
@@ -99,6 +101,7 @@ impl Account {
             pauses: 0,
             over_at: at + limits.shutdown_timeout,
             hurried: false,
+            goes_on: false,
             ending: None,
             notes: Vec::new(),
             step: Step::Looking,

@@ -82,6 +82,18 @@ impl Phase {
         }
     }
 
+    /// A drain that nobody can cancel, and why.
+    fn cannot_go_back(self, why: &'static str) -> Self {
+        match self {
+            Self::Draining(step, account) => {
+                let mut account = account.note(why);
+                account.goes_on = true;
+                Self::Draining(step, account)
+            }
+            other => other,
+        }
+    }
+
     /// When the caller is to say [`Input::Over`].
     pub fn over_at(&self) -> Option<Duration> {
         match self {
@@ -130,6 +142,7 @@ fn asked(step: Draining, account: Account, input: &Input, at: Duration) -> Next 
     use Draining::{Emptying, Looking, Marking, Pausing, Propagating, Undoing};
     let stay = |step, account| (Phase::Draining(step, account), None);
     match (step, input) {
+        (step, Input::Cancel) if account.goes_on => stay(step, account),
         (Looking, Input::Cancel) => back(account, true, at),
         (Marking | Propagating(_) | Emptying(_), Input::Cancel) => undo(false, account.enter(Step::Resuming, at)),
         (Looking | Marking | Propagating(_), Input::Hurry) => shut_down(account.hurry(at), Ending::Hurried, at),
@@ -257,6 +270,10 @@ fn undoing(again: bool, account: Account, input: &Input, at: Duration, limits: &
     match input {
         Input::Undone | Input::Failed(Failure::Gone) if again => begin(true, Some(account.before), at, limits),
         Input::Undone | Input::Failed(Failure::Gone) => back(account, true, at),
+        Input::Failed(Failure::Deaf) => {
+            let (phase, effect) = begin(true, Some(account.before), at, limits);
+            (phase.cannot_go_back("ProxySQL does not let in all clients after RESUME; only a new process does"), effect)
+        }
         Input::Failed(_) => wait(Draining::Undoing(again), account, at + RETRY),
         Input::Due => undo(again, account),
         _ => (Phase::Draining(Draining::Undoing(again), account), None),

@@ -401,6 +401,19 @@ fn a_cancel_undoes_what_was_done_until_that_is_seen() {
     assert_eq!(way.phase.stage(), Stage::Stopping);
 }
 
+/// RESUME was taken, and not by all threads: only a new process serves all clients again.
+#[test]
+fn who_cannot_serve_again_is_drained_to_the_end_whoever_cancels() {
+    let mut way = Way::paused(BUSY, s(6));
+    way.hear(s(6), Input::Cancel);
+    assert_eq!(way.hear(s(7), Input::Failed(Failure::Deaf)), Some(Effect::LookBefore(None)));
+    assert_eq!(way.hear(s(7), Input::Cancel), None);
+    way.hear(s(7), Input::Before(BUSY));
+    assert_eq!(way.hear(s(7), Input::Cancel), None);
+    let notes = way.phase.account().unwrap().progress(s(8)).notes;
+    assert!(notes.iter().any(|note| note.contains("only a new process")), "{notes:?}");
+}
+
 /// Cancelled, the bound of the shutdown is none any more: the node serves again, or that is tried for as long as it takes.
 #[test]
 fn a_cancelled_drain_never_ends_with_the_listener_paused() {

@@ -21,6 +21,7 @@ impl Statement {
             | Self::OwnValues
             | Self::UnmarkDrain
             | Self::Changed
+            | Self::Listener
             | Self::SetVariables(..)
             | Self::RestoreVariables(_)
             | Self::Tick => Class::Drain,

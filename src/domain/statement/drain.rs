@@ -49,6 +49,14 @@ pub(super) fn changed(f: &mut Formatter<'_>) -> fmt::Result {
     )
 }
 
+/// Where clients come in, and how many threads let them in.
+pub(super) fn listener(f: &mut Formatter<'_>) -> fmt::Result {
+    f.write_str(
+        "SELECT variable_name, variable_value FROM runtime_global_variables WHERE variable_name IN \
+         ('mysql-interfaces', 'mysql-threads', 'mysql-proxy_protocol_networks')",
+    )
+}
+
 pub(super) fn set(f: &mut Formatter<'_>, module: Module, variables: &Variables) -> fmt::Result {
     f.write_str("UPDATE global_variables SET variable_value=CASE variable_name")?;
     let of_module = || variables.iter().filter(|(name, _)| closing::module(name) == Some(module));

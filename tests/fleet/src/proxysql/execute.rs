@@ -175,6 +175,7 @@ async fn proxysql(
         Verb::Resume => {
             life.open_mysql(true).await;
             life.set_paused(false);
+            life.resumed.store(true, Ordering::Relaxed);
             let outcome = ok(reply, 0, "");
             return twice(reply, outcome);
         }

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
@@ -64,6 +65,10 @@ async fn accept(host: &Host, listener: &TcpListener) -> io::Result<(TcpStream, S
 async fn serve(host: Arc<Host>, life: Arc<Life>, stream: TcpStream, peer: SocketAddr) {
     host.trouble.thaw().await;
     let id = life.next_thread();
+    let deaf = host.behaviour().deaf_after_resume;
+    if deaf > 0 && life.resumed.load(Ordering::Relaxed) && id.is_multiple_of(deaf) {
+        return life.token.cancelled().await;
+    }
     let token = CancellationToken::new();
     let spec = ClientSpec {
         host: peer.ip().to_string(),

@@ -55,6 +55,8 @@ pub struct Behaviour {
     /// As 3.0 has: the tables, variables and statements of `PostgreSQL`, of which no port of its own. Takes effect when a
     /// process starts.
     pub postgres: bool,
+    /// As 2.7.1 now and then: after RESUME a thread does not let in clients any more, one of so many of them. 0 is none.
+    pub deaf_after_resume: u32,
     /// How long the link to a peer of another version rests.
     pub other_version_rest: Duration,
     /// Runs with `--idle-threads`.
@@ -76,6 +78,7 @@ impl Default for Behaviour {
             slow_shutdown_takes: Duration::from_millis(200),
             restart_takes: Duration::from_millis(200),
             double_reply: false,
+            deaf_after_resume: 0,
             postgres: false,
             other_version_rest: Duration::from_secs(30),
             idle_threads: false,
@@ -151,6 +154,8 @@ pub(crate) struct Life {
     pub(crate) mysql_open: watch::Sender<bool>,
     paused: AtomicBool,
     pub(crate) stopped: AtomicBool,
+    /// The listener was closed and opened again.
+    pub(crate) resumed: AtomicBool,
     threads: AtomicU32,
 }
 
@@ -315,6 +320,7 @@ impl Host {
             mysql_open: watch::Sender::new(false),
             paused: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            resumed: AtomicBool::new(false),
             threads: AtomicU32::new(2),
         })
     }
