@@ -1,6 +1,8 @@
 //! What a drain sets is set in its own node: no peer has another variable for it at any moment, and a core's own changes reach a
 //! satellite after all.
 
+mod interrupted;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
