@@ -4,7 +4,7 @@
 //! variables only the values that the file names are set: for the others `ProxySQL` has no value to go back to but the running one,
 //! until it starts anew. A module without a section in the file is left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -226,47 +226,6 @@ impl Credentials {
             is_hash || password.is_none_or(|password| found == password)
         })
     }
-}
-
-/// The names of the sections of a configuration file; `None` if it ends within one.
-pub fn sections(text: &str) -> Option<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    let (mut depth, mut word, mut ended) = (0_usize, String::new(), false);
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '#' => drop(letters.by_ref().find(|next| *next == '\n')),
-            '/' if letters.next_if_eq(&'/').is_some() => drop(letters.by_ref().find(|next| *next == '\n')),
-            '/' if letters.next_if_eq(&'*').is_some() => {
-                let mut last = ' ';
-                letters.by_ref().find(|next| std::mem::replace(&mut last, *next) == '*' && *next == '/')?;
-            }
-            '"' => loop {
-                match letters.next()? {
-                    '"' => break,
-                    '\\' => drop(letters.next()),
-                    _ => {}
-                }
-            },
-            '{' | '(' | '[' => depth += 1,
-            '}' | ')' | ']' => depth = depth.checked_sub(1)?,
-            '=' | ':' if depth == 0 => drop(names.insert(std::mem::take(&mut word))),
-            letter if depth == 0 && (letter.is_ascii_alphanumeric() || "_-*".contains(letter)) => {
-                if std::mem::take(&mut ended) {
-                    word.clear();
-                }
-                word.push(letter);
-                continue;
-            }
-            letter if letter.is_whitespace() => {
-                ended = true;
-                continue;
-            }
-            _ => {}
-        }
-        word.clear();
-    }
-    (depth == 0).then_some(names)
 }
 
 #[cfg(test)]

@@ -126,24 +126,3 @@ fn a_file_must_let_the_agent_and_the_cluster_in() {
     let hashed = Credentials { admin: format!("radmin:*{};cluster:c1", "A".repeat(40)), ..good };
     assert_eq!(hashed.lockout("radmin", Some("s3")), None);
 }
-
-#[test]
-fn sections_are_those_at_the_top() {
-    let text = r#"
-        datadir="/x" # mysql_users=
-        // mysql_servers=
-        /* scheduler= */ admin_variables = { mysql_users="a=b \" (" ; n=4 }
-        mysql_servers: ( { a=1 }, { b=(1, 2) } );
-        errors = 5
-        restart_on_missing_heartbeats = 0x10
-        mysql_query_rules
-          = ()
-    "#;
-    let names = sections(text).unwrap();
-    let expected =
-        ["datadir", "admin_variables", "mysql_servers", "errors", "restart_on_missing_heartbeats", "mysql_query_rules"];
-    assert_eq!(names, expected.map(ToOwned::to_owned).into());
-    for broken in ["a = (", "a = \"x", "/* a", "a = )"] {
-        assert_eq!(sections(broken), None, "{broken}");
-    }
-}
