@@ -260,7 +260,7 @@ impl Publisher {
             return Ok(Outcome::Later);
         }
         self.remarks.of_module(module, &self.publishing.name(), &draft.passed_over);
-        self.remarks.unread(module, &self.publishing.name(), &draft.unread);
+        self.remarks.unread(&self.publishing.name(), &draft.unread);
         if draft.lost > 0 && reading.is_blind().is_some() {
             let (lost, file) = (draft.lost, self.publishing.name());
             error!(%module, lost, %file, "ProxySQL does not take all entries of the file: some are invalid or there twice");
