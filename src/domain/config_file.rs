@@ -19,7 +19,7 @@ pub use self::passed_over::{PassedOver, Row, Seen, What, passed_over, passed_ove
 use super::module::Module;
 
 /// A value in the file. Texts are bytes: nothing says in which encoding they are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Value {
     /// `true` or `false`, in any case.
     Bool(bool),
@@ -37,6 +37,23 @@ pub enum Value {
     List(Vec<Self>),
     /// `{ … }`.
     Group(Vec<Setting>),
+}
+
+/// Without texts: one may be a secret.
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Int(value) => write!(f, "{value}"),
+            Self::Int64(value) => write!(f, "{value}L"),
+            Self::Float(value) => write!(f, "{value:?}"),
+            Self::Text(text) => write!(f, "text of {} bytes", text.len()),
+            Self::Array(values) | Self::List(values) => f.debug_list().entries(values).finish(),
+            Self::Group(settings) => {
+                f.debug_map().entries(settings.iter().map(|setting| (&setting.name, &setting.value))).finish()
+            }
+        }
+    }
 }
 
 impl Value {
