@@ -139,6 +139,8 @@ impl Core {
         Situation {
             diverging: self.peers.diverging(),
             refused: self.publisher.refused(),
+            passed_over: self.publisher.remarks().passed_over(),
+            not_published: self.publisher.remarks().not_published(),
             unwilling: self.unwilling.clone(),
             desired: self.pods.members(self.port).filter(|members| is_known && !members.is_empty()),
             held: self.holding,
@@ -180,7 +182,7 @@ impl Core {
         let turns = self.turns(&standing);
         self.blocked.note(&seen, turns.own.as_ref());
         self.note_strangers(&seen, &turns);
-        let due = seen.unpublished();
+        let due = self.publisher.due(&mut seen, admin).await?;
         let mut again = Next::Interval;
         if matches!(standing, Standing::Older { .. }) && !due.is_empty() && self.said.as_ref() != Some(&standing) {
             admin.count(Count::Refusal(Guard::OlderGeneration));

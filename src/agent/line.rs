@@ -72,6 +72,10 @@ impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
         self.admin.unanswered_clients(rows, within).await
     }
 
+    async fn log_in_afresh(&self, other: Option<&Login>) -> Result<(), AdminError> {
+        self.admin.log_in_afresh(other).await
+    }
+
     async fn login(&self) -> (String, Option<String>) {
         self.admin.login().await
     }
