@@ -21,6 +21,7 @@ mod life;
 mod manifests;
 mod membership;
 mod metrics;
+mod oracle;
 mod page;
 mod plan;
 mod private;
