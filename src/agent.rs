@@ -6,6 +6,7 @@ mod drain;
 mod health;
 mod line;
 mod pace;
+mod passed_over;
 mod peers;
 mod plan;
 mod publish;

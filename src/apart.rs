@@ -4,6 +4,8 @@
 //! Such a call cannot be called off. So there is never more than one at a time for a thing: whoever comes meanwhile waits for it to
 //! return, within its own bound, and threads do not pile up.
 
+pub mod config_file;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read as _};

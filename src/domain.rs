@@ -4,6 +4,7 @@
 
 pub mod addresses;
 pub mod budget;
+pub mod config_file;
 pub mod digest;
 pub mod drain;
 pub mod drift;

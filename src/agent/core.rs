@@ -139,6 +139,8 @@ impl Core {
         Situation {
             diverging: self.peers.diverging(),
             refused: self.publisher.refused(),
+            passed_over: self.publisher.remarks().passed_over(),
+            not_published: self.publisher.remarks().not_published(),
             unwilling: self.unwilling.clone(),
             desired: self.pods.members(self.port).filter(|members| is_known && !members.is_empty()),
             held: self.holding,

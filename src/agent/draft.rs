@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Proxysql;
+use super::{Proxysql, passed_over};
+use crate::domain::config_file::{PassedOver, Reading};
 use crate::domain::observation::Checksum;
-use crate::domain::publish::{self, Candidate, Credentials, Difference, Judgement};
+use crate::domain::publish::{self, Candidate, Change, Credentials, Difference, Judgement};
 use crate::domain::statement::comparison::Column;
 use crate::domain::statement::{Module, Shape, Statement, Table, Worker};
 use crate::domain::tally::{Count, Guard};
@@ -16,6 +17,10 @@ pub(super) struct Draft {
     pub(super) candidate: Candidate,
     /// Entries that `ProxySQL` counted and did not take: invalid ones, and those that another one replaced.
     pub(super) lost: u64,
+    /// What it did not take, counted or not, as far as the file is seen.
+    pub(super) passed_over: Vec<PassedOver>,
+    /// Sections of the file that this release does not read, though it has the tables.
+    pub(super) unread: Vec<&'static str>,
     /// What it would change.
     pub(super) differences: Vec<Difference>,
     /// No two looks agreed on that.
@@ -26,9 +31,15 @@ pub(super) struct Draft {
 pub(super) async fn objection<P: Proxysql>(
     module: Module,
     draft: &Draft,
+    reading: &Reading,
     allow_empty: bool,
     admin: &mut P,
 ) -> Result<Option<String>, AdminError> {
+    let removes = draft.differences.iter().any(|difference| difference.change == Change::Removed);
+    if let Some(reason) = passed_over::objection(&draft.passed_over, reading.is_blind(), draft.lost, removes) {
+        admin.count(Count::Refusal(Guard::PassedOver));
+        return Ok(Some(reason));
+    }
     if let Judgement::Refuse(reason) = publish::judge(module, &draft.candidate, allow_empty) {
         admin.count(Count::Refusal(Guard::WouldEmpty));
         return Ok(Some(reason));
@@ -113,9 +124,10 @@ pub(super) async fn take_back<P: Proxysql>(table: Table, admin: &mut P) -> Resul
 /// Makes a module in memory what the file says, and holds it against what is in effect. On an error memory is to be put back.
 pub(super) async fn draft<P: Proxysql>(
     module: Module,
-    has_section: Option<bool>,
+    reading: &Reading,
     admin: &mut P,
 ) -> Result<Draft, AdminError> {
+    let has_section = reading.has_section(module);
     let tables = columns(module, admin).await?;
     for table in tables.keys() {
         admin.run(&Statement::Empty(*table)).await?;
@@ -124,7 +136,15 @@ pub(super) async fn draft<P: Proxysql>(
         admin.run(&Statement::SaveToMemory(module)).await?;
     }
     let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
-    let mut draft = Draft { tables, candidate: Candidate::default(), lost: 0, differences: Vec::new(), is_torn: false };
+    let mut draft = Draft {
+        tables,
+        candidate: Candidate::default(),
+        lost: 0,
+        passed_over: Vec::new(),
+        unread: Vec::new(),
+        differences: Vec::new(),
+        is_torn: false,
+    };
     let (mut taken, mut first) = (0, (0, 0, 0));
     for table in draft.tables.keys().filter(|_| !module.is_variables()) {
         let counts = count(*table, admin).await?;
@@ -134,11 +154,15 @@ pub(super) async fn draft<P: Proxysql>(
         }
         if table.shape == Shape::Wordless && counts.0 == 0 {
             take_from_runtime(*table, admin).await?;
+            draft.unread.extend(reading.section(table.section()).map(|_| table.section()));
         }
     }
     if !module.is_variables() {
         draft.lost = entries.saturating_sub(taken);
     }
+    let read: BTreeMap<Table, Vec<Column>> =
+        draft.tables.iter().filter(|(table, _)| !draft.unread.contains(&table.name)).map(|(t, c)| (*t, c.clone())).collect();
+    draft.passed_over = passed_over::find(module, reading, &read, admin).await?;
     draft.candidate = Candidate { entries, has_section, effective: first.1, in_effect: first.2 };
     let compared = compare(&draft.tables, admin).await?;
     draft.is_torn = compared.is_none();
@@ -150,6 +174,13 @@ pub(super) async fn draft<P: Proxysql>(
 pub(super) async fn put_back<P: Proxysql>(module: Module, admin: &mut P) -> Result<(), AdminError> {
     for table in columns(module, admin).await?.into_keys() {
         admin.run(&Statement::Empty(table)).await?;
+        if module.is_local() {
+            take_from_runtime(table, admin).await?;
+        }
+    }
+    // SAVE RESTAPI TO MEMORY saves the scheduler (2.7.1).
+    if module.is_local() {
+        return Ok(());
     }
     admin.run(&Statement::SaveToMemory(module)).await?;
     Ok(())
@@ -160,7 +191,7 @@ pub(super) async fn mark<P: Proxysql>(
     checksum: Option<String>,
     admin: &mut P,
 ) -> Result<(), AdminError> {
-    admin.run(&Statement::MarkPublished(module, checksum)).await?;
+    admin.run(&Statement::MarkPublished(module, checksum.filter(|checksum| !checksum.is_empty()))).await?;
     Ok(())
 }
 

@@ -34,6 +34,10 @@ pub enum PlanError {
 pub struct Report {
     /// Every module that this release has.
     pub modules: Vec<ModuleReport>,
+    /// Sections of the file that are not published.
+    pub not_published: Vec<String>,
+    /// Why the agent does not see everything in the file, if it does not: what is left alone is a guess then.
+    pub blind: Option<String>,
 }
 
 /// What publishing would do with one module.
@@ -47,6 +51,8 @@ pub struct ModuleReport {
     pub reason: Option<String>,
     /// Rows that would change. No value in them is a secret.
     pub differences: Vec<Difference>,
+    /// What the file names and `ProxySQL` does not take, without values.
+    pub passed_over: Vec<String>,
 }
 
 /// What would happen with a module.
@@ -96,12 +102,18 @@ async fn all<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result<Repo
     let names = admin.run(&Statement::Checksums).await?.rows;
     let here = |module: &Module| names.iter().any(|row| row.first().is_some_and(|name| name == module.checksum_name()));
     let mut modules = Vec::new();
-    for module in Module::PUBLISHED.into_iter().filter(here) {
+    let known: Vec<Module> = Module::in_file().filter(|module| module.is_local() || here(module)).collect();
+    let reading = publishing.reading().await;
+    let mut not_published: Vec<String> = reading.others(&known).into_iter().map(ToOwned::to_owned).collect();
+    for module in known {
         let tables: Vec<Table> = columns(module, admin).await?.into_keys().collect();
+        if tables.is_empty() {
+            continue;
+        }
         for table in &tables {
             keep(*table, admin).await?;
         }
-        let report = one(module, publishing, admin).await;
+        let report = one(module, publishing, &mut not_published, admin).await;
         for table in &tables {
             take_back(*table, admin).await?;
         }
@@ -111,29 +123,40 @@ async fn all<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result<Repo
             Err(error) => return Err(error),
         });
     }
-    Ok(Report { modules })
+    Ok(Report { modules, not_published, blind: reading.is_blind().map(ToString::to_string) })
 }
 
-async fn one<P: Proxysql>(module: Module, publishing: &Publishing, admin: &mut P) -> Result<ModuleReport, AdminError> {
-    let has_section = publishing.has_section(module).await;
+async fn one<P: Proxysql>(
+    module: Module,
+    publishing: &Publishing,
+    not_published: &mut Vec<String>,
+    admin: &mut P,
+) -> Result<ModuleReport, AdminError> {
+    let reading = publishing.reading().await;
+    if let Some(reason) = reading.deadly(module) {
+        return Ok(refused(module, reason));
+    }
+    let has_section = reading.has_section(module);
     let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
     let nothing = Candidate { entries, has_section, ..Candidate::default() };
     if matches!(publish::judge(module, &nothing, true), Judgement::LeaveAlone { .. }) {
         return Ok(ModuleReport { outcome: Forecast::LeftAlone, ..refused(module, String::new()) }.without_reason());
     }
-    let draft = draft(module, has_section, admin).await?;
-    if let Some(reason) = objection(module, &draft, publishing.allow_empty, admin).await? {
+    let draft = draft(module, &reading, admin).await?;
+    not_published.extend(draft.unread.iter().map(|section| (*section).to_owned()));
+    let passed_over = draft.passed_over.iter().map(ToString::to_string).collect();
+    if let Some(reason) = objection(module, &draft, &reading, publishing.allow_empty, admin).await? {
         return Ok(refused(module, reason));
     }
     if draft.is_torn {
         return Ok(refused(module, "others read ProxySQL so often that no two looks agree; try again".to_owned()));
     }
     let outcome = if draft.differences.is_empty() { Forecast::Unchanged } else { Forecast::Changes };
-    Ok(ModuleReport { module, outcome, reason: None, differences: draft.differences })
+    Ok(ModuleReport { module, outcome, reason: None, differences: draft.differences, passed_over })
 }
 
 fn refused(module: Module, reason: String) -> ModuleReport {
-    ModuleReport { module, outcome: Forecast::Refused, reason: Some(reason), differences: Vec::new() }
+    ModuleReport { module, outcome: Forecast::Refused, reason: Some(reason), differences: Vec::new(), passed_over: Vec::new() }
 }
 
 impl ModuleReport {

@@ -8,9 +8,11 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::Proxysql;
-use super::draft::{Draft, claim, compare, count, draft, mark, objection, put_back, release, standing};
+use super::draft::{Draft, claim, columns, compare, count, draft, mark, objection, put_back, release, standing};
+use super::passed_over::Remarks;
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
-use crate::apart;
+use crate::apart::config_file;
+use crate::domain::config_file::{Blind, Reading};
 use crate::domain::observation::{Checksum, Observation};
 use crate::domain::publish::{self, Candidate, Change, Difference, Judgement};
 use crate::domain::statement::{Module, Plan, Statement, Worker};
@@ -18,9 +20,6 @@ use crate::domain::tally::{Count, Guard};
 use crate::domain::trouble::Trouble;
 use crate::domain::unlock::{Turns, Unlock};
 use crate::edge::admin::AdminError;
-
-/// A larger file is no configuration file of `ProxySQL`.
-const LARGEST_FILE: u64 = 64 << 20;
 
 /// What publishing goes by.
 #[derive(Debug, Clone, Default)]
@@ -38,11 +37,12 @@ impl Publishing {
         self.file.as_ref().map_or_else(|| "ProxySQL's configuration file".to_owned(), |path| path.display().to_string())
     }
 
-    /// Whether the file has a section for the module; `None` where that cannot be seen.
-    pub async fn has_section(&self, module: Module) -> Option<bool> {
-        let text = apart::read(self.file.as_ref()?, LARGEST_FILE, apart::CONFIGURATION).await.ok()?;
-        let sections = publish::sections(&String::from_utf8(text).ok()?)?;
-        Some(module.sections().any(|name| sections.contains(name)))
+    /// The file as the agent sees it now, with what it includes.
+    pub async fn reading(&self) -> Reading {
+        match &self.file {
+            Some(file) => config_file::read(file).await,
+            None => Reading::blind(Blind::Untold),
+        }
     }
 }
 
@@ -59,6 +59,7 @@ pub(super) struct Publisher {
     awaited: BTreeMap<Module, (String, Instant)>,
     /// What still differed after a load: `ProxySQL` shows it otherwise than it was told, and would after any number of loads.
     kept: BTreeMap<Module, BTreeSet<Difference>>,
+    remarks: Remarks,
 }
 
 /// Who unlocks what nobody pulls, and for how long each module has been so.
@@ -86,7 +87,13 @@ impl Publisher {
             refused: None,
             awaited: BTreeMap::new(),
             kept: BTreeMap::new(),
+            remarks: Remarks::default(),
         }
+    }
+
+    /// What of the file is not in effect though it was published.
+    pub(super) fn remarks(&self) -> &Remarks {
+        &self.remarks
     }
 
     /// Why the file is not published, if it is not.
@@ -106,6 +113,7 @@ impl Publisher {
     /// What is wrong with the file is said again, even if it was said before: somebody asked, or the file is another one.
     pub(super) fn say_anew(&mut self) {
         self.trouble = Trouble::default();
+        self.remarks.say_anew();
     }
 
     /// Brings modules of the file into effect, so that a fresh core's configuration wins over what it pulled from older peers while
@@ -145,6 +153,8 @@ impl Publisher {
         unlocks: Unlocks<'_>,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
+        let known: Vec<Module> = seen.publishable().collect();
+        self.remarks.of_file(&self.publishing.name(), &self.publishing.reading().await, &known);
         let (mut next, mut refusals) = (Next::Interval, Vec::new());
         for module in modules {
             if !may() {
@@ -214,20 +224,34 @@ impl Publisher {
             return Ok(Outcome::Later);
         }
         spacing.waits_no_more(module);
+        if module.is_local() && columns(module, admin).await?.is_empty() {
+            // Of a release that does not have it.
+            mark(module, None, admin).await?;
+            return Ok(Outcome::Done);
+        }
+        let reading = self.publishing.reading().await;
+        if let Some(reason) = reading.deadly(module) {
+            return Ok(Outcome::Broken(reason));
+        }
         // Only adds: where the file says nothing, or cannot be read, memory stays as it is.
         let entries = match admin.run(&Statement::LoadFromConfig(module)).await {
             Ok(answer) => answer.affected,
             Err(error) if error.is_refusal() => return Ok(Outcome::Broken(error.to_string())),
             Err(error) => return Err(error.into()),
         };
-        let has_section = self.publishing.has_section(module).await;
+        let has_section = reading.has_section(module);
         let nothing = Candidate { entries, has_section, ..Candidate::default() };
         if publish::judge(module, &nothing, true) == (Judgement::LeaveAlone { doubtful: false }) {
-            self.leave_alone(module, has_section, admin).await?;
+            self.leave_alone(module, &reading, admin).await?;
             return Ok(Outcome::Done);
         }
-        let draft = draft(module, has_section, admin).await?;
-        if let Some(reason) = objection(module, &draft, self.publishing.allow_empty, admin).await? {
+        let draft = draft(module, &reading, admin).await?;
+        if self.publishing.reading().await != reading {
+            // Written in this moment: ProxySQL and the agent may have read different files.
+            put_back(module, admin).await?;
+            return Ok(Outcome::Later);
+        }
+        if let Some(reason) = objection(module, &draft, &reading, self.publishing.allow_empty, admin).await? {
             put_back(module, admin).await?;
             return Ok(Outcome::Refused(reason));
         }
@@ -235,7 +259,9 @@ impl Publisher {
             put_back(module, admin).await?;
             return Ok(Outcome::Later);
         }
-        if draft.lost > 0 {
+        self.remarks.of_module(module, &self.publishing.name(), &draft.passed_over);
+        self.remarks.unread(&self.publishing.name(), &draft.unread);
+        if draft.lost > 0 && reading.is_blind().is_some() {
             let (lost, file) = (draft.lost, self.publishing.name());
             error!(%module, lost, %file, "ProxySQL does not take all entries of the file: some are invalid or there twice");
         }
@@ -292,7 +318,7 @@ impl Publisher {
     async fn leave_alone<P: Proxysql>(
         &self,
         module: Module,
-        has_section: Option<bool>,
+        reading: &Reading,
         admin: &mut P,
     ) -> Result<(), AdminError> {
         let in_effect = match module.tables().first() {
@@ -300,10 +326,12 @@ impl Publisher {
             _ => 0,
         };
         let file = self.publishing.name();
-        if has_section.is_none() && in_effect > 0 {
-            warn!(%module, in_effect, %file, "no entries in the file; left alone, for only core.config_file would tell an empty section from none");
-        } else {
-            info!(%module, %file, "not in the file; left alone");
+        match reading.is_blind() {
+            Some(reason) if in_effect > 0 => {
+                warn!(%module, in_effect, %file, %reason, "no entries in the file; left alone, for whether it has an empty section cannot be known");
+            }
+            Some(reason) => info!(%module, %file, %reason, "no entries in the file; left alone"),
+            None => info!(%module, %file, "not in the file; left alone"),
         }
         mark(module, None, admin).await
     }

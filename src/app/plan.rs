@@ -45,10 +45,13 @@ pub fn main(loaded: &Loaded, json: bool) -> ExitCode {
 
 fn text(report: &Report) -> String {
     let mut text = String::new();
-    for ModuleReport { module, outcome, reason, differences } in &report.modules {
+    for ModuleReport { module, outcome, reason, differences, passed_over } in &report.modules {
         // Writing to a string does not fail.
         let _ = match (outcome, reason) {
             (Forecast::Unchanged, _) => writeln!(text, "{module}: nothing to do"),
+            (Forecast::LeftAlone, _) if report.blind.is_some() => {
+                writeln!(text, "{module}: no entries in the file; left alone, whether it has an empty section or none")
+            }
             (Forecast::LeftAlone, _) => writeln!(text, "{module}: not in the file; left alone"),
             (Forecast::Changes, _) => writeln!(text, "{module}: {} to change", differences.len()),
             (Forecast::Refused, reason) => {
@@ -58,6 +61,15 @@ fn text(report: &Report) -> String {
         for difference in differences {
             let _ = writeln!(text, "  {}", line(difference));
         }
+        for entry in passed_over {
+            let _ = writeln!(text, "  !{entry}: ProxySQL does not take it from the file");
+        }
+    }
+    if !report.not_published.is_empty() {
+        let _ = writeln!(text, "not published: {}", report.not_published.join(", "));
+    }
+    if let Some(blind) = &report.blind {
+        let _ = writeln!(text, "not everything in the file is seen: {blind}");
     }
     text
 }

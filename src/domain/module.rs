@@ -27,6 +27,10 @@ pub enum Module {
     PgsqlQueryRules,
     /// `proxysql_servers`: who the cores are.
     ProxysqlServers,
+    /// `scheduler`: what this node runs from time to time. No node pulls it from another.
+    Scheduler,
+    /// `restapi_routes`: what this node runs when it is asked to over HTTP. No node pulls it from another.
+    Restapi,
 }
 
 /// A table of a module, in memory; in effect it is the one of the same name that begins with `runtime_`.
@@ -85,10 +89,19 @@ const PGSQL_USERS: &[Table] = &[table("pgsql_users", Shape::Users)];
 const PGSQL_QUERY_RULES: &[Table] =
     &[table("pgsql_query_rules", Shape::Rules), table("pgsql_query_rules_fast_routing", Shape::Wordless)];
 const PROXYSQL_SERVERS: &[Table] = &[table("proxysql_servers", Shape::Plain)];
+const SCHEDULER: &[Table] = &[table("scheduler", Shape::Plain)];
+const RESTAPI: &[Table] = &[table("restapi_routes", Shape::Plain)];
+
+impl Table {
+    /// The section of the configuration file that speaks of it.
+    pub fn section(self) -> &'static str {
+        if self.name == "restapi_routes" { "restapi" } else { self.name }
+    }
+}
 
 impl Module {
-    /// What a core publishes from its configuration file, in the order in which it does, where the release has it. The list of
-    /// members is not among them: it follows the pods, not the file.
+    /// What a core publishes from its configuration file and the others pull, in the order in which it does, where the release has it.
+    /// The list of members is not among them: it follows the pods, not the file.
     pub const PUBLISHED: [Self; 9] = [
         Self::AdminVariables,
         Self::MysqlVariables,
@@ -101,7 +114,20 @@ impl Module {
         Self::PgsqlQueryRules,
     ];
 
-    /// Every module, the list of members last.
+    /// What a core publishes from its file for itself alone: the cluster does not spread it, and `ProxySQL` has no version of it.
+    pub const LOCAL: [Self; 2] = [Self::Scheduler, Self::Restapi];
+
+    /// Everything that a core publishes from its file.
+    pub fn in_file() -> impl Iterator<Item = Self> {
+        Self::PUBLISHED.into_iter().chain(Self::LOCAL)
+    }
+
+    /// Whether the module stays on its node, without a version.
+    pub fn is_local(self) -> bool {
+        Self::LOCAL.contains(&self)
+    }
+
+    /// Every module that the cluster spreads, the list of members last.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::PUBLISHED.into_iter().chain([Self::ProxysqlServers])
     }
@@ -119,13 +145,15 @@ impl Module {
             Self::PgsqlUsers => "PGSQL USERS",
             Self::PgsqlQueryRules => "PGSQL QUERY RULES",
             Self::ProxysqlServers => "PROXYSQL SERVERS",
+            Self::Scheduler => "SCHEDULER",
+            Self::Restapi => "RESTAPI",
         }
     }
 
     /// The module's name in `runtime_checksums_values` and `stats_proxysql_servers_checksums`.
     ///
     /// For servers that is `mysql_servers_v2`, the table as configured; the row `mysql_servers` beside it also moves when the
-    /// monitor shuns a backend.
+    /// monitor shuns a backend. What stays on its node has no row there.
     pub const fn checksum_name(self) -> &'static str {
         match self {
             Self::AdminVariables => "admin_variables",
@@ -138,12 +166,14 @@ impl Module {
             Self::PgsqlUsers => "pgsql_users",
             Self::PgsqlQueryRules => "pgsql_query_rules",
             Self::ProxysqlServers => "proxysql_servers",
+            Self::Scheduler => "scheduler",
+            Self::Restapi => "restapi",
         }
     }
 
     /// The module that a name of the checksum tables stands for; `None` for one that this agent does not act on.
     pub fn from_checksum_name(name: &str) -> Option<Self> {
-        Self::all().find(|module| module.checksum_name() == name)
+        Self::all().chain(Self::LOCAL).find(|module| module.checksum_name() == name)
     }
 
     /// The tables that are loaded together. A release may lack some of them.
@@ -159,13 +189,15 @@ impl Module {
             Self::PgsqlUsers => PGSQL_USERS,
             Self::PgsqlQueryRules => PGSQL_QUERY_RULES,
             Self::ProxysqlServers => PROXYSQL_SERVERS,
+            Self::Scheduler => SCHEDULER,
+            Self::Restapi => RESTAPI,
         }
     }
 
     /// The sections of the configuration file that speak of the module.
     pub fn sections(self) -> impl Iterator<Item = &'static str> {
         let variables = self.is_variables().then(|| self.checksum_name());
-        let tables = self.tables().iter().filter(move |_| variables.is_none()).map(|table| table.name);
+        let tables = self.tables().iter().filter(move |_| variables.is_none()).map(|table| table.section());
         variables.into_iter().chain(tables)
     }
 
@@ -201,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_module_is_found_by_its_checksum_name() {
-        for module in Module::all() {
+        for module in Module::all().chain(Module::LOCAL) {
             assert_eq!(Module::from_checksum_name(module.checksum_name()), Some(module));
         }
         assert_eq!(Module::from_checksum_name("mysql_servers"), None);
@@ -214,5 +246,6 @@ mod tests {
             Module::MysqlQueryRules.sections().collect::<Vec<_>>(),
             ["mysql_query_rules", "mysql_query_rules_fast_routing"]
         );
+        assert_eq!(Module::Restapi.sections().collect::<Vec<_>>(), ["restapi"]);
     }
 }

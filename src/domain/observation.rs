@@ -141,9 +141,9 @@ impl Observation {
         Ok(seen)
     }
 
-    /// The modules that can be published here: those that this release has.
+    /// The modules that can be published here: those that this release has. Of those that stay on this node nothing is seen.
     pub fn publishable(&self) -> impl Iterator<Item = Module> + '_ {
-        Module::PUBLISHED.into_iter().filter(|module| self.own.contains_key(module.checksum_name()))
+        Module::in_file().filter(|module| module.is_local() || self.own.contains_key(module.checksum_name()))
     }
 
     /// Those of them that were not published to this process.

@@ -16,6 +16,10 @@ pub struct Situation {
     pub diverging: Vec<(Subject, Class)>,
     /// Why the configuration file is not published, if it is not.
     pub refused: Option<String>,
+    /// What the file names and `ProxySQL` did not take, of modules that were published.
+    pub passed_over: Vec<String>,
+    /// Sections of the file that are not published.
+    pub not_published: Vec<String>,
     /// Why the file is not published though that was asked for: this core is not the one to.
     pub unwilling: Option<String>,
     /// The members that there should be; `None` on a satellite, and while nobody knows, there are none, or others may know better.
@@ -59,7 +63,7 @@ impl Health {
 /// Something that is wrong. The word is stable, for machines; the sentence is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// One of [`REASONS`](super::health::REASONS), or `not_live`, `refused`, `diverging`, `members_held`, `members_missing`,
+    /// One of [`REASONS`](super::health::REASONS), or `not_live`, `refused`, `passed_over`, `diverging`, `members_held`, `members_missing`,
     /// `discovery`, `not_following`.
     pub problem: &'static str,
     /// What is the matter.
@@ -87,6 +91,10 @@ pub fn judge(
     }
     if let Some(reason) = &situation.unwilling {
         wrong("refused", format!("the configuration file is not published as asked: {reason}"));
+    }
+    if !situation.passed_over.is_empty() {
+        let entries = situation.passed_over.join(", ");
+        wrong("passed_over", format!("ProxySQL does not take these from the configuration file: {entries}"));
     }
     for (subject, class) in &situation.diverging {
         wrong("diverging", format!("{subject}: {class}"));
@@ -157,6 +165,8 @@ mod tests {
         let situation = Situation {
             diverging: vec![(Subject { peer: None, module: None }, Class::NotAsPublished)],
             refused: Some("no".into()),
+            passed_over: vec!["mysql_users app (active)".into()],
+            not_published: vec!["mysql_collations".into()],
             unwilling: None,
             desired: Some([Member::of_pod("10.0.0.2", 6032, "core-2")].into()),
             held: true,
@@ -164,7 +174,7 @@ mod tests {
             following: Some(isolation::Standing::Isolated),
             discovery: Some(Discovery { failing: true, ..Discovery::default() }),
         };
-        let all = ["refused", "diverging", "members_held", "members_missing", "discovery", "not_following"];
+        let all = ["refused", "passed_over", "diverging", "members_held", "members_missing", "discovery", "not_following"];
         assert_eq!(judged(FINE, Stage::Running, &situation), (Health::Degraded, all.to_vec()));
     }
 

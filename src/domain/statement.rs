@@ -132,6 +132,10 @@ pub enum Statement {
     ReadInEffect(Table, Vec<Column>),
     /// Writes such rows into the table in memory.
     Write(Table, Vec<Column>, Vec<Vec<String>>),
+    /// These columns of a table in memory, so many rows after so many others. Secrets are among them: they are held against the file.
+    ReadMemory(Table, Vec<String>, (usize, usize)),
+    /// The same of what is in effect.
+    ReadRuntime(Table, Vec<String>, (usize, usize)),
     /// Where this node's modules stand: name, version, epoch, checksum.
     Checksums,
     /// Who may log in to the admin port by what is in memory, and whether this node follows others by what is in effect.
@@ -157,6 +161,7 @@ impl Statement {
             Self::Compare(table, _) => format!("the comparison of {}", table.name),
             Self::ReadInEffect(table, _) => format!("the reading of {}", table.name),
             Self::Write(table, ..) => format!("INSERT INTO {}", table.name),
+            Self::ReadMemory(table, ..) | Self::ReadRuntime(table, ..) => format!("the reading of {}", table.name),
             Self::Checksums => "the checksums".to_owned(),
             Self::Credentials => "the credentials".to_owned(),
             Self::ClusterLogin => "the login of the cluster".to_owned(),
@@ -268,6 +273,8 @@ impl fmt::Display for Statement {
             Self::Compare(table, columns) => comparison::compare(f, *table, columns),
             Self::ReadInEffect(table, columns) => comparison::read_in_effect(f, *table, columns),
             Self::Write(table, columns, rows) => comparison::write_rows(f, *table, columns, rows),
+            Self::ReadMemory(table, columns, page) => comparison::read_rows(f, "main.", *table, columns, *page),
+            Self::ReadRuntime(table, columns, page) => comparison::read_rows(f, "runtime_", *table, columns, *page),
             Self::Checksums => f.write_str("SELECT name, version, epoch, checksum FROM runtime_checksums_values"),
             Self::Credentials => f.write_str(CREDENTIALS),
             Self::ClusterLogin => f.write_str(CLUSTER_LOGIN),

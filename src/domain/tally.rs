@@ -100,12 +100,21 @@ pub enum Guard {
     OlderGeneration,
     /// No core pod runs, says who should know.
     EmptyList,
+    /// `ProxySQL` passes over what the file names, and something in effect would go or stay for that.
+    PassedOver,
 }
 
 impl Guard {
     /// All of them, in the order in which they are declared.
-    pub const ALL: [Self; 6] =
-        [Self::BrokenFile, Self::WouldEmpty, Self::Lockout, Self::Rejected, Self::OlderGeneration, Self::EmptyList];
+    pub const ALL: [Self; 7] = [
+        Self::BrokenFile,
+        Self::WouldEmpty,
+        Self::Lockout,
+        Self::Rejected,
+        Self::OlderGeneration,
+        Self::EmptyList,
+        Self::PassedOver,
+    ];
 
     /// The value of the label `guard`.
     pub const fn as_str(self) -> &'static str {
@@ -116,6 +125,7 @@ impl Guard {
             Self::Rejected => "rejected",
             Self::OlderGeneration => "older_generation",
             Self::EmptyList => "empty_list",
+            Self::PassedOver => "passed_over",
         }
     }
 }

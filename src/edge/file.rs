@@ -1,6 +1,7 @@
 //! A file that is followed, be it written in place, replaced, or swapped behind a symbolic link as a `ConfigMap` is.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,10 +15,7 @@ use crate::state::{Command, State};
 /// Between two looks. Notification by the kernel follows inodes, and a `ConfigMap` that changes is another directory each time.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// A larger file is no configuration file of `ProxySQL`.
-const LARGEST: u64 = 64 << 20;
-
-/// Asks for a reload whenever the content of the file has changed and is not being written any more, until `stop`.
+/// Asks for a reload whenever the content of the file, or of one that it includes, has changed and is not being written any more, until `stop`.
 ///
 /// A file that goes away is no change: there is nothing to read, and it may be about to come back.
 pub async fn follow(path: PathBuf, state: State, stop: CancellationToken) {
@@ -45,7 +43,13 @@ async fn content(path: &Path) -> Option<u64> {
     // Hashed where it was read: it need not be in the memory of two threads.
     let hash = move || {
         let mut hasher = DefaultHasher::new();
-        apart::read_now(&file, LARGEST)?.hash(&mut hasher);
+        let reading = apart::config_file::reading_now(&file);
+        if reading.sources().is_empty() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        for source in reading.sources() {
+            (&source.path, &source.text).hash(&mut hasher);
+        }
         Ok(hasher.finish())
     };
     apart::run(&format!("follow {}", path.display()), apart::CONFIGURATION, hash).await.ok()

@@ -105,6 +105,23 @@ pub(super) fn compare(f: &mut Formatter<'_>, table: Table, columns: &[Column]) -
     )
 }
 
+pub(super) fn read_rows(
+    f: &mut Formatter<'_>,
+    layer: &str,
+    table: Table,
+    columns: &[String],
+    (rows, after): (usize, usize),
+) -> fmt::Result {
+    let names: Vec<String> = columns.iter().map(|name| format!("\"{name}\"")).collect();
+    write!(f, "SELECT {} FROM {layer}{}", names.join(", "), table.name)?;
+    match table.shape {
+        Shape::Variables(prefix) => write!(f, " WHERE variable_name LIKE '{prefix}%'")?,
+        Shape::Servers if layer == "runtime_" => f.write_str(" WHERE status<>'OFFLINE_HARD'")?,
+        _ => {}
+    }
+    write!(f, " LIMIT {rows} OFFSET {after}")
+}
+
 /// Variables that stay on their node.
 const LOCAL: [&str; 8] = [
     "admin-mysql_ifaces",

@@ -140,6 +140,8 @@ struct Divergence {
 struct Publishing<'a> {
     generation: Option<Generation<'a>>,
     refused: Option<&'a str>,
+    passed_over: &'a [String],
+    not_published: &'a [String],
     modules: Vec<ModuleOf<'a>>,
     age_ms: Option<u64>,
 }
@@ -229,6 +231,8 @@ impl<'a> Document<'a> {
             publishing: Publishing {
                 generation: situation.generation.as_ref().map(generation),
                 refused: situation.refused.as_deref(),
+                passed_over: &situation.passed_over,
+                not_published: &situation.not_published,
                 modules: seen.map(|seen| modules(seen, situation.generation.is_some())).unwrap_or_default(),
                 age_ms: observed_age.map(ms),
             },

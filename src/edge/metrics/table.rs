@@ -229,7 +229,7 @@ pub const METRICS: &[Metric] = &[
         }
     })
     .by(&["module"]),
-    counter("refusals", "What a guard prevented: broken_file, would_empty, lockout and rejected each time that the file is tried, older_generation and empty_list once.", |view, out| {
+    counter("refusals", "What a guard prevented: broken_file, would_empty, lockout, rejected and passed_over each time that the file is tried, older_generation and empty_list once.", |view, out| {
         for guard in Guard::ALL {
             out.count(&[guard.as_str()], view.status.tally.refusals(guard));
         }
@@ -237,6 +237,12 @@ pub const METRICS: &[Metric] = &[
     .by(&["guard"]),
     gauge("publish_refused", "Whether the configuration file is refused at the moment.", |view, out| {
         out.flag(&[], view.status.situation.refused.is_some());
+    }),
+    gauge("publish_passed_over", "What the configuration file names and ProxySQL did not take, of modules that were published.", |view, out| {
+        out.count(&[], view.status.situation.passed_over.len() as u64);
+    }),
+    gauge("publish_sections_not_published", "Sections of the configuration file that are not published.", |view, out| {
+        out.count(&[], view.status.situation.not_published.len() as u64);
     }),
     gauge("module_version", "Loads of the module since ProxySQL started; nobody pulls version 1.", |view, out| {
         each_module(view, |module, version, _| out.count(&[module], version));

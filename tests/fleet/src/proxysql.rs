@@ -31,6 +31,7 @@ mod execute;
 pub(crate) mod frontend;
 mod host;
 mod log;
+mod logins;
 mod modules;
 mod passes;
 mod peers;

@@ -107,10 +107,12 @@ pub(crate) fn native_proof(password: &str, salt: &[u8]) -> Vec<u8> {
     first.iter().zip(mask).map(|(left, right)| left ^ right).collect()
 }
 
-/// Whether `proof` shows knowledge of a password, which is kept as it is or as `*` and its double hash.
+/// Whether `proof` shows knowledge of a password, which is kept as it is or as `*` and its double hash. Whatever else begins with `*` is
+/// taken for a hash all the same, and fits no password.
 pub(crate) fn proves(proof: &[u8], salt: &Salt, stored: &str) -> bool {
-    let second: [u8; 20] = match stored.strip_prefix('*').and_then(unhex) {
-        Some(hash) => hash,
+    let second: [u8; 20] = match stored.strip_prefix('*').map(unhex) {
+        Some(Some(hash)) => hash,
+        Some(None) => return false,
         None if stored.is_empty() || proof.is_empty() => return stored.is_empty() && proof.is_empty(),
         None => Sha1::digest(Sha1::digest(stored.as_bytes())).into(),
     };
@@ -137,11 +139,12 @@ pub(crate) enum Role {
     Stats,
 }
 
-/// `user:password;user:password` as a variable holds it.
-pub(crate) fn find_password<'a>(credentials: &'a str, user: &str) -> Option<&'a str> {
-    credentials.split(';').find_map(|pair| match pair.split_once(':') {
-        Some((name, password)) if name.trim() == user => Some(password),
-        _ => None,
+/// `user:password;user:password` as a variable holds it: names with their passwords. Nothing is trimmed, what is empty does not count,
+/// and what follows a second `:` is dropped.
+pub(crate) fn pairs(credentials: &str) -> impl Iterator<Item = (&str, &str)> {
+    credentials.split(';').filter(|pair| !pair.is_empty()).map(|pair| {
+        let mut parts = pair.split(':').filter(|part| !part.is_empty());
+        (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
     })
 }
 
@@ -166,5 +169,12 @@ mod tests {
         assert!(!proves(&[], &salt, "secret"));
         assert!(proves(&[], &salt, ""));
         assert!(!proves(&proof, &salt, ""));
+        assert!(!proves(&native_proof("*x", &salt), &salt, "*x"), "a hash that is none");
+    }
+
+    #[test]
+    fn credentials_are_split_as_proxysql_splits_them() {
+        let found: Vec<_> = pairs("a:b;;c:d:e; f:g;h;i::j").collect();
+        assert_eq!(found, [("a", "b"), ("c", "d"), (" f", "g"), ("h", ""), ("i", "j")]);
     }
 }

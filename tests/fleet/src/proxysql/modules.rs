@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use sha1::{Digest, Sha1};
 
 use super::config_file::{ConfigFile, Value};
+use super::logins::Logins;
 use super::schema::{self, Module, SUM_NAMES};
 use super::store::{Store, TextRow};
 
@@ -32,6 +33,7 @@ pub(crate) struct FrontendUser {
 pub(crate) struct Runtime {
     pub(crate) rows: HashMap<&'static str, Vec<TextRow>>,
     pub(crate) variables: HashMap<String, String>,
+    pub(crate) logins: Logins,
     pub(crate) sums: BTreeMap<&'static str, Checksum>,
 }
 
@@ -120,6 +122,9 @@ impl Store {
             let rows = self.rows_for_runtime(table)?;
             self.runtime.rows.insert(table, rows);
         }
+        if module.tables().contains(&"mysql_users") {
+            self.runtime.make_logins();
+        }
         for (name, tables) in module.sums() {
             let checksum = match module.prefix() {
                 Some(prefix) => checksum(&self.own_synced_variables(prefix)),
@@ -178,12 +183,14 @@ impl Store {
         for row in rows {
             let [Some(name), Some(value)] = &row[..] else { continue };
             let before = self.runtime.variables.get(name);
-            let fixed = before.is_some() && schema::FIXED_VARIABLES.contains(&name.as_str());
+            let keeps = value.is_empty() && UNEMPTIED.contains(&name.as_str());
+            let fixed = before.is_some() && (keeps || schema::FIXED_VARIABLES.contains(&name.as_str()));
             let kind = before.map_or_else(|| default_of(name).unwrap_or_default(), String::as_str);
             let taken =
                 if fixed || !schema::KNOWN.contains(name.as_str()) { None } else { understood(name, kind, value) };
             if let Some(taken) = taken {
-                self.runtime.variables.insert(name.clone(), taken);
+                let before = self.runtime.variables.insert(name.clone(), taken).unwrap_or_default();
+                self.runtime.change_logins(name, &before, value);
             } else if let Some(before) = before {
                 self.main.execute(
                     "UPDATE main.global_variables SET variable_value=? WHERE variable_name=?",
@@ -333,6 +340,10 @@ impl Store {
         SUM_NAMES.iter().chain(beside).map(row).collect()
     }
 }
+
+/// Variables that cannot be emptied: they stay as they are.
+const UNEMPTIED: [&str; 4] =
+    ["admin-admin_credentials", "admin-cluster_password", "admin-cluster_username", "admin-stats_credentials"];
 
 /// The file has no words for these.
 const WORDLESS: [&str; 2] = ["mysql_hostgroup_attributes", "mysql_query_rules_fast_routing"];

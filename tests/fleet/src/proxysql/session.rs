@@ -16,6 +16,7 @@ use super::digest;
 use super::execute::{self, Effect};
 use super::host::{Host, Life, lock};
 use super::log::{Entry, Kind, Outcome};
+use super::logins::{Account, Side};
 use super::trouble::Action;
 use super::wire::{Encoder, Wire};
 
@@ -161,26 +162,30 @@ async fn login(
         proof = packet;
     }
     let user = login.user;
-    let (role, password) = {
-        let store = life.store();
-        let password = |name: &str| auth::find_password(store.runtime.variable(name), &user).map(str::to_owned);
-        match password("admin-admin_credentials") {
-            Some(password) => (Role::Admin, Some(password)),
-            None => (Role::Stats, password("admin-stats_credentials")),
-        }
-    };
-    let proven = password.is_some_and(|stored| match login.plugin.as_str() {
-        auth::CLEAR => proof.strip_suffix(b"\0").unwrap_or(&proof) == stored.as_bytes(),
-        _ => auth::proves(&proof, &salt, &stored),
+    let known = life.store().runtime.logins.get(&user).cloned();
+    let role = known.and_then(|Account { password: stored, side }| {
+        let proven = match login.plugin.as_str() {
+            auth::CLEAR => proof.strip_suffix(b"\0").unwrap_or(&proof) == stored.as_bytes(),
+            _ => auth::proves(&proof, &salt, &stored),
+        };
+        let role = match side {
+            Side::Admin => Role::Admin,
+            Side::Stats => Role::Stats,
+            Side::Clients => return None,
+        };
+        proven.then_some(role)
     });
     host.trouble.thaw().await;
     let mut reply = Encoder::new(wire.sequence);
-    if !proven {
+    let Some(role) = role else {
         life.clients().denied += 1;
         let using = if proof.iter().all(|byte| *byte == 0) { "NO" } else { "YES" };
         let text = format!("ProxySQL Error: Access denied for user '{user}'@'{}' (using password: {using})", peer.ip());
         reply.error(1045, "28000", &text);
-    } else if auth::local_only(&user, peer.ip()) {
+        wire.write_framed(&reply.bytes).await?;
+        return Ok(None);
+    };
+    if auth::local_only(&user, peer.ip()) {
         reply.error(1040, "42000", &format!("User '{user}' can only connect locally"));
     } else {
         reply.ok(0, "");
