@@ -122,11 +122,7 @@ pub(super) async fn take_back<P: Proxysql>(table: Table, admin: &mut P) -> Resul
 }
 
 /// Makes a module in memory what the file says, and holds it against what is in effect. On an error memory is to be put back.
-pub(super) async fn draft<P: Proxysql>(
-    module: Module,
-    reading: &Reading,
-    admin: &mut P,
-) -> Result<Draft, AdminError> {
+pub(super) async fn draft<P: Proxysql>(module: Module, reading: &Reading, admin: &mut P) -> Result<Draft, AdminError> {
     let has_section = reading.has_section(module);
     let tables = columns(module, admin).await?;
     for table in tables.keys() {
@@ -160,8 +156,12 @@ pub(super) async fn draft<P: Proxysql>(
     if !module.is_variables() {
         draft.lost = entries.saturating_sub(taken);
     }
-    let read: BTreeMap<Table, Vec<Column>> =
-        draft.tables.iter().filter(|(table, _)| !draft.unread.contains(&table.name)).map(|(t, c)| (*t, c.clone())).collect();
+    let read: BTreeMap<Table, Vec<Column>> = draft
+        .tables
+        .iter()
+        .filter(|(table, _)| !draft.unread.contains(&table.name))
+        .map(|(t, c)| (*t, c.clone()))
+        .collect();
     draft.passed_over = passed_over::find(module, reading, &read, admin).await?;
     draft.candidate = Candidate { entries, has_section, effective: first.1, in_effect: first.2 };
     let compared = compare(&draft.tables, admin).await?;

@@ -3,10 +3,11 @@
 //! ProxySQL beside it.
 //!
 //! `PROXYSQL_BIN` has it asked of a real one. `ORACLE_EDITS` is the number of random edits, `ORACLE_SEED` where they begin,
-//! `ORACLE_ONLY` a part of a file's name.
+//! `ORACLE_ONLY` parts of files' names with commas between them, and `ORACLE_MONITOR` has a real ProxySQL's monitor run.
 
 mod corpus;
 mod edit;
+mod fresh;
 mod judge;
 mod site;
 mod tables;
@@ -52,6 +53,7 @@ async fn tried(chain: Vec<Files>, monitor: bool) -> Vec<String> {
         let trial = Trial { files: &files, before: &last, edit: None };
         let mut found = faults(&mut site, &trial).await;
         found.extend(judge::with_others(&mut site, &trial).await);
+        eprintln!("{} after {last}: {} faults", files.name, found.len());
         wrong.extend(found);
         last.clone_from(&files.name);
     }
@@ -60,12 +62,20 @@ async fn tried(chain: Vec<Files>, monitor: bool) -> Vec<String> {
 
 /// The part of the corpus that is one test's, in chains that run side by side.
 async fn corpus_part(part: usize, of: usize) {
-    let files: Vec<Files> = corpus::all().into_iter().skip(part).step_by(of).collect();
-    let width = if std::env::var_os("PROXYSQL_BIN").is_some() { 6 } else { 3 };
-    let chains: Vec<Vec<Files>> = files.chunks(width).map(<[Files]>::to_vec).collect();
+    // Neighbours stay together: some are made to follow one another.
+    let chains: Vec<Vec<Files>> = corpus::all().chunks(5).map(<[Files]>::to_vec).skip(part).step_by(of).collect();
     let wrong: Vec<Vec<String>> =
-        stream::iter(chains).map(|chain| tried(chain, false)).buffer_unordered(4).collect().await;
+        stream::iter(chains).map(|chain| tried(chain, with_monitor())).buffer_unordered(at_once()).collect().await;
     report(&wrong.concat());
+}
+
+fn with_monitor() -> bool {
+    std::env::var_os("ORACLE_MONITOR").is_some()
+}
+
+/// Chains of one test that run side by side.
+fn at_once() -> usize {
+    if std::env::var_os("PROXYSQL_BIN").is_some() { 2 } else { 4 }
 }
 
 fn report(wrong: &[String]) {
@@ -103,7 +113,7 @@ fn number(name: &str, default: usize) -> usize {
 async fn edited(seed: usize, edits: usize) -> Vec<String> {
     let mut dice = Dice::new(seed as u64);
     let mut doc = Doc::random(&mut dice);
-    let mut site = Site::start(&doc.files("random"), false).await;
+    let mut site = Site::start(&doc.files("random"), with_monitor()).await;
     let mut wrong = Vec::new();
     for number in 1..=edits {
         let words = doc.edit(&mut dice);
@@ -117,13 +127,11 @@ async fn edited(seed: usize, edits: usize) -> Vec<String> {
 
 /// The chains of edits that are one test's, a few of them side by side.
 async fn edits_part(part: usize, of: usize) {
-    let is_real = std::env::var_os("PROXYSQL_BIN").is_some();
     let (first, edits) = (number("ORACLE_SEED", 1), number("ORACLE_EDITS", 50));
     let chains = (0..edits.div_ceil(CHAIN)).map(|chain| (first + chain, (edits - chain * CHAIN).min(CHAIN)));
     let own: Vec<(usize, usize)> = chains.skip(part).step_by(of).collect();
-    let at_once = if is_real { 2 } else { 4 };
     let wrong: Vec<Vec<String>> =
-        stream::iter(own).map(|(seed, edits)| edited(seed, edits)).buffer_unordered(at_once).collect().await;
+        stream::iter(own).map(|(seed, edits)| edited(seed, edits)).buffer_unordered(at_once()).collect().await;
     report(&wrong.concat());
 }
 

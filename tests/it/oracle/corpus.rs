@@ -4,12 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::site::Files;
-
-/// Modules that a file must have refused, by its name and what was in effect before.
-const REFUSED: [(&str, &str, &[&str]); 0] = [];
-
-/// Faults that are known, by parts of their words, each with the reason.
-const KNOWN: [(&str, &str); 0] = [];
+use crate::support::document;
 
 /// All files of the corpus, in the order of their names.
 pub(super) fn all() -> Vec<Files> {
@@ -28,14 +23,25 @@ pub(super) fn all() -> Vec<Files> {
     files.collect()
 }
 
-/// The modules that are to be refused.
-pub(super) fn refused(name: &str, before: &str) -> Vec<&'static str> {
-    let known = REFUSED.iter().filter(|(of, after, _)| name == *of && before.contains(after));
-    known.flat_map(|(_, _, modules)| modules.iter().copied()).collect()
+/// The lines of a list beside the corpus, in columns.
+fn list(name: &str) -> Vec<Vec<String>> {
+    let text = document(&format!("tests/it/oracle/{name}"));
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.split(" | ").map(ToOwned::to_owned).collect()).collect()
 }
 
-/// Without what is known.
+/// The modules that are to be refused.
+pub(super) fn refused(name: &str, before: &str) -> Vec<String> {
+    let known = list("refused.txt").into_iter().filter(|row| name == row[0] && before.contains(&row[1]));
+    known.map(|row| row[2].clone()).collect()
+}
+
+/// Says each fault, and keeps those that are not known.
 pub(super) fn unknown(mut faults: Vec<String>) -> Vec<String> {
-    faults.retain(|fault| !KNOWN.iter().any(|(words, _)| words.split(" * ").all(|word| fault.contains(word))));
+    let known = list("known.txt");
+    faults.retain(|fault| !known.iter().any(|row| row[0].split(" * ").all(|word| fault.contains(word))));
+    for fault in &faults {
+        eprintln!("FAULT {fault}");
+    }
     faults
 }

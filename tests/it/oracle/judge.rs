@@ -73,10 +73,14 @@ pub(super) async fn faults(site: &mut Site, trial: &Trial<'_>) -> Vec<String> {
     let expected = corpus::refused(&trial.files.name, trial.before);
     if trial.edit.is_none() {
         for (module, reason) in &outcome.refused {
-            if !expected.contains(&module.as_str()) {
+            if !expected.contains(module) {
                 wrong.push(trial.says("refused", &format!("{module}: {reason}")));
             }
         }
+    }
+    let says_so = outcome.problems.iter().any(|problem| problem.contains("refused"));
+    if is_refused != says_so {
+        wrong.push(trial.says("status", &format!("{:?} for {:?}", outcome.problems, outcome.refused)));
     }
     let planned = site.plan().await;
     if planned.code != Some(if is_refused { 1 } else { 0 }) {

@@ -301,6 +301,32 @@ impl Site {
     }
 }
 
+/// A ProxySQL alone.
+pub(super) struct Lone {
+    node: Node,
+    _block: Block,
+    _dir: TempDir,
+}
+
+impl Lone {
+    pub(super) async fn start(files: &Files) -> Self {
+        let block = Block::take().unwrap();
+        let dir = tempfile::Builder::new().prefix("proxysql-agent-fresh-").tempdir().unwrap();
+        let spec = NodeSpec {
+            name: files.name.clone(),
+            ip: block.address().unwrap().into(),
+            admin_port: block.port(6032).unwrap(),
+            mysql_port: block.port(6033).unwrap(),
+            dir: dir.path().join("lone"),
+        };
+        Self { node: boot(spec, files, false).await, _block: block, _dir: dir }
+    }
+
+    pub(super) async fn look(&self) -> Look {
+        look(&self.node).await
+    }
+}
+
 fn said(agent: &Process) -> String {
     let lines = agent.log().lines();
     let texts = lines

@@ -34,10 +34,16 @@ pub(super) async fn look(node: &Node) -> Look {
             continue;
         }
         let (columns, rows) = ask(&mut client, &format!("SELECT * FROM main.{name}")).await;
-        let ip = node.spec().ip.to_string();
-        let dir = node.spec().dir.to_string_lossy().into_owned();
+        let spec = node.spec();
+        let own = [
+            (spec.dir.to_string_lossy().into_owned(), "@DIR@"),
+            (spec.admin().to_string(), "@ADMIN@"),
+            (spec.mysql().to_string(), "@MYSQL@"),
+            (spec.ip.to_string(), "@IP@"),
+        ];
         let shown = |value: Option<String>| {
-            value.map_or("NULL".to_owned(), |value| format!("{:?}", value.replace(&dir, "@DIR@").replace(&ip, "@IP@")))
+            let value = value.map(|value| own.iter().fold(value, |value, (is, name)| value.replace(is, name)));
+            value.map_or("NULL".to_owned(), |value| format!("{value:?}"))
         };
         let row = |row: Vec<Option<String>>| columns.iter().cloned().zip(row.into_iter().map(shown)).collect();
         let mut rows: Vec<Row> = rows.into_iter().map(row).collect();
@@ -96,7 +102,7 @@ pub(super) fn differ(table: &str, wanted: &[Row], found: &[Row]) -> Vec<String> 
 }
 
 /// Without what is as a table has it by itself.
-fn short(row: &Row) -> String {
+pub(super) fn short(row: &Row) -> String {
     let told = row.iter().filter(|(_, value)| !["NULL", "\"\""].contains(&value.as_str()));
     told.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
