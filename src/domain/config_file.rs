@@ -7,6 +7,7 @@ mod entries;
 mod parse;
 mod passed_over;
 mod scan;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,6 +17,7 @@ use self::entries::kills;
 pub use self::entries::{Entry, entries};
 pub use self::parse::parse;
 pub use self::passed_over::{PassedOver, Row, Seen, What, passed_over, passed_over_variables, wanted};
+pub use self::written::{Written, written, written_variables};
 use super::module::Module;
 
 /// A value in the file. Texts are bytes: nothing says in which encoding they are.
