@@ -8,6 +8,7 @@ mod architecture;
 mod blind;
 mod compose;
 mod config;
+mod config_file;
 mod discovery;
 mod drain;
 mod drift;

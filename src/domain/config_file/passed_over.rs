@@ -160,12 +160,18 @@ fn is_meant(table: Table, entry: &Entry<'_>, key: &[String]) -> bool {
     parts.into_iter().all(fits)
 }
 
-/// Whether a row in memory takes effect when it is loaded: a rule does not with a wildcard that is not the last of the client's address,
-/// a user not in a hostgroup below 0.
+/// As long an address of a client is none.
+const LONG_ADDRESS: usize = 46;
+
+/// Whether a row in memory takes effect when it is loaded: a rule does not with a client's address that is too long, or has a wildcard
+/// that is not the last of it, a user not in a hostgroup below 0.
 fn takes_effect(table: Table, row: &Row) -> bool {
     let value = |column: &str| row.get(column).map_or("", String::as_str);
     match table.shape {
-        Shape::Rules => value("client_addr").find('%').is_none_or(|at| at + 1 == value("client_addr").len()),
+        Shape::Rules => {
+            let address = value("client_addr");
+            address.len() < LONG_ADDRESS && address.find('%').is_none_or(|at| at + 1 == address.len())
+        }
         Shape::Users => !value("default_hostgroup").starts_with('-'),
         _ => true,
     }
