@@ -6,12 +6,9 @@ use std::fmt::Write as _;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::corpus;
-use super::site::{Files, Lone};
+use super::site::{Files, LEAST, Lone};
 use super::tables::{Look, short};
 use crate::support::{document, held};
-
-const LEAST: &str = "datadir=\"@DIR@\"\nadmin_variables={ admin_credentials=\"radmin:radmin;observer:observer\" \
-                     mysql_ifaces=\"@ADMIN@\" }\nmysql_variables={ threads=2 interfaces=\"@MYSQL@\" }\n";
 
 /// Every row of every table, and the variables that are not as they are by themselves.
 fn recorded(look: &Look, least: &Look) -> String {

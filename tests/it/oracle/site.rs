@@ -58,6 +58,10 @@ impl Files {
     }
 }
 
+/// Next to nothing.
+pub(super) const LEAST: &str = "datadir=\"@DIR@\"\nadmin_variables={ admin_credentials=\"radmin:radmin;observer:observer\" \
+                                mysql_ifaces=\"@ADMIN@\" }\nmysql_variables={ threads=2 interfaces=\"@MYSQL@\" }\n";
+
 /// What a file is tried with.
 pub(super) struct Site {
     block: Block,
@@ -72,6 +76,8 @@ pub(super) struct Site {
     agents: u32,
     fresh: Node,
     monitor: bool,
+    /// What a ProxySQL has that finds next to nothing in its file.
+    pub(super) least: Look,
     /// More variables for every agent.
     environment: BTreeMap<String, String>,
 }
@@ -122,20 +128,22 @@ impl Site {
             agents: 0,
             fresh,
             monitor,
+            least: Look::default(),
             environment: BTreeMap::new(),
         };
         let members = site.node.spec().admin().to_string();
         site.start_agent(&members).await;
         site.quiet(0).await;
+        site.least = site.fresh(&Files::of("least", LEAST)).await.0;
         site
     }
 
-    /// What a ProxySQL has that starts fresh with these files, and the names of the variables that it finds in them.
-    pub(super) async fn fresh(&mut self, files: &Files) -> (Look, Vec<String>) {
+    /// What a ProxySQL has that starts fresh with these files, and the variables that it finds in them, as they stand there.
+    pub(super) async fn fresh(&mut self, files: &Files) -> (Look, BTreeMap<String, String>) {
         files.put(self.fresh.spec());
         self.fresh.restart(true).await.unwrap_or_else(|error| panic!("{}: no fresh start: {error}", files.name));
         let seen = look(&self.fresh).await;
-        let mut named = Vec::new();
+        let mut named = BTreeMap::new();
         let mut client = login(&self.fresh).await;
         for module in ["mysql", "admin"] {
             let prefix = format!("{module}-%");
@@ -145,9 +153,12 @@ impl Site {
             client.rows(&mark).await.unwrap();
             client.rows(&format!("LOAD {} VARIABLES FROM CONFIG", module.to_uppercase())).await.unwrap();
             let names = format!(
-                "SELECT variable_name FROM global_variables WHERE variable_name LIKE '{prefix}' AND variable_value<>'not in it'"
+                "SELECT variable_name, variable_value FROM global_variables WHERE variable_name LIKE '{prefix}' AND variable_value<>'not in it'"
             );
-            named.extend(client.rows(&names).await.unwrap().into_iter().filter_map(|row| row.into_iter().next()?));
+            for row in client.rows(&names).await.unwrap() {
+                let [Some(name), Some(value)] = &row[..] else { continue };
+                named.insert(name.clone(), value.clone());
+            }
         }
         (seen, named)
     }
