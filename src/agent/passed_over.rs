@@ -104,8 +104,8 @@ fn names(texts: &[String]) -> String {
 pub(super) struct Remarks {
     passed_over: BTreeMap<Module, Vec<PassedOver>>,
     not_published: Vec<String>,
-    /// Sections that this release does not read, by module.
-    unread: BTreeMap<Module, Vec<&'static str>>,
+    /// Sections that this release does not read.
+    unread: BTreeSet<&'static str>,
     /// What was said of sections, and of what cannot be seen.
     said: BTreeSet<String>,
 }
@@ -149,8 +149,8 @@ impl Remarks {
     }
 
     /// A section that this release of `ProxySQL` does not read, though it has the table.
-    pub(super) fn unread(&mut self, module: Module, file: &str, sections: &[&'static str]) {
-        self.unread.insert(module, sections.to_vec());
+    pub(super) fn unread(&mut self, file: &str, sections: &[&'static str]) {
+        self.unread.extend(sections);
         for section in sections {
             if self.said.insert((*section).to_owned()) {
                 warn!(%file, %section, "this release of ProxySQL does not read the section; it is not published");
@@ -165,7 +165,7 @@ impl Remarks {
 
     /// Sections that are not published.
     pub(super) fn not_published(&self) -> Vec<String> {
-        let unread = self.unread.values().flatten().map(|section| (*section).to_owned());
+        let unread = self.unread.iter().map(|section| (*section).to_owned());
         self.not_published.iter().cloned().chain(unread).collect()
     }
 

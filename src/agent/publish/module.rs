@@ -78,7 +78,7 @@ impl Publisher {
         let outcome = match assess(module, &candidate, &work.recorded, admin).await? {
             Assessment::Draft(draft) => {
                 self.remarks.of_module(module, &self.publishing.name(), &draft.passed_over);
-                self.remarks.unread(module, &self.publishing.name(), &draft.unread);
+                self.remarks.unread(&self.publishing.name(), &draft.unread);
                 if draft.lost > 0 && candidate.reading.is_blind().is_some() {
                     let (lost, file) = (draft.lost, self.publishing.name());
                     error!(%module, lost, %file, "ProxySQL does not take all entries of the file: some are invalid or there twice");

@@ -199,18 +199,15 @@ const TABLES: &[(&str, &str, &[Field])] = &[
     ("proxysql_servers", "proxysql_servers", MEMBERS),
     ("scheduler", "scheduler", SCHEDULER),
     ("restapi_routes", "restapi", RESTAPI),
-    // Of 3.0, which reads them in the same way; what it does not have is left out.
+    // Of 3.0, which reads them in the same way; columns that it does not have are left out.
     ("pgsql_servers", "pgsql_servers", SERVERS),
     ("pgsql_replication_hostgroups", "pgsql_replication_hostgroups", PAIRS),
     ("pgsql_users", "pgsql_users", USERS),
     ("pgsql_query_rules", "pgsql_query_rules", RULES),
 ];
 
-/// What a 3.0 does not have of a table that is like one of `MySQL`'s.
-const NOT_IN_PGSQL: [&str; 5] = ["gtid_port", "default_schema", "schema_locked", "schemaname", "gtid_from_hostgroup"];
-
-/// The statements that the entries of a module become.
-pub(super) fn statements(file: &ConfigFile, module: Module) -> Vec<String> {
+/// The statements that the entries of a module become; `columns` are those of a table.
+pub(super) fn statements(file: &ConfigFile, module: Module, columns: impl Fn(&str) -> Vec<String>) -> Vec<String> {
     let mut statements = Vec::new();
     if let Some(prefix) = module.prefix() {
         for (name, value) in file.group(&format!("{}variables", prefix.replace('-', "_"))) {
@@ -225,7 +222,8 @@ pub(super) fn statements(file: &ConfigFile, module: Module) -> Vec<String> {
         }
     }
     for (table, section, fields) in TABLES.iter().filter(|(table, ..)| module.tables().contains(table)) {
-        let is_there = |field: &&Field| !table.starts_with("pgsql") || !NOT_IN_PGSQL.contains(&field.0);
+        let there = columns(table);
+        let is_there = |field: &&Field| there.iter().any(|column| column == field.0);
         for settings in file.list(section) {
             let values: Option<Vec<(&str, String)>> = fields
                 .iter()

@@ -172,10 +172,13 @@ impl Store {
                  max_connections,attributes,comment FROM main.pgsql_users WHERE active=1 AND backend=1) ORDER BY 9 DESC, 1",
             ),
             // A wildcard in a client's address is the last of it.
-            "mysql_query_rules" | "pgsql_query_rules" => self.read(&format!(
-                "SELECT * FROM main.{table} WHERE active=1 AND IFNULL(length(client_addr)<46 AND \
-                 instr(client_addr,'%') IN (0,length(client_addr)),1) ORDER BY rule_id"
-            )),
+            "mysql_query_rules" => self.read(
+                "SELECT * FROM main.mysql_query_rules WHERE active=1 AND IFNULL(length(client_addr)<46 AND \
+                 instr(client_addr,'%') IN (0,length(client_addr)),1) ORDER BY rule_id",
+            ),
+            "pgsql_query_rules" => {
+                self.read("SELECT * FROM main.pgsql_query_rules WHERE active=1 ORDER BY rule_id")
+            }
             "mysql_firewall_whitelist_sqli_fingerprints" => self.read(&format!("SELECT * FROM main.{table} ORDER BY 2")),
             _ => self.read(&format!("SELECT * FROM main.{table} ORDER BY 1, 2, 3")),
         }
@@ -292,8 +295,11 @@ impl Store {
     /// The number of entries that were tried. What SQL does not make sense of, and what a constraint forbids, is counted and lost.
     fn take_from(&self, file: &ConfigFile, module: Module) -> u64 {
         let mut tried = 0;
-        let statements = entries::statements(file, module);
-        for statement in statements {
+        let columns = |table: &str| {
+            let rows = self.read(&format!("SELECT name FROM pragma_table_info('{table}')"));
+            rows.unwrap_or_default().into_iter().filter_map(|row| row.into_iter().next()?).collect()
+        };
+        for statement in entries::statements(file, module, columns) {
             // All of a text with several statements, as there; and the error stays in the log there.
             drop(self.main.execute_batch(&statement));
             tried += 1;
