@@ -180,7 +180,7 @@ impl Site {
         let began = Instant::now();
         while self.metric("reloads_total").await <= before {
             assert!(began.elapsed() < PATIENCE, "no reload\n{}", self.story());
-            sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(100)).await;
         }
         // One round may have been under way; the next is the one.
         self.quiet(2).await
@@ -369,7 +369,7 @@ pub(super) async fn login(node: &Node) -> Client {
             Ok(client) => return client,
             Err(error) => assert!(began.elapsed() < PATIENCE, "{}: {error}", node.spec().name),
         }
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(100)).await;
     }
 }
 
@@ -404,7 +404,7 @@ async fn quiet(api: SocketAddr, rounds: u64, story: impl Fn() -> String) -> Outc
             return outcome;
         }
         assert!(began.elapsed() < PATIENCE, "publishing does not come to an end\n{}", story());
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(100)).await;
     }
 }
 

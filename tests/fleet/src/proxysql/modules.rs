@@ -172,16 +172,32 @@ impl Store {
                  max_connections,attributes,comment FROM main.pgsql_users WHERE active=1 AND backend=1) ORDER BY 9 DESC, 1",
             ),
             // A wildcard in a client's address is the last of it.
-            "mysql_query_rules" => self.read(
-                "SELECT * FROM main.mysql_query_rules WHERE active=1 AND IFNULL(length(client_addr)<46 AND \
+            "mysql_query_rules" => self.read(&format!(
+                "SELECT {} FROM main.mysql_query_rules WHERE active=1 AND IFNULL(length(client_addr)<46 AND \
                  instr(client_addr,'%') IN (0,length(client_addr)),1) ORDER BY rule_id",
-            ),
+                self.columns_of_rules()?
+            )),
             "pgsql_query_rules" => {
                 self.read("SELECT * FROM main.pgsql_query_rules WHERE active=1 ORDER BY rule_id")
             }
             "mysql_firewall_whitelist_sqli_fingerprints" => self.read(&format!("SELECT * FROM main.{table} ORDER BY 2")),
             _ => self.read(&format!("SELECT * FROM main.{table} ORDER BY 1, 2, 3")),
         }
+    }
+
+    /// The columns of rules as they are in effect: digests in full, modifiers in their order and in capitals.
+    fn columns_of_rules(&self) -> rusqlite::Result<String> {
+        let columns = self.read("SELECT name FROM pragma_table_info('mysql_query_rules')")?;
+        let shown = columns.iter().filter_map(|row| row[0].as_deref()).map(|column| match column {
+            "digest" => "'0x' || upper(substr('0000000000000000' || substr(digest, 3), -16))",
+            "re_modifiers" => {
+                "CASE WHEN re_modifiers LIKE '%CASELESS%' AND re_modifiers LIKE '%GLOBAL%' THEN 'CASELESS,GLOBAL' \
+                 WHEN re_modifiers LIKE '%CASELESS%' THEN 'CASELESS' WHEN re_modifiers LIKE '%GLOBAL%' THEN 'GLOBAL' \
+                 ELSE re_modifiers END"
+            }
+            column => column,
+        });
+        Ok(shown.collect::<Vec<_>>().join(","))
     }
 
     /// Takes over the values that are fit for it; the others spring back in memory.
@@ -192,14 +208,16 @@ impl Store {
             (own("mysql-default_charset"), own("mysql-default_collation_connection"))
         };
         let texts = text(&self.runtime);
+        let is_first = !self.runtime.variables.keys().any(|name| name.starts_with(prefix));
         for row in rows {
             let [Some(given), Some(value)] = &row[..] else { continue };
             // Names are known in any case of their letters.
             let known = schema::KNOWN.iter().find(|known| known.eq_ignore_ascii_case(given));
             let name = known.map_or(given.as_str(), |known| *known);
-            let before = self.runtime.variables.get(name);
-            let fixed = before.is_some() && schema::FIXED_VARIABLES.contains(&name);
-            let kind = before.map_or_else(|| default_of(name).unwrap_or_default(), String::as_str);
+            // What it has by itself is in effect before anything is loaded.
+            let before = self.runtime.variables.get(name).map(String::as_str);
+            let fixed = !is_first && schema::FIXED_VARIABLES.contains(&name);
+            let kind = before.or_else(|| default_of(name)).unwrap_or_default();
             let taken = if fixed || known.is_none() { None } else { variables::understood(name, kind, value) };
             if let Some(taken) = taken {
                 let also = variables::also(name, &taken, &self.runtime.variables);
@@ -208,11 +226,13 @@ impl Store {
                 if let Some((other, value)) = also {
                     self.runtime.variables.insert(other.to_owned(), value);
                 }
-            } else if let Some(before) = before {
+            } else if let Some(before) = before.or_else(|| default_of(name)) {
                 self.main.execute(
                     "UPDATE main.global_variables SET variable_value=? WHERE variable_name=?",
-                    [before.as_str(), given],
+                    [before, given.as_str()],
                 )?;
+                let before = before.to_owned();
+                self.runtime.variables.entry(name.to_owned()).or_insert(before);
             } else {
                 self.main.execute("DELETE FROM main.global_variables WHERE variable_name=?", [given])?;
             }
@@ -221,8 +241,10 @@ impl Store {
         let start = ("utf8".to_owned(), "utf8_general_ci".to_owned());
         let before = if texts.0.is_empty() { &start } else { &texts };
         if let Some((charset, collation)) = variables::collation((&before.0, &before.1), (&now.0, &now.1)) {
-            for (name, value) in [("mysql-default_charset", charset), ("mysql-default_collation_connection", collation)] {
-                self.main.execute("INSERT OR REPLACE INTO main.global_variables VALUES (?,?)", [name, value.as_str()])?;
+            for (name, value) in [("mysql-default_charset", charset), ("mysql-default_collation_connection", collation)]
+            {
+                self.main
+                    .execute("INSERT OR REPLACE INTO main.global_variables VALUES (?,?)", [name, value.as_str()])?;
                 self.runtime.variables.insert(name.to_owned(), value);
             }
         }
