@@ -23,6 +23,7 @@ mod lockout;
 mod manifests;
 mod membership;
 mod metrics;
+mod oracle;
 mod page;
 mod plan;
 mod private;

@@ -55,6 +55,14 @@ impl NodeSpec {
     pub fn mysql(&self) -> SocketAddr {
         SocketAddr::new(self.ip, self.mysql_port)
     }
+
+    /// A text with this node's own directory and addresses in the places for them.
+    pub fn fill(&self, text: &str) -> String {
+        text.replace("@DIR@", &self.dir.to_string_lossy())
+            .replace("@IP@", &self.ip.to_string())
+            .replace("@ADMIN@", &self.admin().to_string())
+            .replace("@MYSQL@", &self.mysql().to_string())
+    }
 }
 
 /// What a `proxysql.cnf` says.
@@ -76,6 +84,8 @@ pub struct Cnf {
     pub password: String,
     /// No line of the file, but a flag of the process: `--idle-threads`. As [`IDLE_THREADS`] says if nothing is said here.
     pub idle_threads: Option<bool>,
+    /// The whole file instead of all that: `@DIR@`, `@IP@`, `@ADMIN@` and `@MYSQL@` in it are the node's own.
+    pub whole: Option<String>,
 }
 
 impl Default for Cnf {
@@ -89,6 +99,7 @@ impl Default for Cnf {
             extra: String::new(),
             password: "radmin".to_owned(),
             idle_threads: None,
+            whole: None,
         }
     }
 }
@@ -100,6 +111,9 @@ impl Cnf {
 
     /// The text of the file, for real and embedded nodes alike.
     pub fn render(&self, spec: &NodeSpec) -> String {
+        if let Some(text) = &self.whole {
+            return spec.fill(text);
+        }
         let mut modules = String::new();
         for module in [
             "mysql_query_rules",

@@ -42,6 +42,7 @@ mod session;
 mod stats;
 mod store;
 mod trouble;
+mod variables;
 pub(crate) mod wire;
 
 pub use busy::Rhythm;

@@ -17,6 +17,7 @@ pub struct RealProxysql {
     environment: Vec<(String, String)>,
     spec: NodeSpec,
     idle_threads: bool,
+    monitor: bool,
     boot: Boot,
     child: Child,
 }
@@ -25,8 +26,8 @@ impl RealProxysql {
     /// Starts the binary on `spec.dir`, where its `proxysql.cnf` is, with or without `--idle-threads`. Does not wait for its
     /// ports.
     pub fn start(binary: PathBuf, spec: NodeSpec, idle_threads: bool) -> io::Result<Self> {
-        let child = spawn(&binary, &[], &spec, idle_threads, Boot::Normal)?;
-        Ok(Self { binary, environment: Vec::new(), spec, idle_threads, boot: Boot::Normal, child })
+        let child = spawn(&binary, &[], &spec, (idle_threads, false), Boot::Normal)?;
+        Ok(Self { binary, environment: Vec::new(), spec, idle_threads, monitor: false, boot: Boot::Normal, child })
     }
 
     /// The binary that is run.
@@ -37,6 +38,11 @@ impl RealProxysql {
     /// From the next restart on, another binary is run.
     pub fn set_binary(&mut self, binary: PathBuf) {
         self.binary = binary;
+    }
+
+    /// From the next restart on, with the monitor's threads or, as at first, without them.
+    pub fn set_monitor(&mut self, on: bool) {
+        self.monitor = on;
     }
 
     /// From the next restart on, with one more variable.
@@ -61,7 +67,9 @@ impl RealProxysql {
         if boot == Boot::Initial {
             for entry in fs::read_dir(&self.spec.dir)?.flatten() {
                 let name = entry.file_name();
-                if name != "proxysql.cnf" && name != "proxysql.log" && entry.path().is_file() {
+                // What the file includes is not ProxySQL's to make.
+                let is_kept = [".cnf", ".log", ".inc", ".conf"].iter().any(|end| name.to_string_lossy().ends_with(end));
+                if !is_kept && entry.path().is_file() {
                     fs::remove_file(entry.path())?;
                 }
             }
@@ -72,7 +80,7 @@ impl RealProxysql {
 
     /// As the last start, in place of a process that has ended.
     pub(super) fn start_again(&mut self) -> io::Result<()> {
-        self.child = spawn(&self.binary, &self.environment, &self.spec, self.idle_threads, self.boot)?;
+        self.child = spawn(&self.binary, &self.environment, &self.spec, (self.idle_threads, self.monitor), self.boot)?;
         Ok(())
     }
 
@@ -104,7 +112,7 @@ fn spawn(
     binary: &Path,
     environment: &[(String, String)],
     spec: &NodeSpec,
-    idle_threads: bool,
+    (idle_threads, monitor): (bool, bool),
     boot: Boot,
 ) -> io::Result<Child> {
     let log = File::options().create(true).append(true).open(spec.dir.join("proxysql.log"))?;
@@ -119,7 +127,8 @@ fn spawn(
     };
     command
         .envs(environment.iter().map(|(key, value)| (key, value)))
-        .args(["-f", "-M"])
+        .arg("-f")
+        .args((!monitor).then_some("-M"))
         .args(idle_threads.then_some("--idle-threads"))
         .arg("-c")
         .arg(spec.dir.join("proxysql.cnf"))

@@ -9,6 +9,7 @@ use super::entries;
 use super::logins::Logins;
 use super::schema::{self, Module, SUM_NAMES};
 use super::store::{Store, TextRow};
+use super::variables;
 
 /// One row of `runtime_checksums_values`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -171,10 +172,11 @@ impl Store {
                  max_connections,attributes,comment FROM main.pgsql_users WHERE active=1 AND backend=1) ORDER BY 9 DESC, 1",
             ),
             // A wildcard in a client's address is the last of it.
-            "mysql_query_rules" => self.read(
-                "SELECT * FROM main.mysql_query_rules WHERE active=1 AND IFNULL(length(client_addr)<46 AND \
+            "mysql_query_rules" => self.read(&format!(
+                "SELECT {} FROM main.mysql_query_rules WHERE active=1 AND IFNULL(length(client_addr)<46 AND \
                  instr(client_addr,'%') IN (0,length(client_addr)),1) ORDER BY rule_id",
-            ),
+                self.columns_of_rules()?
+            )),
             "pgsql_query_rules" => {
                 self.read("SELECT * FROM main.pgsql_query_rules WHERE active=1 ORDER BY rule_id")
             }
@@ -183,27 +185,67 @@ impl Store {
         }
     }
 
+    /// The columns of rules as they are in effect: digests in full, modifiers in their order and in capitals.
+    fn columns_of_rules(&self) -> rusqlite::Result<String> {
+        let columns = self.read("SELECT name FROM pragma_table_info('mysql_query_rules')")?;
+        let shown = columns.iter().filter_map(|row| row[0].as_deref()).map(|column| match column {
+            "digest" => "'0x' || upper(substr('0000000000000000' || substr(digest, 3), -16))",
+            "re_modifiers" => {
+                "CASE WHEN re_modifiers LIKE '%CASELESS%' AND re_modifiers LIKE '%GLOBAL%' THEN 'CASELESS,GLOBAL' \
+                 WHEN re_modifiers LIKE '%CASELESS%' THEN 'CASELESS' WHEN re_modifiers LIKE '%GLOBAL%' THEN 'GLOBAL' \
+                 ELSE re_modifiers END"
+            }
+            column => column,
+        });
+        Ok(shown.collect::<Vec<_>>().join(","))
+    }
+
     /// Takes over the values that are fit for it; the others spring back in memory.
     fn load_variables(&mut self, prefix: &str) -> rusqlite::Result<()> {
         let rows = self.read(&format!("SELECT * FROM main.global_variables WHERE variable_name LIKE '{prefix}%'"))?;
+        let text = |runtime: &Runtime| {
+            let own = |name| runtime.variable(name).to_owned();
+            (own("mysql-default_charset"), own("mysql-default_collation_connection"))
+        };
+        let texts = text(&self.runtime);
+        let is_first = !self.runtime.variables.keys().any(|name| name.starts_with(prefix));
         for row in rows {
-            let [Some(name), Some(value)] = &row[..] else { continue };
-            let before = self.runtime.variables.get(name);
-            let keeps = value.is_empty() && UNEMPTIED.contains(&name.as_str());
-            let fixed = before.is_some() && (keeps || schema::FIXED_VARIABLES.contains(&name.as_str()));
-            let kind = before.map_or_else(|| default_of(name).unwrap_or_default(), String::as_str);
-            let taken =
-                if fixed || !schema::KNOWN.contains(name.as_str()) { None } else { understood(name, kind, value) };
+            let [Some(given), Some(value)] = &row[..] else { continue };
+            // Names are known in any case of their letters.
+            let known = schema::KNOWN.iter().find(|known| known.eq_ignore_ascii_case(given));
+            let name = known.map_or(given.as_str(), |known| *known);
+            // What it has by itself is in effect before anything is loaded.
+            let before = self.runtime.variables.get(name).map(String::as_str);
+            let fixed = !is_first && schema::FIXED_VARIABLES.contains(&name);
+            let kind = before.or_else(|| default_of(name)).unwrap_or_default();
+            let taken = if fixed || known.is_none() { None } else { variables::understood(name, kind, value) };
             if let Some(taken) = taken {
-                let before = self.runtime.variables.insert(name.clone(), taken).unwrap_or_default();
+                let also = variables::also(name, &taken, &self.runtime.variables);
+                let before = self.runtime.variables.insert(name.to_owned(), taken).unwrap_or_default();
                 self.runtime.change_logins(name, &before, value);
-            } else if let Some(before) = before {
+                if let Some((other, value)) = also {
+                    self.runtime.variables.insert(other.to_owned(), value);
+                }
+            } else if let Some(before) = before.or_else(|| default_of(name)) {
                 self.main.execute(
                     "UPDATE main.global_variables SET variable_value=? WHERE variable_name=?",
-                    [before, name],
+                    [before, given.as_str()],
                 )?;
+                let before = before.to_owned();
+                self.runtime.variables.entry(name.to_owned()).or_insert(before);
             } else {
-                self.main.execute("DELETE FROM main.global_variables WHERE variable_name=?", [name])?;
+                self.main.execute("DELETE FROM main.global_variables WHERE variable_name=?", [given])?;
+            }
+        }
+        let now = text(&self.runtime);
+        let start = ("utf8".to_owned(), "utf8_general_ci".to_owned());
+        let before = if texts.0.is_empty() { &start } else { &texts };
+        if let Some((charset, collation)) = variables::collation((&before.0, &before.1), (&now.0, &now.1)) {
+            for (name, value) in [("mysql-default_charset", charset), ("mysql-default_collation_connection", collation)]
+            {
+                self.main
+                    .execute("INSERT OR REPLACE INTO main.global_variables VALUES (?,?)", [name, value.as_str()])?;
+                self.runtime.variables.insert(name.to_owned(), value);
             }
         }
         Ok(())
@@ -216,8 +258,11 @@ impl Store {
         self.transaction(|| {
             if let Some(prefix) = module.prefix() {
                 let own = self.runtime.variables.iter().filter(|(name, _)| name.starts_with(prefix));
+                // In the order of the names, which a load goes by.
+                let own: BTreeMap<usize, (&String, &String)> =
+                    own.map(|(name, value)| (schema::place(name), (name, value))).collect();
                 let rows: Vec<TextRow> =
-                    own.map(|(name, value)| vec![Some(name.clone()), Some(value.clone())]).collect();
+                    own.into_values().map(|(name, value)| vec![Some(name.clone()), Some(value.clone())]).collect();
                 self.insert("main.global_variables", &rows)?;
             }
             for table in module.tables() {
@@ -318,43 +363,10 @@ impl Store {
     }
 }
 
-/// Variables that cannot be emptied: they stay as they are.
-const UNEMPTIED: [&str; 4] =
-    ["admin-admin_credentials", "admin-cluster_password", "admin-cluster_username", "admin-stats_credentials"];
-
 fn default_of(name: &str) -> Option<&'static str> {
     schema::DEFAULTS
         .iter()
         .chain(schema::POSTGRES_DEFAULTS.iter())
         .find(|(known, _)| *known == name)
         .map(|(_, value)| *value)
-}
-
-/// Bounds of numbers that somebody may well set out of bounds.
-const BOUNDS: [(&str, std::ops::RangeInclusive<i64>); 6] = [
-    ("admin-cluster_check_interval_ms", 10..=300_000),
-    ("admin-cluster_check_status_frequency", 0..=10_000),
-    ("mysql-max_connections", 1..=1_000_000),
-    ("mysql-poll_timeout", 10..=20_000),
-    ("mysql-session_idle_ms", 1..=3_600_000),
-    ("mysql-wait_timeout", 0..=1_728_000_000),
-];
-
-/// What a value means, by the kind of the one before it; `None` if it cannot be that. Numbers are read as C's `atoi` does.
-fn understood(name: &str, before: &str, value: &str) -> Option<String> {
-    match before {
-        "true" | "false" => match value {
-            "true" | "1" => Some("true".to_owned()),
-            "false" | "0" => Some("false".to_owned()),
-            _ => None,
-        },
-        number if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let (sign, value) = value.strip_prefix('-').map_or((1, value), |rest| (-1, rest));
-            let digits = value.len() - value.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
-            let read: i64 = sign * value[..digits].parse::<i64>().unwrap_or_default();
-            let bounds = BOUNDS.iter().find(|(bound, _)| *bound == name).map(|(_, bounds)| bounds);
-            bounds.is_none_or(|bounds| bounds.contains(&read)).then(|| read.to_string())
-        }
-        _ => Some(value.to_owned()),
-    }
 }

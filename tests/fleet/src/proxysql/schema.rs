@@ -1,6 +1,6 @@
 //! The tables, and which of them make up a module.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 pub(crate) const MEMORY: &str = include_str!("../../fixtures/memory.sql");
@@ -51,6 +51,15 @@ pub(crate) static POSTGRES_DEFAULTS: LazyLock<Vec<(&str, &str)>> =
 /// The names of all variables.
 pub(crate) static KNOWN: LazyLock<HashSet<&str>> =
     LazyLock::new(|| DEFAULTS.iter().chain(POSTGRES_DEFAULTS.iter()).map(|(name, _)| *name).collect());
+
+/// Where a variable stands in that order; those that are not known come last.
+pub(crate) fn place(name: &str) -> usize {
+    static PLACES: LazyLock<HashMap<&str, usize>> = LazyLock::new(|| {
+        let names = DEFAULTS.iter().chain(POSTGRES_DEFAULTS.iter()).enumerate();
+        names.map(|(place, (name, _))| (*name, place)).collect()
+    });
+    PLACES.get(name).copied().unwrap_or(usize::MAX)
+}
 
 /// The names in `stats_mysql_global`, in their order.
 pub(crate) fn status_names() -> impl Iterator<Item = &'static str> {

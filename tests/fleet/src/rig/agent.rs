@@ -91,7 +91,8 @@ pub struct Saying {
 }
 
 impl Saying {
-    fn read(line: &LogLine) -> Option<Self> {
+    /// `None` for a line that is no such object.
+    pub fn read(line: &LogLine) -> Option<Self> {
         let Value::Object(mut object) = line.json()? else { return None };
         object.remove("time");
         object.remove("source");
