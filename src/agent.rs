@@ -8,6 +8,7 @@ mod line;
 mod pace;
 mod passed_over;
 mod peers;
+mod placement;
 mod plan;
 mod publish;
 mod resync;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Proxysql, passed_over};
+use super::{Proxysql, passed_over, placement};
 use crate::domain::config_file::{PassedOver, Reading};
 use crate::domain::observation::Checksum;
 use crate::domain::publish::{self, Candidate, Change, Credentials, Difference, Judgement};
@@ -23,6 +23,8 @@ pub(super) struct Draft {
     pub(super) unread: Vec<&'static str>,
     /// What it would change.
     pub(super) differences: Vec<Difference>,
+    /// To be run before it is loaded.
+    pub(super) before_load: placement::Remembering,
     /// No two looks agreed on that.
     pub(super) is_torn: bool,
 }
@@ -122,11 +124,7 @@ pub(super) async fn take_back<P: Proxysql>(table: Table, admin: &mut P) -> Resul
 }
 
 /// Makes a module in memory what the file says, and holds it against what is in effect. On an error memory is to be put back.
-pub(super) async fn draft<P: Proxysql>(
-    module: Module,
-    reading: &Reading,
-    admin: &mut P,
-) -> Result<Draft, AdminError> {
+pub(super) async fn draft<P: Proxysql>(module: Module, reading: &Reading, admin: &mut P) -> Result<Draft, AdminError> {
     let has_section = reading.has_section(module);
     let tables = columns(module, admin).await?;
     for table in tables.keys() {
@@ -143,6 +141,7 @@ pub(super) async fn draft<P: Proxysql>(
         passed_over: Vec::new(),
         unread: Vec::new(),
         differences: Vec::new(),
+        before_load: Vec::new(),
         is_torn: false,
     };
     let (mut taken, mut first) = (0, (0, 0, 0));
@@ -160,10 +159,15 @@ pub(super) async fn draft<P: Proxysql>(
     if !module.is_variables() {
         draft.lost = entries.saturating_sub(taken);
     }
-    let read: BTreeMap<Table, Vec<Column>> =
-        draft.tables.iter().filter(|(table, _)| !draft.unread.contains(&table.name)).map(|(t, c)| (*t, c.clone())).collect();
+    let read: BTreeMap<Table, Vec<Column>> = draft
+        .tables
+        .iter()
+        .filter(|(table, _)| !draft.unread.contains(&table.name))
+        .map(|(t, c)| (*t, c.clone()))
+        .collect();
     draft.passed_over = passed_over::find(module, reading, &read, admin).await?;
     draft.candidate = Candidate { entries, has_section, effective: first.1, in_effect: first.2 };
+    draft.before_load = placement::settle(&draft.tables, admin).await?;
     let compared = compare(&draft.tables, admin).await?;
     draft.is_torn = compared.is_none();
     draft.differences = compared.unwrap_or_default();

@@ -156,7 +156,13 @@ async fn one<P: Proxysql>(
 }
 
 fn refused(module: Module, reason: String) -> ModuleReport {
-    ModuleReport { module, outcome: Forecast::Refused, reason: Some(reason), differences: Vec::new(), passed_over: Vec::new() }
+    ModuleReport {
+        module,
+        outcome: Forecast::Refused,
+        reason: Some(reason),
+        differences: Vec::new(),
+        passed_over: Vec::new(),
+    }
 }
 
 impl ModuleReport {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::Proxysql;
 use super::draft::{Draft, claim, columns, compare, count, draft, mark, objection, put_back, release, standing};
 use super::passed_over::Remarks;
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
+use super::{Proxysql, placement};
 use crate::apart::config_file;
 use crate::domain::config_file::{Blind, Reading};
 use crate::domain::observation::{Checksum, Observation};
@@ -285,6 +285,9 @@ impl Publisher {
                 Unlock::Leave => {}
                 Unlock::Wait => return Ok(Outcome::Later),
                 Unlock::Load | Unlock::Overrule => {
+                    for statement in &draft.before_load {
+                        admin.run(statement).await?;
+                    }
                     spacing.apply(&load, admin).await?;
                     let version = before.version + 1;
                     info!(%module, version, "loaded once, unchanged: at version 1 no node pulls it, and any other content replaces it");
@@ -298,6 +301,9 @@ impl Publisher {
         }
         if Self::has_changed(module, &before, admin).await? {
             return Ok(Outcome::Later);
+        }
+        for statement in &draft.before_load {
+            admin.run(statement).await?;
         }
         spacing.apply(&load, admin).await?;
         Ok(self.verify(module, &draft, &before, admin).await?)
@@ -354,6 +360,8 @@ impl Publisher {
             // Values that were not taken have sprung back in memory.
             admin.run(&Statement::LoadFromConfig(module)).await?;
         }
+        // What the monitor has moved since is no difference.
+        placement::settle(&draft.tables, admin).await?;
         let rest = compare(&draft.tables, admin).await?.unwrap_or_default();
         if module.is_variables() {
             put_back(module, admin).await?;

@@ -174,7 +174,8 @@ mod tests {
             following: Some(isolation::Standing::Isolated),
             discovery: Some(Discovery { failing: true, ..Discovery::default() }),
         };
-        let all = ["refused", "passed_over", "diverging", "members_held", "members_missing", "discovery", "not_following"];
+        let all =
+            ["refused", "passed_over", "diverging", "members_held", "members_missing", "discovery", "not_following"];
         assert_eq!(judged(FINE, Stage::Running, &situation), (Health::Degraded, all.to_vec()));
     }
 

@@ -72,9 +72,8 @@ impl fmt::Display for PassedOver {
 pub fn passed_over(table: Table, section: &Value, seen: &Seen) -> Vec<PassedOver> {
     let entries = entries(table.name, section);
     let names: Vec<&str> = keys(table.name).iter().map(|key| key.column).collect();
-    let key_of = |row: &Row| -> Vec<String> {
-        names.iter().map(|name| row.get(*name).cloned().unwrap_or_default()).collect()
-    };
+    let key_of =
+        |row: &Row| -> Vec<String> { names.iter().map(|name| row.get(*name).cloned().unwrap_or_default()).collect() };
     let memory: BTreeMap<Vec<String>, &Row> = seen.memory.iter().map(|row| (key_of(row), row)).collect();
     let runtime: Vec<(Vec<String>, &Row)> = seen.runtime.iter().map(|row| (key_of(row), row)).collect();
     let key_of_entry = |entry: &Entry<'_>| -> Option<Vec<String>> {
@@ -136,7 +135,12 @@ fn differing(entry: &Entry<'_>, row: &Row) -> Vec<String> {
         };
         !is_same
     };
-    entry.named.iter().filter(|(column, value)| differs(column, value)).map(|(column, _)| (*column).to_owned()).collect()
+    entry
+        .named
+        .iter()
+        .filter(|(column, value)| differs(column, value))
+        .map(|(column, _)| (*column).to_owned())
+        .collect()
 }
 
 /// Whether one of these columns is in effect with another value than would be. The side of a user is not: in effect each has a row.
@@ -178,7 +182,8 @@ fn shown(entry: &Entry<'_>) -> String {
 /// effect; those of `there` that are among them.
 pub fn wanted<'a>(table: Table, section: &Value, there: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let entries = entries(table.name, section);
-    let named: BTreeSet<&str> = entries.iter().flat_map(|entry| entry.named.iter().map(|(column, _)| *column)).collect();
+    let named: BTreeSet<&str> =
+        entries.iter().flat_map(|entry| entry.named.iter().map(|(column, _)| *column)).collect();
     let keys = keys(table.name);
     let is_wanted = |column: &&str| {
         named.contains(column)
