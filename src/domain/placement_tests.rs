@@ -54,7 +54,8 @@ fn becomes(sight: &Sight) -> Vec<(i64, String, i64)> {
 }
 
 fn is(sight: &Sight, wanted: Rows<'_>) {
-    let wanted: Vec<_> = wanted.iter().map(|(hostgroup, host, weight)| (*hostgroup, (*host).to_owned(), *weight)).collect();
+    let wanted: Vec<_> =
+        wanted.iter().map(|(hostgroup, host, weight)| (*hostgroup, (*host).to_owned(), *weight)).collect();
     assert_eq!(becomes(sight), wanted);
 }
 
@@ -81,10 +82,7 @@ fn a_failover_is_not_undone() {
     is(&sight(BEFORE, BEFORE, FAILED_OVER, monitor.clone()), FAILED_OVER);
     // Nor by what is new in the file, be it of other servers or of these.
     let file = &[(10, "a", 5), (20, "b", 7), (20, "c", 1)];
-    is(
-        &sight(file, BEFORE, FAILED_OVER, monitor.clone()),
-        &[(10, "b", 7), (20, "a", 5), (20, "b", 7), (20, "c", 1)],
-    );
+    is(&sight(file, BEFORE, FAILED_OVER, monitor.clone()), &[(10, "b", 7), (20, "a", 5), (20, "b", 7), (20, "c", 1)]);
     // Nor where another node, or the agent itself, has loaded it like this already.
     is(&sight(BEFORE, FAILED_OVER, FAILED_OVER, monitor.clone()), FAILED_OVER);
     // Nor once the log of the monitor is empty, or the servers are down.
@@ -197,7 +195,8 @@ fn a_server_that_is_shunned_is_no_other() {
 #[test]
 fn who_is_out_of_service_is_in_the_place_that_the_monitor_knew_last() {
     // Both were exchanged while the old writer was OFFLINE_SOFT; the file has it back.
-    let mut sight = sight(BEFORE, BEFORE, &[(10, "a", 1), (10, "b", 1), (20, "b", 1)], heard(&[("a", true), ("b", false)]));
+    let mut sight =
+        sight(BEFORE, BEFORE, &[(10, "a", 1), (10, "b", 1), (20, "b", 1)], heard(&[("a", true), ("b", false)]));
     sight.loaded.as_mut().unwrap()[0].status = "'OFFLINE_SOFT'".into();
     sight.runtime[0].status = "'OFFLINE_SOFT'".into();
     is(&sight, FAILED_OVER);
