@@ -11,6 +11,7 @@ mod logins;
 mod pace;
 mod passed_over;
 mod peers;
+mod placement;
 mod plan;
 mod publish;
 mod record;

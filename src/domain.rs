@@ -19,6 +19,7 @@ pub mod member;
 pub mod membership;
 pub mod module;
 pub mod observation;
+pub mod placement;
 pub mod publish;
 pub mod resolution;
 pub mod roster;

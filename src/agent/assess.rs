@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::candidate::Candidate;
 use super::draft::{self, MOST_LOOKS, count, put_back, take_from_runtime};
 use super::record::Recorded;
-use super::{Proxysql, passed_over};
+use super::{Proxysql, passed_over, placement};
 use crate::domain::config_file::PassedOver;
 use crate::domain::credentials::Credentials;
 use crate::domain::publish::{self, Change, Difference, Mention, Spoken};
@@ -39,6 +39,8 @@ pub(super) struct Draft {
     pub(super) unread: Vec<&'static str>,
     /// What it would change.
     pub(super) sorted: Sorted,
+    /// To be run before it is loaded.
+    pub(super) before_load: placement::Remembering,
     /// A hash of the file.
     pub(super) file: Option<String>,
 }
@@ -115,9 +117,9 @@ pub(super) async fn assess<P: Proxysql>(
     if let Some(reason) = locks_out(module, &sorted, recorded, admin).await? {
         return Ok(Assessment::Refused(Guard::Lockout, reason));
     }
-    let Drafted { tables, lost, passed_over, unread, .. } = drafted;
+    let Drafted { tables, lost, passed_over, unread, before_load, .. } = drafted;
     let file = candidate.hash();
-    Ok(Assessment::Draft(Draft { tables, lost, passed_over, unread, sorted, file }))
+    Ok(Assessment::Draft(Draft { tables, lost, passed_over, unread, sorted, before_load, file }))
 }
 
 /// Why somebody could not log in any more who has to: by what the file says, or because it was tried.
@@ -158,6 +160,7 @@ struct Drafted {
     /// Of the first table, rows that would count, and those that do.
     effective: u64,
     in_effect: u64,
+    before_load: placement::Remembering,
     /// `None` where no two looks agreed.
     differences: Option<Vec<Difference>>,
 }
@@ -195,8 +198,10 @@ async fn draft<P: Proxysql>(
     let read =
         tables.iter().filter(|(table, _)| read(table)).map(|(table, columns)| (*table, columns.clone())).collect();
     let passed_over = passed_over::find(module, &candidate.reading, &read, admin).await?;
+    let before_load = placement::settle(&tables, admin).await?;
     let differences = compare(&tables, admin).await?;
-    Ok(Drafted { tables, lost, passed_over, unread, effective: first.1, in_effect: first.2, differences })
+    let (effective, in_effect) = (first.1, first.2);
+    Ok(Drafted { tables, lost, passed_over, unread, effective, in_effect, before_load, differences })
 }
 
 /// Whose word counts for the rows of a table. What is wanted of a table is what its owner wants, and what nobody wants goes.

@@ -6,6 +6,7 @@ mod class;
 pub mod comparison;
 mod digests;
 mod drain;
+pub mod placing;
 mod plan;
 mod record;
 
@@ -158,6 +159,8 @@ pub enum Statement {
     ClusterLogin,
     /// The release, as `ProxySQL` compares it with that of a peer.
     Version,
+    /// Where servers stand, and why.
+    Placing(placing::Placing),
     /// What a dump of the query digests asks for.
     Digests(Digests),
 }
@@ -181,6 +184,7 @@ impl Statement {
             Self::Credentials(..) => "the credentials".to_owned(),
             Self::Record(_) => "the record of loads".to_owned(),
             Self::ClusterLogin => "the login of the cluster".to_owned(),
+            Self::Placing(statement) => statement.name(),
             Self::Digests(statement) => statement.name().to_owned(),
             Self::Health(_) => "the look at health".to_owned(),
             Self::Sessions(_) => "the look at sessions".to_owned(),
@@ -298,6 +302,7 @@ impl fmt::Display for Statement {
             Self::Credentials(module, username) => record::credentials(f, *module, username),
             Self::ClusterLogin => f.write_str(CLUSTER_LOGIN),
             Self::Version => f.write_str("SELECT @@version"),
+            Self::Placing(statement) => statement.fmt(f),
             Self::Digests(statement) => statement.fmt(f),
         }
     }

@@ -9,6 +9,7 @@ use super::super::assess::{self, Assessment, Draft, Sorted, assess, compare};
 use super::super::candidate::Candidate;
 use super::super::draft::{columns, mark, put_back, standing};
 use super::super::logins::{self, Before, Closed, Doors};
+use super::super::placement;
 use super::super::record::{self, Recorded};
 use super::super::round::{RoundError, SPACING, Spacing, observe};
 use super::super::unlock::in_effect_again;
@@ -154,6 +155,9 @@ impl Publisher {
             Unlock::Leave => {}
             Unlock::Wait => return Ok(Outcome::Later),
             Unlock::Load | Unlock::Overrule => {
+                for statement in &draft.before_load {
+                    admin.run(statement).await?;
+                }
                 spacing.apply(&Plan::default().then(Statement::LoadToRuntime(module)), admin).await?;
                 let version = before.version + 1;
                 info!(%module, version, "loaded once, unchanged: at version 1 no node pulls it, and any other content replaces it");
@@ -189,6 +193,9 @@ impl Publisher {
             return Ok(Outcome::Later);
         }
         let Some(kept) = kept else {
+            for statement in &draft.before_load {
+                admin.run(statement).await?;
+            }
             spacing.apply(&load, admin).await?;
             return Ok(self.verify(module, draft, &before, admin).await?);
         };
@@ -253,6 +260,8 @@ impl Publisher {
             // Values that were not taken have sprung back in memory.
             admin.run(&Statement::LoadFromConfig(module)).await?;
         }
+        // What the monitor has moved since is no difference.
+        placement::settle(&draft.tables, admin).await?;
         let rest = compare(&draft.tables, admin).await?;
         if module.is_variables() {
             put_back(module, admin).await?;

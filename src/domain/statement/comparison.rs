@@ -224,11 +224,10 @@ fn normal(table: Table, columns: &[Column], layer: Layer) -> String {
         }
         (Shape::Servers, _) => {
             let values = |name: &str| match name {
-                "hostgroup_id" => Some(hostgroup(table)),
                 "status" => Some("CASE WHEN status LIKE 'SHUNNED%' THEN 'ONLINE' ELSE status END".to_owned()),
                 _ => None,
             };
-            format!("SELECT {} FROM {source} s WHERE status<>'OFFLINE_HARD'", selected(columns, values))
+            format!("SELECT {} FROM {source} WHERE status<>'OFFLINE_HARD'", selected(columns, values))
         }
         (Shape::Rules, _) => {
             let digest = |name: &str| {
@@ -251,30 +250,6 @@ fn selected(columns: &[Column], value: impl Fn(&str) -> Option<String>) -> Strin
         };
     }
     text
-}
-
-/// The hostgroup of a server, or the writers' of its replication group: while it is enabled, the monitor moves servers within one.
-fn hostgroup(table: Table) -> String {
-    let of = |riding: &str, among: &str| {
-        format!("(SELECT writer_hostgroup FROM main.{riding} WHERE s.hostgroup_id IN ({among}) LIMIT 1)")
-    };
-    let four = "backup_writer_hostgroup, reader_hostgroup, offline_hostgroup";
-    let (prefix, groups) = if table.name.starts_with("pgsql") {
-        ("pgsql-", vec![of("pgsql_replication_hostgroups", "reader_hostgroup")])
-    } else {
-        let groups = vec![
-            of("mysql_replication_hostgroups", "reader_hostgroup"),
-            of("mysql_group_replication_hostgroups", four),
-            of("mysql_galera_hostgroups", four),
-            of("mysql_aws_aurora_hostgroups", "reader_hostgroup"),
-        ];
-        ("mysql-", groups)
-    };
-    format!(
-        "CASE WHEN (SELECT variable_value FROM runtime_global_variables WHERE variable_name='{prefix}monitor_enabled')='true' \
-         THEN coalesce({}, hostgroup_id) ELSE hostgroup_id END",
-        groups.join(", ")
-    )
 }
 
 #[cfg(test)]
