@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -334,11 +336,12 @@ fn print_value(value: &Value, out: &mut String) {
     let (open, values, close) = match value {
         Value::Bool(value) => return out.push_str(&value.to_string()),
         Value::Int(value) => return out.push_str(&value.to_string()),
-        Value::Int64(value) => return out.push_str(&format!("{value}L")),
-        Value::Float(value) => return out.push_str(&format!("{value:e}")),
+        Value::Int64(value) => return write!(out, "{value}L").unwrap(),
+        Value::Float(value) => return write!(out, "{value:e}").unwrap(),
         Value::Text(bytes) => {
-            let text: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
-            return out.push_str(&format!("\"{text}\""));
+            out.push('"');
+            bytes.iter().for_each(|byte| write!(out, "\\x{byte:02x}").unwrap());
+            return out.push('"');
         }
         Value::Group(settings) => {
             out.push('{');
