@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use proxysql_agent::cli::{self, Invocation};
 use proxysql_agent::{app, logging};
 
-/// Something is wrong with the configuration; nothing was started.
+/// Exit code for an invalid configuration.
 const MISTAKEN: u8 = 2;
 
 fn main() -> ExitCode {

@@ -1,4 +1,4 @@
-//! The sub-command `check`: whether a configuration is good, without contacting anything.
+//! The subcommand `check`: validates a configuration offline.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -10,9 +10,9 @@ use crate::domain::budget::Budget;
 /// Worker threads of a `ProxySQL` that was not told how many: `mysql-threads`.
 const THREADS: u32 = 4;
 
-/// Says that the configuration is good, and what deserves a warning; 0. One that is not good does not get here.
+/// Reports that the configuration is valid, with warnings; 0. An invalid one does not get here.
 pub fn main(loaded: &Loaded) -> ExitCode {
-    // Whoever does not read what is written has asked for the exit code only.
+    // A closed stdout is not an error; callers may only want the exit code.
     let _ = io::stdout().write_all(text(loaded).as_bytes());
     ExitCode::SUCCESS
 }
@@ -20,8 +20,8 @@ pub fn main(loaded: &Loaded) -> ExitCode {
 fn text(loaded: &Loaded) -> String {
     let (mode, shutdown) = (loaded.config.run_mode, &loaded.config.shutdown);
     let file = loaded.file.as_ref().map_or("no file".to_owned(), |path| path.display().to_string());
-    let mut text = format!("the configuration is good: run_mode {mode}, {file}\n");
-    // Writing to a string does not fail.
+    let mut text = format!("configuration is valid: run_mode {mode}, {file}\n");
+    // `fmt::Write` for a string never fails.
     for warning in &loaded.warnings {
         let _ = writeln!(text, "warning: {warning}");
     }
@@ -32,12 +32,12 @@ fn text(loaded: &Loaded) -> String {
     let total = budget.total().as_secs_f32();
     if let Some(short) = budget.falls_short_of(shutdown.shutdown_timeout) {
         let short = short.as_secs_f32();
-        let _ = writeln!(text, "warning: shutdown.shutdown_timeout is {short} s shorter than the way down can take");
+        let _ = writeln!(text, "warning: shutdown.shutdown_timeout is {short} s shorter than the maximum shutdown time");
     }
     let _ = writeln!(
         text,
-        "the way down takes up to {total} s with {THREADS} worker threads ({budget}); terminationGracePeriodSeconds has to \
-         be as long"
+        "shutdown may take up to {total} s with {THREADS} worker threads ({budget}); set terminationGracePeriodSeconds to \
+         at least that"
     );
     text
 }

@@ -1,4 +1,4 @@
-//! The sub-command `plan`: what publishing the file would change now.
+//! The subcommand `plan`: what publishing the file would change now.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};

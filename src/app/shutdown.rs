@@ -1,4 +1,4 @@
-//! The sub-command `shutdown`: what a preStop of kind `exec` runs, so that the HTTP port can stay on loopback.
+//! The subcommand `shutdown`: what a preStop of kind `exec` runs, so that the HTTP port can stay on loopback.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -8,17 +8,17 @@ use crate::config::{Config, Loaded};
 use crate::edge::http::{self, Answered};
 
 /// Asks the agent that goes by the same configuration to drain, and waits for the end. Its answer goes to standard output; 0 if the
-/// drain has ended, 1 if it was refused or cancelled, if `ProxySQL` was not stopped in time, or if nobody answered.
+/// drain has ended, 1 if it was refused or cancelled, if `ProxySQL` was not stopped in time, or if the agent is unreachable.
 pub fn main(loaded: &Loaded) -> ExitCode {
     let ended = block_on(ask(&loaded.config)).flatten();
-    // Whoever does not read what is written has asked for the exit code only.
+    // A closed stdout is not an error; callers may only want the exit code.
     match ended {
         Ok(Answered { code, body }) => {
             let _ = writeln!(io::stdout(), "{body}");
             if code == 200 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(reason) => {
-            let _ = writeln!(io::stderr(), "cannot ask the agent on port {}: {reason}", loaded.config.api.port);
+            let _ = writeln!(io::stderr(), "cannot reach the agent on port {}: {reason}", loaded.config.api.port);
             ExitCode::FAILURE
         }
     }

@@ -40,11 +40,11 @@ impl Class {
     /// What [`Class::name`] can be.
     pub const NAMES: [&str; 8] = [
         "pending",
-        "blocked_at_version_1",
-        "equal_epochs",
+        "never_loaded",
+        "epoch_conflict",
         "local_newer",
         "clock_ahead",
-        "other_version",
+        "version_mismatch",
         "unreachable",
         "not_as_published",
     ];
@@ -53,11 +53,11 @@ impl Class {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Pending => "pending",
-            Self::BlockedAtVersion1 => "blocked_at_version_1",
-            Self::EqualEpochs => "equal_epochs",
+            Self::BlockedAtVersion1 => "never_loaded",
+            Self::EqualEpochs => "epoch_conflict",
             Self::LocalNewer => "local_newer",
             Self::ClockAhead => "clock_ahead",
-            Self::OtherVersion(_) => "other_version",
+            Self::OtherVersion(_) => "version_mismatch",
             Self::Unreachable => "unreachable",
             Self::NotAsPublished => "not_as_published",
         }
@@ -67,16 +67,16 @@ impl Class {
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Pending => "pending: the peer's is newer and not pulled yet",
-            Self::BlockedAtVersion1 => "blocked at version 1: nobody pulls it until it is loaded",
-            Self::EqualEpochs => "equal epochs: loaded in the same second with different content; nobody pulls either",
-            Self::LocalNewer => "local newer: this node's is newer than the peer's and does not follow it",
-            Self::ClockAhead => "clock ahead: loaded by a clock that is ahead; later loads are ignored until that time",
+            Self::Pending => "pending: the peer has a newer version, not synced yet",
+            Self::BlockedAtVersion1 => "never loaded since the start (version 1): no node syncs it until it is loaded once",
+            Self::EqualEpochs => "epoch conflict: loaded in the same second with different content; neither node syncs",
+            Self::LocalNewer => "local newer: the local version is newer, so this node no longer syncs",
+            Self::ClockAhead => "clock ahead: loaded by a node whose clock is ahead; later loads are ignored until that time",
             Self::OtherVersion(version) => {
-                return write!(f, "other ProxySQL version: the peer runs {version}; nothing is pulled");
+                return write!(f, "version mismatch: the peer runs ProxySQL {version}; nothing is synced");
             }
             Self::Unreachable => "unreachable: the peer does not answer",
-            Self::NotAsPublished => "not as published: loaded by hand or pulled since the file was published",
+            Self::NotAsPublished => "not as published: loaded by hand or synced since the file was published",
         })
     }
 }

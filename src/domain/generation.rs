@@ -134,16 +134,16 @@ pub fn judge<'a>(pods: impl IntoIterator<Item = &'a Sighting>, own: Option<&str>
         && living.iter().all(|pod| revision(pod).is_some())
         && let Some(newest) = living.iter().copied().max_by_key(|pod| revision(pod))
     {
-        return standing(&living, me, newest, "the revision of its owner", |pod| revision(pod) == revision(newest));
+        return standing(&living, me, newest, "owner_revision", |pod| revision(pod) == revision(newest));
     }
     let Some(youngest) = living.iter().copied().max_by_key(|pod| (pod.origin.created, &pod.name)) else {
         return Standing::Unknown;
     };
     match &youngest.origin.hash {
-        Some(hash) => standing(&living, me, youngest, "the template hash of the youngest pod", |pod| {
+        Some(hash) => standing(&living, me, youngest, "pod_template_hash", |pod| {
             pod.origin.hash.as_ref() == Some(hash)
         }),
-        None => standing(&living, me, youngest, "the age of pods", |pod| pod.name == youngest.name),
+        None => standing(&living, me, youngest, "pod_age", |pod| pod.name == youngest.name),
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
         let known = revisions(&[("o", Some(1)), ("n", Some(2))]);
         assert_eq!(judge(&pods, Some("new"), &known), newest(&["old"]));
         let older = judge(&pods, Some("old"), &known);
-        assert_eq!(older, Standing::Older { newer: "new".into(), by: "the revision of its owner" });
+        assert_eq!(older, Standing::Older { newer: "new".into(), by: "owner_revision" });
         // A roll back gives the old template the highest revision.
         let back = revisions(&[("o", Some(3)), ("n", Some(2))]);
         assert_eq!(judge(&pods, Some("old"), &back), newest(&["new"]));

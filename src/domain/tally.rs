@@ -37,11 +37,11 @@ impl Class {
         match self {
             Self::Observe => "observe",
             Self::Health => "health",
-            Self::Draft => "draft",
+            Self::Draft => "compare",
             Self::Load => "load",
-            Self::Mark => "mark",
+            Self::Mark => "marker",
             Self::Drain => "drain",
-            Self::Command => "command",
+            Self::Command => "lifecycle",
             Self::Peer => "peer",
         }
     }
@@ -123,7 +123,7 @@ impl Guard {
             Self::WouldEmpty => "would_empty",
             Self::Lockout => "lockout",
             Self::Rejected => "rejected",
-            Self::OlderGeneration => "older_generation",
+            Self::OlderGeneration => "older_revision",
             Self::EmptyList => "empty_list",
             Self::PassedOver => "passed_over",
         }

@@ -1,15 +1,15 @@
-//! The status as people read it.
+//! The status as a table for a terminal.
 
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The document as text. A field that is not there, in the answer of another release say, is left out or a dash.
+/// The document as text. A missing field (an agent of another version, say) is left out or shown as a dash.
 pub(super) fn render(document: &Value) -> String {
     let at = |path: &str| document.pointer(path).unwrap_or(&Value::Null);
     let mut text = String::new();
     let pod = at("/agent/pod").as_str().map(|pod| format!(" {pod}")).unwrap_or_default();
-    // Writing to a string does not fail.
+    // `fmt::Write` for a string never fails.
     let _ = writeln!(
         text,
         "{}: {}{}, {} for {}, proxysql-agent {}",
@@ -23,15 +23,15 @@ pub(super) fn render(document: &Value) -> String {
     for problem in list(at("/problems")) {
         let _ = writeln!(text, "  {}: {}", word(&problem["problem"]), word(&problem["message"]));
     }
-    if let Some(trouble) = at("/trouble").as_str() {
-        let _ = writeln!(text, "  trouble: {}", plain(trouble));
+    if let Some(error) = at("/last_error").as_str() {
+        let _ = writeln!(text, "  last error: {}", plain(error));
     }
     text.push('\n');
     let answer = |path: &str| if at(path).as_bool() == Some(true) { "yes" } else { "no" };
     let mut facts = vec![
         ("agent", format!("up {}", time(at("/agent/uptime_seconds")))),
         ("ProxySQL", proxysql(at("/proxysql"))),
-        ("seen", at("/proxysql/age_ms").as_f64().map_or("never".to_owned(), |ms| format!("{:.1} s ago", ms / 1000.0))),
+        ("health", at("/proxysql/age_ms").as_f64().map_or("never checked".to_owned(), |ms| format!("checked {:.1} s ago", ms / 1000.0))),
         (
             "probes",
             format!(
@@ -44,7 +44,7 @@ pub(super) fn render(document: &Value) -> String {
         (
             "clients",
             format!(
-                "{} logged in, {} users{}",
+                "{} logged in, {} users in runtime{}",
                 word(at("/sessions/clients")),
                 word(at("/sessions/users")),
                 age(at("/sessions/age_ms"))
@@ -61,40 +61,40 @@ pub(super) fn render(document: &Value) -> String {
             ),
         ),
     ];
-    if let Some(standing) = at("/publishing/generation/standing").as_str() {
+    if let Some(rollout) = at("/publishing/rollout/state").as_str() {
         let modules = list(at("/publishing/modules"));
         let published =
             |wanted: bool| modules.iter().filter(move |module| module["published"].as_bool() == Some(wanted));
         let (done, open) = (published(true).count(), published(false).count());
         facts.push((
             "file",
-            format!("{standing}, {done} of {} modules in line with it{}", done + open, age(at("/publishing/age_ms"))),
+            format!("rollout {rollout}, {done} of {} modules match the file{}", done + open, age(at("/publishing/age_ms"))),
         ));
     }
     if let Some(up) = at("/discovery/up").as_bool() {
-        let state = if up { "works" } else { "fails" };
-        facts.push(("search", format!("for cores {state}, {} restarts", word(at("/discovery/restarts")))));
+        let state = if up { "up" } else { "down" };
+        facts.push(("discovery", format!("{state}, {} restarts", word(at("/discovery/restarts")))));
     }
-    if let Some(following) = at("/following").as_str() {
-        facts.push(("cores", plain(following)));
+    if let Some(state) = at("/sync_state").as_str() {
+        facts.push(("sync", plain(state)));
     }
     if let Some(step) = at("/drain/step").as_str() {
-        let counts = ["clients", "remaining", "evicted", "finished", "cut"]
+        let counts = ["clients", "remaining", "evicted", "finished", "terminated"]
             .map(|name| format!("{name} {}", word(&at("/drain")[name])));
         facts.push(("drain", format!("{step}, {}", counts.join(", "))));
         let why = at("/drain/waiting_for").as_object().into_iter().flatten();
         let why = why.filter(|(_, many)| many.as_u64() != Some(0));
         let why: Vec<String> = why.map(|(why, many)| format!("{} {why}", word(many))).collect();
         if !why.is_empty() {
-            facts.push(("clients", why.join(", ")));
+            facts.push(("waits for", why.join(", ")));
         }
     }
     for (name, fact) in facts {
         let _ = writeln!(text, "{name:<9} {fact}");
     }
     let observed = age(at("/members/age_ms"));
-    rows(&mut text, ["MEMBER", "POD", "WANTED", &format!("IN EFFECT{observed}")], members(at("/members")));
-    rows(&mut text, ["PEER", "HEARD", "MODULE", &format!("DIVERGES{observed}")], peers(at("/peers")));
+    rows(&mut text, ["MEMBER", "POD", "DESIRED", &format!("RUNTIME{observed}")], members(at("/members")));
+    rows(&mut text, ["PEER", "LAST SEEN", "MODULE", &format!("DRIFT{observed}")], peers(at("/peers")));
     let hostgroups = list(at("/backends/hostgroups")).iter();
     let hostgroups = hostgroups.map(|group| ["hostgroup", "status", "servers"].map(|name| word(&group[name])));
     let status = format!("STATUS{}", age(at("/backends/age_ms")));
@@ -102,24 +102,25 @@ pub(super) fn render(document: &Value) -> String {
     text
 }
 
-/// `ProxySQL` in a line. One that does not answer is not up any more, as far as anybody knows.
+/// `ProxySQL` in a line. One that does not answer is not shown as up.
 fn proxysql(proxysql: &Value) -> String {
-    let silence = proxysql["silence_ms"].as_f64().map_or("-".to_owned(), |ms| format!("{:.1} s", ms / 1000.0));
-    let contact = match proxysql["contact"].as_str() {
+    let unanswered = proxysql["unanswered_ms"].as_f64().map_or("-".to_owned(), |ms| format!("{:.1} s", ms / 1000.0));
+    let connection = match proxysql["connection"].as_str() {
         Some("never") => "has not answered yet".to_owned(),
-        Some("gone") => format!("gone, no answer for {silence}"),
-        _ if proxysql["silence_ms"].as_u64() >= Some(OLD_MS) => format!("no answer for {silence}"),
-        _ => format!("up {}, {}", time(&proxysql["uptime_seconds"]), word(&proxysql["contact"])),
+        Some("refused") => format!("connection refused, no answer for {unanswered}"),
+        _ if proxysql["unanswered_ms"].as_u64() >= Some(OLD_MS) => format!("no answer for {unanswered}"),
+        Some("up") => format!("up {}", time(&proxysql["uptime_seconds"])),
+        _ => format!("up {}, {}", time(&proxysql["uptime_seconds"]), word(&proxysql["connection"])),
     };
     let paused = if proxysql["paused"].as_bool() == Some(true) { ", paused" } else { "" };
     let paused_age = if paused.is_empty() { String::new() } else { age(&proxysql["age_ms"]) };
-    format!("{} at {}, {contact}{paused}{paused_age}", word(&proxysql["version"]), word(&proxysql["address"]))
+    format!("{} at {}, {connection}{paused}{paused_age}", word(&proxysql["version"]), word(&proxysql["address"]))
 }
 
-/// What is younger than this says no age.
+/// Ages below this are not shown.
 const OLD_MS: u64 = 2_000;
 
-/// The age of something, where it is worth a word.
+/// The age of something, where it matters.
 fn age(ms: &Value) -> String {
     match ms.as_u64() {
         Some(ms) if ms >= OLD_MS => format!(" ({} ago)", time(&Value::from(ms / 1000))),
@@ -127,7 +128,7 @@ fn age(ms: &Value) -> String {
     }
 }
 
-/// Each member that is wanted or in effect.
+/// Each member that is desired or in runtime.
 fn members(members: &Value) -> Vec<[String; 4]> {
     let name = |member: &Value| {
         let (host, port) = (word(&member["hostname"]), word(&member["port"]));
@@ -148,19 +149,19 @@ fn members(members: &Value) -> Vec<[String; 4]> {
     all.map(row).collect()
 }
 
-/// Each peer, and a row for each module in which it diverges.
+/// Each peer, and a row for each drifted module.
 fn peers(peers: &Value) -> Vec<[String; 4]> {
     let mut rows = Vec::new();
     for peer in list(peers) {
         let address = peer["address"].as_str().map_or("this node".to_owned(), plain);
-        let heard = peer["heard_seconds_ago"].as_u64().map_or("-".to_owned(), |ago| format!("{ago} s ago"));
-        let divergences = list(&peer["divergences"]);
-        if divergences.is_empty() {
-            rows.push([address.clone(), heard.clone(), "-".to_owned(), "-".to_owned()]);
+        let seen = peer["last_seen_seconds_ago"].as_u64().map_or("-".to_owned(), |ago| format!("{ago} s ago"));
+        let drifts = list(&peer["drift"]);
+        if drifts.is_empty() {
+            rows.push([address.clone(), seen.clone(), "-".to_owned(), "-".to_owned()]);
         }
-        for divergence in divergences {
-            let module = divergence["module"].as_str().map_or("all".to_owned(), plain);
-            rows.push([address.clone(), heard.clone(), module, word(&divergence["class"])]);
+        for drift in drifts {
+            let module = drift["module"].as_str().map_or("all".to_owned(), plain);
+            rows.push([address.clone(), seen.clone(), module, word(&drift["class"])]);
         }
     }
     rows
@@ -221,14 +222,14 @@ mod tests {
     fn what_a_terminal_would_obey_stays_text_and_what_is_not_there_is_a_dash() {
         let text = render(&json!({
             "status": "degraded",
-            "problems": [{ "problem": "refused", "message": "bad \u{1b}[31mfile" }],
+            "problems": [{ "problem": "publish_refused", "message": "bad \u{1b}[31mfile" }],
             "members": { "desired": null, "runtime": [{ "hostname": "fd00::1", "port": 6032, "comment": "core\u{7}" }] },
-            "peers": [{ "address": null, "divergences": [{ "module": "mysql_users", "class": "not_as_published" }] }],
+            "peers": [{ "address": null, "drift": [{ "module": "mysql_users", "class": "not_as_published" }] }],
         }));
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text:?}");
-        assert!(text.starts_with("degraded: -, - for -, proxysql-agent -\n  refused: bad ?[31mfile\n"), "{text}");
-        assert!(text.contains("[fd00::1]:6032  core?  -       yes"), "{text}");
-        assert!(text.contains("this node  -      mysql_users  not_as_published"), "{text}");
+        assert!(text.starts_with("degraded: -, - for -, proxysql-agent -\n  publish_refused: bad ?[31mfile\n"), "{text}");
+        assert!(text.contains("[fd00::1]:6032  core?  -        yes"), "{text}");
+        assert!(text.contains("this node  -          mysql_users  not_as_published"), "{text}");
     }
 
     #[test]
