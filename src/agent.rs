@@ -1,21 +1,26 @@
 //! The one task that owns `ProxySQL`: ticks, commands and news of pods in; statements out.
 
+mod assess;
+mod candidate;
 mod core;
 mod draft;
 mod drain;
 mod health;
 mod line;
+mod logins;
 mod pace;
 mod passed_over;
 mod peers;
 mod plan;
 mod publish;
+mod record;
 mod resync;
 mod round;
 mod satellite;
 #[cfg(test)]
 mod tests;
 mod unlock;
+mod write;
 
 use std::time::Duration;
 
@@ -60,6 +65,11 @@ pub trait Proxysql {
         statements: &[Statement],
     ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send;
 
+    /// Logs in anew, beside the connection that there is: as this agent, or with another login at the same place.
+    fn log_in_afresh(&self, _other: Option<&Login>) -> impl Future<Output = Result<(), AdminError>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
     fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send;
 
@@ -88,6 +98,10 @@ impl Proxysql for Admin {
         statements: &[Statement],
     ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send {
         Self::ask_peer(self, host, port, login, statements)
+    }
+
+    fn log_in_afresh(&self, other: Option<&Login>) -> impl Future<Output = Result<(), AdminError>> + Send {
+        Self::log_in_afresh(self, other)
     }
 
     fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send {

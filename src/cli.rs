@@ -3,6 +3,7 @@
 mod hints;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::builder::OsStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -18,8 +19,8 @@ pub enum Invocation {
     Run(Box<Loaded>),
     /// Ask the agent beside this process to drain, wait for that, and end.
     Shutdown(Box<Loaded>),
-    /// Preview publishing; as JSON or not.
-    Plan(Box<Loaded>, bool),
+    /// Preview publishing.
+    Plan(Box<Loaded>, Planned),
     /// Show the status of an agent.
     Status(Box<Loaded>, Wanted),
     /// Report that this configuration is valid, with warnings.
@@ -41,10 +42,20 @@ pub struct Wanted {
     pub watch: bool,
 }
 
+/// What the sub-command `plan` was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// The file, if not the one that `ProxySQL` has; `-` is standard input.
+    pub file: Option<PathBuf>,
+    /// As JSON.
+    pub json: bool,
+}
+
 const SHOW_CONFIG: &str = "show-config";
 const SHUTDOWN: &str = "shutdown";
 const PLAN: &str = "plan";
 const JSON: &str = "json";
+const FILE: &str = "file";
 const STATUS: &str = "status";
 const ADDRESS: &str = "address";
 const WATCH: &str = "watch";
@@ -68,7 +79,7 @@ pub fn command() -> Command {
         .override_usage(
             "proxysql-agent --run_mode=<core|satellite|dump> [--KEY=VALUE]...\n       \
              proxysql-agent shutdown [--KEY=VALUE]...\n       \
-             proxysql-agent plan [--json] [--KEY=VALUE]...\n       \
+             proxysql-agent plan [--file=FILE] [--json] [--KEY=VALUE]...\n       \
              proxysql-agent status [--address=HOST:PORT] [--json] [--watch]\n       \
              proxysql-agent check [--KEY=VALUE]...",
         )
@@ -94,7 +105,15 @@ pub fn command() -> Command {
         .subcommand(
             Command::new(PLAN)
                 .about("Preview publishing (dry run); exit 3 if there are changes")
-                .override_usage("proxysql-agent plan [--json] [--KEY=VALUE]...")
+                .override_usage("proxysql-agent plan [--file=FILE] [--json] [--KEY=VALUE]...")
+                .arg(
+                    Arg::new(FILE)
+                        .long(FILE)
+                        .value_name("file")
+                        .value_parser(OsStringValueParser::new())
+                        .allow_hyphen_values(true)
+                        .help("Of this file, - for standard input [default: the one that ProxySQL has]"),
+                )
                 .arg(switch(Arg::new(JSON).long(JSON).help("Print as JSON"))),
         )
         .subcommand(
@@ -177,6 +196,10 @@ pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources
         let value = asked.and_then(|(_, matches)| matches.get_one::<OsString>(name));
         value.is_some_and(|value| value.to_str().and_then(truth).unwrap_or(true))
     };
+    let mut planned = Planned::default();
+    if let Some((PLAN, matches)) = asked {
+        planned = Planned { file: matches.get_one::<OsString>(FILE).map(PathBuf::from), json: is_on(JSON) };
+    }
     let mut wanted = Wanted::default();
     if let Some((STATUS, matches)) = asked {
         // The mode does not matter here, and a remote caller has none.
@@ -195,7 +218,7 @@ pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources
             let loaded = Box::new(loaded);
             Ok(match asked.map(|(name, _)| name) {
                 Some(SHUTDOWN) => Invocation::Shutdown(loaded),
-                Some(PLAN) => Invocation::Plan(loaded, is_on(JSON)),
+                Some(PLAN) => Invocation::Plan(loaded, planned),
                 Some(STATUS) => Invocation::Status(loaded, wanted),
                 Some(CHECK) => Invocation::Check(loaded),
                 _ => Invocation::Run(loaded),
@@ -293,6 +316,13 @@ fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, Then) {
     let of = hints::SUBCOMMANDS.into_iter().find(|word| args[..at].iter().any(|arg| arg == word));
     if of == Some(STATUS) && name.strip_prefix("--") == Some(ADDRESS) {
         let error = ConfigError::new(Origin::Flag(name.to_owned()), "address has no value, expected host:port");
+        return (error, Then::Drop);
+    }
+    if of == Some(PLAN) && name.strip_prefix("--") == Some(FILE) {
+        let error = ConfigError::new(
+            Origin::Flag(name.to_owned()),
+            "file has no value, expected a path, or - for standard input",
+        );
         return (error, Then::Drop);
     }
     let bare = name.trim_start_matches('-');

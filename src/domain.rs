@@ -5,6 +5,7 @@
 pub mod addresses;
 pub mod budget;
 pub mod config_file;
+pub mod credentials;
 pub mod digest;
 pub mod drain;
 pub mod drift;

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
             let log = logging::init(&loaded.config);
             app::main(*loaded, log)
         }
-        Ok(Invocation::Plan(loaded, json)) => app::plan::main(&loaded, json),
+        Ok(Invocation::Plan(loaded, planned)) => app::plan::main(&loaded, &planned),
         Ok(Invocation::Shutdown(loaded)) => app::shutdown::main(&loaded),
         Ok(Invocation::Status(loaded, wanted)) => app::status::main(&loaded, &wanted),
         Ok(Invocation::Check(loaded)) => app::check::main(&loaded),

@@ -182,7 +182,7 @@ impl Core {
         let turns = self.turns(&standing);
         self.blocked.note(&seen, turns.own.as_ref());
         self.note_strangers(&seen, &turns);
-        let due = seen.unpublished();
+        let due = self.publisher.due(&mut seen, admin).await?;
         let mut again = Next::Interval;
         if matches!(standing, Standing::Older { .. }) && !due.is_empty() && self.said.as_ref() != Some(&standing) {
             admin.count(Count::Refusal(Guard::OlderGeneration));

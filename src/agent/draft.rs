@@ -1,62 +1,17 @@
-//! A module of the configuration file in `ProxySQL`'s memory, before it takes effect: read, counted, compared, and put back.
+//! A module in `ProxySQL`'s memory: claimed, copied aside, read, and put back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Proxysql, passed_over};
-use crate::domain::config_file::{PassedOver, Reading};
+use tracing::warn;
+
+use super::Proxysql;
 use crate::domain::observation::Checksum;
-use crate::domain::publish::{self, Candidate, Change, Credentials, Difference, Judgement};
-use crate::domain::statement::comparison::Column;
+use crate::domain::statement::comparison::{self, Column};
 use crate::domain::statement::{Module, Shape, Statement, Table, Worker};
-use crate::domain::tally::{Count, Guard};
 use crate::edge::admin::{AdminError, Answer};
 
-/// A module as the file has it, now in memory.
-pub(super) struct Draft {
-    pub(super) tables: BTreeMap<Table, Vec<Column>>,
-    pub(super) candidate: Candidate,
-    /// Entries that `ProxySQL` counted and did not take: invalid ones, and those that another one replaced.
-    pub(super) lost: u64,
-    /// What it did not take, counted or not, as far as the file is seen.
-    pub(super) passed_over: Vec<PassedOver>,
-    /// Sections of the file that this release does not read, though it has the tables.
-    pub(super) unread: Vec<&'static str>,
-    /// What it would change.
-    pub(super) differences: Vec<Difference>,
-    /// No two looks agreed on that.
-    pub(super) is_torn: bool,
-}
-
-/// Why the module must not take effect.
-pub(super) async fn objection<P: Proxysql>(
-    module: Module,
-    draft: &Draft,
-    reading: &Reading,
-    allow_empty: bool,
-    admin: &mut P,
-) -> Result<Option<String>, AdminError> {
-    let removes = draft.differences.iter().any(|difference| difference.change == Change::Removed);
-    if let Some(reason) = passed_over::objection(&draft.passed_over, reading.is_blind(), draft.lost, removes) {
-        admin.count(Count::Refusal(Guard::PassedOver));
-        return Ok(Some(reason));
-    }
-    if let Judgement::Refuse(reason) = publish::judge(module, &draft.candidate, allow_empty) {
-        admin.count(Count::Refusal(Guard::WouldEmpty));
-        return Ok(Some(reason));
-    }
-    if module != Module::AdminVariables {
-        return Ok(None);
-    }
-    let (username, password) = admin.login().await;
-    let lockout = credentials(admin).await?.lockout(&username, password.as_deref());
-    if lockout.is_some() {
-        admin.count(Count::Refusal(Guard::Lockout));
-    }
-    Ok(lockout)
-}
-
 /// How often something is looked at again until it is the same twice.
-const MOST_LOOKS: usize = 4;
+pub(super) const MOST_LOOKS: usize = 4;
 /// For how long a claim of somebody else holds, in seconds: he may have ended without giving it back.
 const STALE: i64 = 60;
 
@@ -97,15 +52,38 @@ pub(super) async fn release<P: Proxysql>(admin: &mut P) -> Result<(), AdminError
     admin.run(&Statement::Release).await.map(drop)
 }
 
-/// Copies a table in memory aside. A copy that is there is of a process that did not come to its end: memory is not what it was.
-pub(super) async fn keep<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
+/// Copies a table of a module in memory aside. A copy that is there is of a process that did not come to its end: memory is not what
+/// anybody left it as, and the copy may be of any age.
+pub(super) async fn keep<P: Proxysql>(module: Module, table: Table, admin: &mut P) -> Result<(), AdminError> {
     match admin.run(&Statement::Keep(table)).await {
         Err(error) if error.says_it_exists() => {
-            take_back(table, admin).await?;
+            admin.run(&Statement::DropKept(table)).await?;
+            put_back(module, admin).await?;
             admin.run(&Statement::Keep(table)).await.map(drop)
         }
         outcome => outcome.map(drop),
     }
+}
+
+/// Throws away every copy of memory that is left of a process that did not come to its end, and makes those modules in memory what is in
+/// effect: a draft may be there, which somebody's next load would put into effect. Memory must be claimed.
+pub(super) async fn sweep<P: Proxysql>(admin: &mut P) -> Result<(), AdminError> {
+    let left: BTreeSet<String> = admin.run(&Statement::Copies).await?.rows.into_iter().flatten().collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    for module in Module::in_file() {
+        let tables: Vec<&Table> =
+            module.tables().iter().filter(|table| left.contains(&comparison::kept_name(**table))).collect();
+        for table in &tables {
+            admin.run(&Statement::DropKept(**table)).await?;
+        }
+        if !tables.is_empty() {
+            warn!(%module, "something ended while it worked on memory; made it what is in effect");
+            put_back(module, admin).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a table in memory what it was when it was copied aside. Variables are not without a value in between, for their table is never
@@ -119,55 +97,6 @@ pub(super) async fn take_back<P: Proxysql>(table: Table, admin: &mut P) -> Resul
         admin.run(&statement).await?;
     }
     Ok(())
-}
-
-/// Makes a module in memory what the file says, and holds it against what is in effect. On an error memory is to be put back.
-pub(super) async fn draft<P: Proxysql>(
-    module: Module,
-    reading: &Reading,
-    admin: &mut P,
-) -> Result<Draft, AdminError> {
-    let has_section = reading.has_section(module);
-    let tables = columns(module, admin).await?;
-    for table in tables.keys() {
-        admin.run(&Statement::Empty(*table)).await?;
-    }
-    if module.is_variables() {
-        admin.run(&Statement::SaveToMemory(module)).await?;
-    }
-    let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
-    let mut draft = Draft {
-        tables,
-        candidate: Candidate::default(),
-        lost: 0,
-        passed_over: Vec::new(),
-        unread: Vec::new(),
-        differences: Vec::new(),
-        is_torn: false,
-    };
-    let (mut taken, mut first) = (0, (0, 0, 0));
-    for table in draft.tables.keys().filter(|_| !module.is_variables()) {
-        let counts = count(*table, admin).await?;
-        taken += counts.0;
-        if module.tables().first() == Some(table) {
-            first = counts;
-        }
-        if table.shape == Shape::Wordless && counts.0 == 0 {
-            take_from_runtime(*table, admin).await?;
-            draft.unread.extend(reading.section(table.section()).map(|_| table.section()));
-        }
-    }
-    if !module.is_variables() {
-        draft.lost = entries.saturating_sub(taken);
-    }
-    let read: BTreeMap<Table, Vec<Column>> =
-        draft.tables.iter().filter(|(table, _)| !draft.unread.contains(&table.name)).map(|(t, c)| (*t, c.clone())).collect();
-    draft.passed_over = passed_over::find(module, reading, &read, admin).await?;
-    draft.candidate = Candidate { entries, has_section, effective: first.1, in_effect: first.2 };
-    let compared = compare(&draft.tables, admin).await?;
-    draft.is_torn = compared.is_none();
-    draft.differences = compared.unwrap_or_default();
-    Ok(draft)
 }
 
 /// Makes a module in memory what is in effect.
@@ -186,12 +115,17 @@ pub(super) async fn put_back<P: Proxysql>(module: Module, admin: &mut P) -> Resu
     Ok(())
 }
 
+/// Remembers that the module was published from this file.
 pub(super) async fn mark<P: Proxysql>(
     module: Module,
     checksum: Option<String>,
+    file: Option<String>,
     admin: &mut P,
 ) -> Result<(), AdminError> {
-    admin.run(&Statement::MarkPublished(module, checksum.filter(|checksum| !checksum.is_empty()))).await?;
+    let checksum = checksum.filter(|checksum| !checksum.is_empty());
+    // An older mark may be there: of another file, or by an agent that did not say of which.
+    admin.run(&Statement::ForgetPublished(module)).await?;
+    admin.run(&Statement::MarkPublished(module, checksum, file)).await?;
     Ok(())
 }
 
@@ -225,7 +159,7 @@ pub(super) async fn count<P: Proxysql>(table: Table, admin: &mut P) -> Result<(u
 }
 
 /// Takes what is in effect into an empty table in memory, all of it.
-async fn take_from_runtime<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
+pub(super) async fn take_from_runtime<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
     for _ in 0..MOST_LOOKS {
         admin.run(&Statement::TakeFromRuntime(table)).await?;
         let (taken, _, in_effect) = count(table, admin).await?;
@@ -234,34 +168,6 @@ async fn take_from_runtime<P: Proxysql>(table: Table, admin: &mut P) -> Result<(
         }
     }
     Ok(())
-}
-
-/// Compares until two looks in succession agree. `None` where none do: somebody keeps ProxySQL writing down what is in effect.
-pub(super) async fn compare<P: Proxysql>(
-    tables: &BTreeMap<Table, Vec<Column>>,
-    admin: &mut P,
-) -> Result<Option<Vec<Difference>>, AdminError> {
-    let mut last = compare_once(tables, admin).await?;
-    for _ in 0..MOST_LOOKS {
-        let differences = compare_once(tables, admin).await?;
-        if differences == last {
-            return Ok(Some(differences));
-        }
-        last = differences;
-    }
-    Ok(None)
-}
-
-async fn compare_once<P: Proxysql>(
-    tables: &BTreeMap<Table, Vec<Column>>,
-    admin: &mut P,
-) -> Result<Vec<Difference>, AdminError> {
-    let mut differences = Vec::new();
-    for (table, columns) in tables {
-        let answer = admin.run(&Statement::Compare(*table, columns.clone())).await?;
-        differences.extend(publish::differences(*table, columns, &answer.rows));
-    }
-    Ok(differences)
 }
 
 /// Where a module stands on this node.
@@ -281,18 +187,4 @@ pub(super) async fn standing<P: Proxysql>(module: Module, admin: &mut P) -> Resu
         epoch: column(2).parse().unwrap_or_default(),
         checksum: column(3).to_owned(),
     })
-}
-
-pub(super) async fn credentials<P: Proxysql>(admin: &mut P) -> Result<Credentials, AdminError> {
-    let mut credentials = Credentials::default();
-    for row in admin.run(&Statement::Credentials).await?.rows {
-        let Ok([name, value]) = <[String; 2]>::try_from(row) else { continue };
-        match name.as_str() {
-            "admin-admin_credentials" => credentials.admin = value,
-            "admin-cluster_username" => credentials.cluster_username = value,
-            "admin-cluster_password" => credentials.cluster_password = value,
-            _ => credentials.clustered = !value.is_empty(),
-        }
-    }
-    Ok(credentials)
 }

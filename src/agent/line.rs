@@ -68,6 +68,10 @@ impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
         outcome
     }
 
+    async fn log_in_afresh(&self, other: Option<&Login>) -> Result<(), AdminError> {
+        self.admin.log_in_afresh(other).await
+    }
+
     async fn login(&self) -> (String, Option<String>) {
         self.admin.login().await
     }

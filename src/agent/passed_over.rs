@@ -104,6 +104,8 @@ fn names(texts: &[String]) -> String {
 pub(super) struct Remarks {
     passed_over: BTreeMap<Module, Vec<PassedOver>>,
     not_published: Vec<String>,
+    /// Sections that this release does not read.
+    unread: BTreeSet<&'static str>,
     /// What was said of sections, and of what cannot be seen.
     said: BTreeSet<String>,
 }
@@ -148,8 +150,8 @@ impl Remarks {
 
     /// A section that this release of `ProxySQL` does not read, though it has the table.
     pub(super) fn unread(&mut self, file: &str, sections: &[&'static str]) {
+        self.unread.extend(sections);
         for section in sections {
-            self.not_published.push((*section).to_owned());
             if self.said.insert((*section).to_owned()) {
                 warn!(%file, %section, "this release of ProxySQL does not read the section; it is not published");
             }
@@ -163,7 +165,8 @@ impl Remarks {
 
     /// Sections that are not published.
     pub(super) fn not_published(&self) -> Vec<String> {
-        self.not_published.clone()
+        let unread = self.unread.iter().map(|section| (*section).to_owned());
+        self.not_published.iter().cloned().chain(unread).collect()
     }
 
     /// What is not in effect, or not as the file names it.

@@ -7,9 +7,13 @@ use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
 use super::Proxysql;
-use super::draft::{claim, columns, draft, keep, objection, release, take_back};
+use super::assess::{Assessment, assess};
+use super::candidate::Candidate;
+use super::draft::{claim, columns, keep, release, sweep, take_back};
 use super::publish::Publishing;
-use crate::domain::publish::{self, Candidate, Difference, Judgement};
+use super::record::Recorded;
+use crate::domain::config_file::Reading;
+use crate::domain::publish::Difference;
 use crate::domain::statement::{Module, Statement, Table, Worker};
 use crate::edge::admin::AdminError;
 
@@ -27,6 +31,9 @@ pub enum PlanError {
     /// The agent publishes at this moment, or another plan is made.
     #[error("something else has been published or planned for {} s; try again", PATIENCE.as_secs())]
     Busy,
+    /// The file cannot be read whole.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
 /// What publishing would do, by module.
@@ -51,6 +58,10 @@ pub struct ModuleReport {
     pub reason: Option<String>,
     /// Rows that would change. No value in them is a secret.
     pub differences: Vec<Difference>,
+    /// Rows that `ProxySQL` takes from the file only when it starts.
+    pub at_restart: Vec<Difference>,
+    /// Rows that `ProxySQL` shows otherwise than the file has them, as an earlier load has shown; no load changes that.
+    pub shown_otherwise: Vec<Difference>,
     /// What the file names and `ProxySQL` does not take, without values.
     pub passed_over: Vec<String>,
 }
@@ -81,11 +92,24 @@ impl Report {
     }
 }
 
-/// Plans every module, once nobody else works on memory: an agent that publishes is through with that in a moment.
+/// Plans every module, once nobody else works on memory: an agent that publishes is through with that in a moment. Of `file`, or else of
+/// `ProxySQL`'s own.
 ///
 /// # Errors
 /// See [`PlanError`].
-pub async fn plan<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result<Report, PlanError> {
+pub async fn plan<P: Proxysql>(
+    publishing: &Publishing,
+    file: Option<Reading>,
+    admin: &mut P,
+) -> Result<Report, PlanError> {
+    let candidate = match file {
+        None => Candidate::of(publishing).await,
+        Some(reading) => match reading.is_blind() {
+            // ProxySQL does not see it: what cannot be read here cannot be planned.
+            Some(blind) => return Err(PlanError::Unreadable(blind.to_string())),
+            None => Candidate::elsewhere(reading, publishing.allow_empty),
+        },
+    };
     let began = Instant::now();
     while !claim(Worker::Plan, admin).await? {
         if began.elapsed() >= PATIENCE {
@@ -93,74 +117,82 @@ pub async fn plan<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result
         }
         sleep(TRY_AGAIN).await;
     }
-    let planned = all(publishing, admin).await;
+    let planned = match sweep(admin).await {
+        Ok(()) => all(&candidate, admin).await,
+        Err(error) => Err(error),
+    };
     release(admin).await?;
     Ok(planned?)
 }
 
-async fn all<P: Proxysql>(publishing: &Publishing, admin: &mut P) -> Result<Report, AdminError> {
+async fn all<P: Proxysql>(candidate: &Candidate, admin: &mut P) -> Result<Report, AdminError> {
     let names = admin.run(&Statement::Checksums).await?.rows;
     let here = |module: &Module| names.iter().any(|row| row.first().is_some_and(|name| name == module.checksum_name()));
-    let mut modules = Vec::new();
     let known: Vec<Module> = Module::in_file().filter(|module| module.is_local() || here(module)).collect();
-    let reading = publishing.reading().await;
-    let mut not_published: Vec<String> = reading.others(&known).into_iter().map(ToOwned::to_owned).collect();
+    let reading = &candidate.reading;
+    let not_published = reading.others(&known).into_iter().map(ToOwned::to_owned).collect();
+    let blind = reading.is_blind().map(ToString::to_string);
+    let mut report = Report { modules: Vec::new(), not_published, blind };
     for module in known {
         let tables: Vec<Table> = columns(module, admin).await?.into_keys().collect();
         if tables.is_empty() {
             continue;
         }
         for table in &tables {
-            keep(*table, admin).await?;
+            keep(module, *table, admin).await?;
         }
-        let report = one(module, publishing, &mut not_published, admin).await;
+        let planned = one(module, candidate, &mut report.not_published, admin).await;
         for table in &tables {
             take_back(*table, admin).await?;
         }
-        modules.push(match report {
-            Ok(report) => report,
-            Err(error) if error.is_refusal() => refused(module, error.to_string()),
+        report.modules.push(match planned {
+            Ok(planned) => planned,
+            Err(error) if error.is_refusal() => ModuleReport::refused(module, error.to_string()),
             Err(error) => return Err(error),
         });
     }
-    Ok(Report { modules, not_published, blind: reading.is_blind().map(ToString::to_string) })
+    Ok(report)
 }
 
 async fn one<P: Proxysql>(
     module: Module,
-    publishing: &Publishing,
+    candidate: &Candidate,
     not_published: &mut Vec<String>,
     admin: &mut P,
 ) -> Result<ModuleReport, AdminError> {
-    let reading = publishing.reading().await;
-    if let Some(reason) = reading.deadly(module) {
-        return Ok(refused(module, reason));
-    }
-    let has_section = reading.has_section(module);
-    let entries = admin.run(&Statement::LoadFromConfig(module)).await?.affected;
-    let nothing = Candidate { entries, has_section, ..Candidate::default() };
-    if matches!(publish::judge(module, &nothing, true), Judgement::LeaveAlone { .. }) {
-        return Ok(ModuleReport { outcome: Forecast::LeftAlone, ..refused(module, String::new()) }.without_reason());
-    }
-    let draft = draft(module, &reading, admin).await?;
-    not_published.extend(draft.unread.iter().map(|section| (*section).to_owned()));
-    let passed_over = draft.passed_over.iter().map(ToString::to_string).collect();
-    if let Some(reason) = objection(module, &draft, &reading, publishing.allow_empty, admin).await? {
-        return Ok(refused(module, reason));
-    }
-    if draft.is_torn {
-        return Ok(refused(module, "others read ProxySQL so often that no two looks agree; try again".to_owned()));
-    }
-    let outcome = if draft.differences.is_empty() { Forecast::Unchanged } else { Forecast::Changes };
-    Ok(ModuleReport { module, outcome, reason: None, differences: draft.differences, passed_over })
-}
-
-fn refused(module: Module, reason: String) -> ModuleReport {
-    ModuleReport { module, outcome: Forecast::Refused, reason: Some(reason), differences: Vec::new(), passed_over: Vec::new() }
+    let recorded = Recorded::read(module, admin).await?;
+    Ok(match assess(module, candidate, &recorded, admin).await? {
+        Assessment::LeftAlone(_) => ModuleReport::new(module, Forecast::LeftAlone),
+        Assessment::Broken(reason) | Assessment::Refused(_, reason) => ModuleReport::refused(module, reason),
+        Assessment::Torn(reason) => ModuleReport::refused(module, format!("{reason}; try again")),
+        Assessment::Draft(draft) => {
+            not_published.extend(draft.unread.iter().map(|section| (*section).to_owned()));
+            let outcome = if draft.sorted.to_load.is_empty() { Forecast::Unchanged } else { Forecast::Changes };
+            ModuleReport {
+                differences: draft.sorted.to_load,
+                at_restart: draft.sorted.at_restart,
+                shown_otherwise: draft.sorted.shown_otherwise,
+                passed_over: draft.passed_over.iter().map(ToString::to_string).collect(),
+                ..ModuleReport::new(module, outcome)
+            }
+        }
+    })
 }
 
 impl ModuleReport {
-    fn without_reason(self) -> Self {
-        Self { reason: None, ..self }
+    fn new(module: Module, outcome: Forecast) -> Self {
+        Self {
+            module,
+            outcome,
+            reason: None,
+            differences: Vec::new(),
+            at_restart: Vec::new(),
+            shown_otherwise: Vec::new(),
+            passed_over: Vec::new(),
+        }
+    }
+
+    fn refused(module: Module, reason: String) -> Self {
+        Self { reason: Some(reason), ..Self::new(module, Forecast::Refused) }
     }
 }

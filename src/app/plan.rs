@@ -2,11 +2,16 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::{AppError, block_on, live, target};
 use crate::agent::{Forecast, ModuleReport, Report, plan};
+use crate::apart::{self, config_file};
+use crate::cli::Planned;
 use crate::config::Loaded;
+use crate::domain::config_file::{Blind, Reading};
 use crate::domain::publish::{Change, Difference};
 use crate::edge::admin::Admin;
 use crate::edge::signals;
@@ -14,14 +19,24 @@ use crate::edge::signals;
 /// Publishing would change something.
 const SOMETHING: u8 = 3;
 
-/// Prints the plan; 0 if there is nothing to do, 3 if there is something, 1 if the file would be refused or nobody answers.
-pub fn main(loaded: &Loaded, json: bool) -> ExitCode {
+/// What stands for standard input.
+const STDIN: &str = "-";
+/// How long a file may take to come, through a pipe from whoever makes it.
+const ARRIVAL: Duration = Duration::from_mins(1);
+
+/// Prints the plan; 0 if publishing would load nothing, 3 if it would load something, 1 if the file would be refused or nobody answers.
+pub fn main(loaded: &Loaded, planned: &Planned) -> ExitCode {
+    let json = planned.json;
     let publishing = live(&loaded.config).publishing;
     let mut admin = Admin::new(target(&loaded.config));
     let work = async {
         // An interrupt would leave the file in ProxySQL's memory. The plan is through in a moment, and all its waits are bounded.
         let _heard = signals::listen().map_err(|error| AppError::Signals(error).to_string())?;
-        plan(&publishing, &mut admin).await.map_err(|error| error.to_string())
+        let file = match &planned.file {
+            Some(path) => Some(reading(path).await),
+            None => None,
+        };
+        plan(&publishing, file, &mut admin).await.map_err(|error| error.to_string())
     };
     let planned = block_on(work).map_err(|error| AppError::Runtime(error).to_string()).flatten();
     // Whoever interrupts it now waits for what is printed, and is not heard while nobody reads that.
@@ -43,9 +58,19 @@ pub fn main(loaded: &Loaded, json: bool) -> ExitCode {
     }
 }
 
+/// A file that `ProxySQL` need not see.
+async fn reading(path: &Path) -> Reading {
+    let path = if path == Path::new(STDIN) { PathBuf::from("/dev/stdin") } else { path.to_owned() };
+    let file = path.clone();
+    let read =
+        apart::run(&format!("read {}", path.display()), ARRIVAL, move || Ok(config_file::reading_now(&file))).await;
+    read.unwrap_or_else(|error| Reading::blind(Blind::Unreadable { path, reason: error.to_string() }))
+}
+
 fn text(report: &Report) -> String {
     let mut text = String::new();
-    for ModuleReport { module, outcome, reason, differences, passed_over } in &report.modules {
+    for planned in &report.modules {
+        let ModuleReport { module, outcome, reason, differences, at_restart, shown_otherwise, passed_over } = planned;
         // Writing to a string does not fail.
         let _ = match (outcome, reason) {
             (Forecast::Unchanged, _) => writeln!(text, "{module}: nothing to do"),
@@ -60,6 +85,12 @@ fn text(report: &Report) -> String {
         };
         for difference in differences {
             let _ = writeln!(text, "  {}", line(difference));
+        }
+        for difference in at_restart {
+            let _ = writeln!(text, "  {}; ProxySQL takes it from the file when it starts", line(difference));
+        }
+        for difference in shown_otherwise {
+            let _ = writeln!(text, "  {}", difference.shown_as());
         }
         for entry in passed_over {
             let _ = writeln!(text, "  !{entry}: ProxySQL does not take it from the file");

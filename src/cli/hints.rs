@@ -1,6 +1,6 @@
 //! Suggestions for unknown words of the command line. Only names that are known are ever repeated.
 
-use super::{ADDRESS, CHECK, JSON, PLAN, SHOW_CONFIG, SHUTDOWN, STATUS, WATCH};
+use super::{ADDRESS, CHECK, FILE, JSON, PLAN, SHOW_CONFIG, SHUTDOWN, STATUS, WATCH};
 use crate::config::keys::{self, KEYS};
 
 /// The subcommands.
@@ -30,7 +30,7 @@ pub(super) fn for_flag(name: &str, of: Option<&str>) -> Option<String> {
     // Those of status have no hint to themselves.
     let own: &[&str] = match of {
         Some(STATUS) => &[ADDRESS, JSON, WATCH],
-        Some(PLAN) => &[JSON],
+        Some(PLAN) => &[FILE, JSON],
         _ => &[],
     };
     if let Some(known) = known.filter(|_| !own.contains(&name)) {

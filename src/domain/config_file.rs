@@ -7,15 +7,17 @@ mod entries;
 mod parse;
 mod passed_over;
 mod scan;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-pub use self::entries::{Entry, entries};
 use self::entries::kills;
+pub use self::entries::{Entry, entries};
 pub use self::parse::parse;
 pub use self::passed_over::{PassedOver, Row, Seen, What, passed_over, passed_over_variables, wanted};
+pub use self::written::{Written, written, written_variables};
 use super::module::Module;
 
 /// A value in the file. Texts are bytes: nothing says in which encoding they are.
@@ -238,7 +240,8 @@ impl Reading {
     pub fn others(&self, modules: &[Module]) -> Vec<&str> {
         let known: BTreeSet<&str> =
             modules.iter().copied().chain([Module::ProxysqlServers]).flat_map(Module::sections).collect();
-        let is_section = |setting: &&Setting| matches!(setting.value, Value::Group(_) | Value::List(_) | Value::Array(_));
+        let is_section =
+            |setting: &&Setting| matches!(setting.value, Value::Group(_) | Value::List(_) | Value::Array(_));
         let sections = self.settings.iter().filter(is_section).map(|setting| setting.name.as_str());
         sections.filter(|name| !known.contains(name)).collect()
     }

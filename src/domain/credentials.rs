@@ -66,7 +66,9 @@ impl Credentials {
     /// agent, `None` where it cannot be read at the moment.
     pub fn lockout(&self, username: &str, password: Option<&str>) -> Option<String> {
         if self.read_only {
-            return Some("read_only is true in it: ProxySQL would let nobody change anything, this agent neither".to_owned());
+            return Some(
+                "read_only is true in it: ProxySQL would let nobody change anything, this agent neither".to_owned(),
+            );
         }
         let lists = [("admin", &self.admin, &self.in_effect.0), ("stats", &self.stats, &self.in_effect.1)];
         for (list, wanted, in_effect) in lists {
@@ -92,7 +94,9 @@ impl Credentials {
         match self.holder(username) {
             Holder::Admin(stored) => password.is_some_and(|password| !fits(password, stored)).then_some(""),
             Holder::Stats => Some(": stats_credentials has the name, too, and could only look at statistics"),
-            Holder::Database => Some(": a database user of mysql_users has the name, too, and the last of a name counts"),
+            Holder::Database => {
+                Some(": a database user of mysql_users has the name, too, and the last of a name counts")
+            }
             Holder::Nobody => Some(""),
         }
     }
@@ -204,7 +208,11 @@ mod tests {
         let good = credentials("radmin:r;cluster:c");
         let user = |name: &str| Credentials { database_users: [name.to_owned()].into(), ..good.clone() };
         assert!(refused(&user("radmin")) && refused(&user("cluster")) && !refused(&user("app")));
-        let stats = |list: &str| Credentials { stats: list.into(), in_effect: (good.admin.clone(), list.into()), ..good.clone() };
+        let stats = |list: &str| Credentials {
+            stats: list.into(),
+            in_effect: (good.admin.clone(), list.into()),
+            ..good.clone()
+        };
         assert!(refused(&stats("s:s;radmin:r")) && refused(&stats("cluster:c")) && !refused(&stats("stats:stats")));
         let case = Credentials { in_effect: ("radmin:R;cluster:c".into(), String::new()), ..good.clone() };
         assert!(case.lockout("radmin", Some("r")).unwrap().contains("upper and lower case"));

@@ -206,6 +206,11 @@ impl Module {
         matches!(self, Self::AdminVariables | Self::MysqlVariables | Self::PgsqlVariables)
     }
 
+    /// Who may log in to the admin port, or how, is a matter of it.
+    pub fn decides_who_logs_in(self) -> bool {
+        matches!(self, Self::AdminVariables | Self::MysqlVariables | Self::MysqlUsers)
+    }
+
     /// Without rows of it in effect, no client gets through.
     pub fn is_vital(self) -> bool {
         matches!(self, Self::MysqlServers | Self::MysqlUsers | Self::PgsqlServers | Self::PgsqlUsers)

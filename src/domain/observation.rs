@@ -19,6 +19,8 @@ pub struct Observation {
     /// The modules that were published from the configuration file to this very process, with the checksum that each had then;
     /// `None` where the file left the module alone.
     pub published: BTreeMap<Module, Option<String>>,
+    /// Of which file, by its hash; only where the agent that published saw it.
+    pub published_from: BTreeMap<Module, String>,
     /// `proxysql_servers` as edited.
     pub memory: Members,
     /// `proxysql_servers` as in effect.
@@ -118,6 +120,7 @@ impl Observation {
                 "published" => {
                     let module = Module::from_checksum_name(column(1));
                     seen.published.extend(module.map(|module| (module, checksum_of_mark(column(2)))));
+                    seen.published_from.extend(module.and_then(|module| Some((module, file_of_mark(column(2))?))));
                 }
                 "variable" => {
                     if column(1) == "admin-cluster_check_interval_ms" {
@@ -178,6 +181,12 @@ fn checksum_of_mark(text: &str) -> Option<String> {
     Some(format!("0x{}", from.split_once('"')?.0))
 }
 
+/// The hash of the file in the text that made a mark.
+fn file_of_mark(text: &str) -> Option<String> {
+    let (_, from) = text.split_once("\"file ")?;
+    Some(from.split_once('"')?.0.to_owned())
+}
+
 fn member(row: &[String]) -> Result<Member, Unreadable> {
     let column = |i: usize| row.get(i).map_or("", String::as_str);
     Ok(Member {
@@ -214,7 +223,16 @@ mod tests {
         let seen = Observation::read(&[
             row(&["clock", "1795212490", "250", "", "", "", "", ""]),
             row(&["published", "mysql_users", "CREATE TABLE p (\"0xA9\" INT)", "", "", "", "", ""]),
-            row(&["published", "mysql_variables", "CREATE TABLE p (\"unknown\" INT)", "", "", "", "", ""]),
+            row(&[
+                "published",
+                "mysql_variables",
+                "CREATE TABLE p (\"unknown\" INT, \"file 1f\" INT)",
+                "",
+                "",
+                "",
+                "",
+                "",
+            ]),
             row(&["variable", "admin-cluster_check_interval_ms", "200", "", "", "", "", ""]),
             row(&["memory", "10.0.0.1", "6032", "0", "core-0", "", "", ""]),
             row(&["runtime", "proxysql-core", "6032", "0", "seed", "", "", ""]),
@@ -230,6 +248,7 @@ mod tests {
             seen.published,
             [(Module::MysqlUsers, Some("0xA9".to_owned())), (Module::MysqlVariables, None)].into()
         );
+        assert_eq!(seen.published_from, [(Module::MysqlVariables, "1f".to_owned())].into());
         assert_eq!(seen.publishable().collect::<Vec<_>>(), [Module::MysqlUsers]);
         assert_eq!(seen.check_interval, Duration::from_millis(200));
         assert_eq!(seen.memory.first(), Some(&Member::of_pod("10.0.0.1", 6032, "core-0")));

@@ -4,15 +4,16 @@
 //! variables only the values that the file names are set: for the others `ProxySQL` has no value to go back to but the running one,
 //! until it starts anew. A module without a section in the file is left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
+use sha1::{Digest as _, Sha1};
 
 use super::module::{Module, Shape, Table};
 use super::statement::comparison::{Column, is_secret_variable};
 
-/// One row that publishing would change. No value in it is a secret: `ProxySQL` was not asked for those.
+/// One row that publishing would change. No value in it is a secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Difference {
     /// The table.
@@ -22,6 +23,52 @@ pub struct Difference {
     /// What would happen to it.
     #[serde(flatten)]
     pub change: Change,
+    /// A digest of both rows, secrets included.
+    #[serde(skip)]
+    pub digest: String,
+}
+
+impl Difference {
+    /// In words, where a load has not brought it about and no other one will.
+    pub fn shown_as(&self) -> String {
+        let name = self.key.join("/");
+        let Change::Changed(cells) = &self.change else {
+            let what = if self.change == Change::Added { "does not show" } else { "still shows" };
+            return format!("{name}: ProxySQL {what} it");
+        };
+        let cells: Vec<String> = cells
+            .iter()
+            .map(|cell| {
+                let column = if cell.column.is_empty() { String::new() } else { format!(" {}", cell.column) };
+                match (&cell.from, &cell.to) {
+                    (Some(from), Some(to)) => format!("{name}{column}={to:?}: ProxySQL shows this as {from:?}"),
+                    _ => format!("{name}{column}: ProxySQL shows this as something else"),
+                }
+            })
+            .collect();
+        cells.join("; ")
+    }
+
+    /// What tells it from every other difference, the values on both sides and secrets included; tells nobody what they are.
+    pub fn fingerprint(&self) -> String {
+        // No value of these types fails to be written.
+        let shown = serde_json::to_string(self).unwrap_or_default();
+        digest([shown.as_bytes(), self.digest.as_bytes()])
+    }
+}
+
+/// SHA-1 of parts, each with its length, in hexadecimal.
+pub fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha1::new();
+    for part in parts {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// What happens to a row.
@@ -90,7 +137,7 @@ pub fn differences(table: Table, columns: &[Column], rows: &[Vec<String>]) -> Ve
             [Some(from), Some(to)] => Change::Changed(cells(table, columns, from, to)?),
             [None, None] => return None,
         };
-        Some(Difference { table: table.name, key, change })
+        Some(Difference { table: table.name, key, change, digest: digest_of(columns, pair) })
     });
     let mut differences: Vec<Difference> =
         differences.filter(|difference| means_something(table, difference)).collect();
@@ -104,6 +151,17 @@ pub fn differences(table: Table, columns: &[Column], rows: &[Vec<String>]) -> Ve
     differences
 }
 
+/// A digest of both rows but for their key: a row in effect has a side, where the file has one row for both.
+fn digest_of(columns: &[Column], pair: [Option<&[String]>; 2]) -> String {
+    let counts = |column: &Column| !column.key && column.name != "frontend";
+    let values = |row: &'_ [String]| -> String {
+        let values = columns.iter().zip(row).filter(|(column, _)| counts(column));
+        digest(values.map(|(_, value)| value.as_bytes()))
+    };
+    let [runtime, file] = pair.map(|row| row.map(values).unwrap_or_default());
+    digest([runtime.as_bytes(), file.as_bytes()])
+}
+
 /// The values that differ; `None` where it turns out that none does.
 fn cells(table: Table, columns: &[Column], from: &[String], to: &[String]) -> Option<Vec<Cell>> {
     if let (Shape::Variables(_), [name, from], [_, to]) = (table.shape, from, to) {
@@ -115,10 +173,9 @@ fn cells(table: Table, columns: &[Column], from: &[String], to: &[String]) -> Op
     let values = columns.iter().zip(from.iter().zip(to));
     let mut cells: Vec<Cell> = values
         .filter(|(_, (from, to))| from != to)
-        .map(|(column, (from, to))| Cell {
-            column: column.name.clone(),
-            from: Some(from.clone()),
-            to: Some(to.clone()),
+        .map(|(column, (from, to))| {
+            let shown = |value: &String| (!column.is_secret()).then(|| value.clone());
+            Cell { column: column.name.clone(), from: shown(from), to: shown(to) }
         })
         .collect();
     if cells.is_empty() {
@@ -144,129 +201,40 @@ fn same_truth(one: &str, other: &str) -> bool {
     one == other || (truth(one).is_some() && truth(one) == truth(other))
 }
 
-/// What is known of a module before it may take effect.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Candidate {
-    /// Entries of the module in the file, by `ProxySQL`'s count.
-    pub entries: u64,
-    /// Whether the file has a section for it; `None` where nobody can tell that from one without entries.
-    pub has_section: Option<bool>,
-    /// Rows of its first table that would count: active users, servers that are not `OFFLINE_HARD`.
-    pub effective: u64,
-    /// The same, as in effect.
-    pub in_effect: u64,
+/// Whether the file speaks of a module. What follows from a file that does is asked of [`Spoken`], which nothing else makes: a module
+/// that it does not speak of cannot be drafted, and so not be emptied.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Mention {
+    /// It does.
+    Spoken(Spoken),
+    /// It does not.
+    Absent,
+    /// It has no entries, and whether it has a section cannot be known. A guess: the mistake in the other direction would empty a fleet.
+    Unknown,
 }
 
-/// What to do with a module that was read from the file into memory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judgement {
-    /// The file does not speak of it.
-    LeaveAlone {
-        /// The file has no entries of it, be it with or without a section, and there are some in effect.
-        doubtful: bool,
-    },
-    /// It may take effect.
-    Publish,
-    /// It may not.
-    Refuse(String),
-}
+/// The file speaks of the module.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Spoken(());
 
-/// Judges a module by what is in the file and what is in effect. Where only the file itself tells a section without entries from
-/// none, and it cannot be read, it counts as none: the mistake in the other direction would empty a fleet.
-pub fn judge(module: Module, candidate: &Candidate, allow_empty: bool) -> Judgement {
-    let Candidate { entries, has_section, effective, in_effect } = *candidate;
-    if entries == 0 && has_section != Some(true) {
-        return Judgement::LeaveAlone { doubtful: has_section.is_none() && in_effect > 0 };
-    }
-    if module.is_vital() && effective == 0 && in_effect > 0 && !allow_empty {
-        return Judgement::Refuse(format!(
-            "it leaves none of the {in_effect} {} that are in effect (core.allow_empty would let it)",
-            if module.sections().any(|section| section.ends_with("users")) { "users" } else { "servers" }
-        ));
-    }
-    Judgement::Publish
-}
-
-/// Who may log in, by the file, and who has to.
-#[derive(Clone, Default)]
-pub struct Credentials {
-    /// `admin-admin_credentials`: `user:password`, separated by `;`.
-    pub admin: String,
-    /// `admin-cluster_username`.
-    pub cluster_username: String,
-    /// `admin-cluster_password`.
-    pub cluster_password: String,
-    /// Whether this node follows others at present.
-    pub clustered: bool,
-}
-
-impl Credentials {
-    /// Why the file must not take effect: the agent itself or the other nodes could not log in any more. `password` is that of the
-    /// agent, `None` where it cannot be read at the moment.
-    pub fn lockout(&self, username: &str, password: Option<&str>) -> Option<String> {
-        if !self.admits(username, password) {
-            return Some(format!(
-                "admin_credentials in it does not let the agent's own user {username} in with its password"
-            ));
+impl Mention {
+    /// By the entries that `ProxySQL` counted in the file, and by whether there is a section; `None` where that cannot be known.
+    pub const fn of(entries: u64, has_section: Option<bool>) -> Self {
+        match (entries, has_section) {
+            (1.., _) | (0, Some(true)) => Self::Spoken(Spoken(())),
+            (0, Some(false)) => Self::Absent,
+            (0, None) => Self::Unknown,
         }
-        if self.cluster_username.is_empty() {
-            return self.clustered.then(|| "cluster_username is empty in it, and this node follows others".to_owned());
-        }
-        (!self.admits(&self.cluster_username, Some(&self.cluster_password))).then(|| {
-            let user = &self.cluster_username;
-            format!("admin_credentials in it does not let the cluster's user {user} in with cluster_password")
-        })
-    }
-
-    /// A password that stands there as a hash is taken for the right one.
-    fn admits(&self, username: &str, password: Option<&str>) -> bool {
-        let entries = self.admin.split(';').filter_map(|entry| entry.split_once(':'));
-        entries.filter(|(user, _)| user.trim() == username).any(|(_, found)| {
-            let is_hash = found.len() == 41 && found.starts_with('*') || found.starts_with("$A$");
-            is_hash || password.is_none_or(|password| found == password)
-        })
     }
 }
 
-/// The names of the sections of a configuration file; `None` if it ends within one.
-pub fn sections(text: &str) -> Option<BTreeSet<String>> {
-    let mut names = BTreeSet::new();
-    let (mut depth, mut word, mut ended) = (0_usize, String::new(), false);
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '#' => drop(letters.by_ref().find(|next| *next == '\n')),
-            '/' if letters.next_if_eq(&'/').is_some() => drop(letters.by_ref().find(|next| *next == '\n')),
-            '/' if letters.next_if_eq(&'*').is_some() => {
-                let mut last = ' ';
-                letters.by_ref().find(|next| std::mem::replace(&mut last, *next) == '*' && *next == '/')?;
-            }
-            '"' => loop {
-                match letters.next()? {
-                    '"' => break,
-                    '\\' => drop(letters.next()),
-                    _ => {}
-                }
-            },
-            '{' | '(' | '[' => depth += 1,
-            '}' | ')' | ']' => depth = depth.checked_sub(1)?,
-            '=' | ':' if depth == 0 => drop(names.insert(std::mem::take(&mut word))),
-            letter if depth == 0 && (letter.is_ascii_alphanumeric() || "_-*".contains(letter)) => {
-                if std::mem::take(&mut ended) {
-                    word.clear();
-                }
-                word.push(letter);
-                continue;
-            }
-            letter if letter.is_whitespace() => {
-                ended = true;
-                continue;
-            }
-            _ => {}
-        }
-        word.clear();
-    }
-    (depth == 0).then_some(names)
+/// Why a file may not empty a module without which no client gets through. Of its first table, `effective` rows would count (active users,
+/// servers that are not `OFFLINE_HARD`), and `in_effect` rows do.
+pub fn empties(module: Module, effective: u64, in_effect: u64, allow_empty: bool) -> Option<String> {
+    (module.is_vital() && effective == 0 && in_effect > 0 && !allow_empty).then(|| {
+        let what = if module.sections().any(|section| section.ends_with("users")) { "users" } else { "servers" };
+        format!("it leaves none of the {in_effect} {what} that are in effect (core.allow_empty would let it)")
+    })
 }
 
 #[cfg(test)]

@@ -80,70 +80,57 @@ fn some_variables_wait_for_the_next_start() {
 
 #[test]
 fn a_file_may_say_nothing_of_a_module() {
-    let candidate = |has_section, in_effect| Candidate { has_section, in_effect, ..Candidate::default() };
-    for allow_empty in [false, true] {
-        for (has_section, in_effect, doubtful) in
-            [(Some(false), 2, false), (Some(false), 0, false), (None, 2, true), (None, 0, false)]
-        {
-            let judged = judge(Module::MysqlUsers, &candidate(has_section, in_effect), allow_empty);
-            assert_eq!(judged, Judgement::LeaveAlone { doubtful }, "{has_section:?} {in_effect}");
-        }
+    for (entries, has_section, spoken) in
+        [(0, Some(true), true), (1, None, true), (1, Some(false), true), (0, Some(false), false), (0, None, false)]
+    {
+        let mention = Mention::of(entries, has_section);
+        assert_eq!(matches!(mention, Mention::Spoken(_)), spoken, "{entries} {has_section:?}");
     }
+    assert_eq!((Mention::of(0, Some(false)), Mention::of(0, None)), (Mention::Absent, Mention::Unknown));
 }
 
 #[test]
 fn a_file_empties_users_and_servers_only_where_it_may() {
     for module in Module::all() {
-        for (entries, has_section) in [(0, Some(true)), (3, None), (3, Some(true))] {
-            let emptied = Candidate { entries, has_section, effective: 0, in_effect: 2 };
-            let refused = matches!(judge(module, &emptied, false), Judgement::Refuse(_));
-            assert_eq!(refused, module.is_vital(), "{module}");
-            assert_eq!(judge(module, &emptied, true), Judgement::Publish);
-            assert_eq!(judge(module, &Candidate { in_effect: 0, ..emptied.clone() }, false), Judgement::Publish);
-            assert_eq!(judge(module, &Candidate { effective: 1, ..emptied }, false), Judgement::Publish);
+        assert_eq!(empties(module, 0, 2, false).is_some(), module.is_vital(), "{module}");
+        assert_eq!(empties(module, 0, 2, true), None);
+        assert_eq!(empties(module, 0, 0, false), None);
+        assert_eq!(empties(module, 1, 2, false), None);
+    }
+}
+
+/// Where `ProxySQL` keeps a password in another form, every change of it looks the same.
+#[test]
+fn a_secret_is_told_from_another_by_its_digest_and_shown_by_none() {
+    let of = |file: &str, runtime: &str| {
+        users(&[&["file", "app", "1", file, ""], &["runtime", "app", "1", runtime, ""]]).remove(0)
+    };
+    let (one, other, effect) = (of("new-secret", "*HASH"), of("newer-secret", "*HASH"), of("new-secret", "*HASX"));
+    assert_eq!(one.change, other.change);
+    assert_eq!(one.fingerprint(), of("new-secret", "*HASH").fingerprint());
+    assert_ne!(one.fingerprint(), other.fingerprint());
+    assert_ne!(one.fingerprint(), effect.fingerprint());
+    let variable = |value: &str| {
+        let name = "admin-admin_credentials";
+        variables(&[&["file", name, value], &["runtime", name, "x:hidden-secret"]]).remove(0)
+    };
+    assert_ne!(variable("a:one-secret").fingerprint(), variable("a:two-secret").fingerprint());
+    for difference in [one, other, effect, variable("a:one-secret")] {
+        let json = serde_json::to_string(&difference).unwrap();
+        for text in [format!("{difference:?}"), json, difference.shown_as(), difference.to_string()] {
+            assert!(!text.contains("secret") && !text.contains("*HAS"), "{text}");
         }
     }
 }
 
+/// A variable that there is not, and a value that is none, are given another value.
 #[test]
-fn a_file_must_let_the_agent_and_the_cluster_in() {
-    let good = Credentials {
-        admin: "admin:admin;radmin:s3;cluster:c1".into(),
-        cluster_username: "cluster".into(),
-        cluster_password: "c1".into(),
-        clustered: true,
-    };
-    assert_eq!(good.lockout("radmin", Some("s3")), None);
-    assert_eq!(good.lockout("radmin", None), None, "a password that cannot be read accuses nobody");
-    assert!(good.lockout("radmin", Some("other")).is_some());
-    assert!(good.lockout("root", Some("s3")).is_some());
-    let without = Credentials { admin: "radmin:s3".into(), ..good.clone() };
-    let reason = without.lockout("radmin", Some("s3")).unwrap();
-    assert!(reason.contains("cluster") && !reason.contains("c1"), "{reason}");
-    let off = Credentials { cluster_username: String::new(), ..good.clone() };
-    assert!(off.lockout("radmin", Some("s3")).is_some());
-    assert_eq!(Credentials { clustered: false, ..off }.lockout("radmin", Some("s3")), None);
-    let hashed = Credentials { admin: format!("radmin:*{};cluster:c1", "A".repeat(40)), ..good };
-    assert_eq!(hashed.lockout("radmin", Some("s3")), None);
-}
-
-#[test]
-fn sections_are_those_at_the_top() {
-    let text = r#"
-        datadir="/x" # mysql_users=
-        // mysql_servers=
-        /* scheduler= */ admin_variables = { mysql_users="a=b \" (" ; n=4 }
-        mysql_servers: ( { a=1 }, { b=(1, 2) } );
-        errors = 5
-        restart_on_missing_heartbeats = 0x10
-        mysql_query_rules
-          = ()
-    "#;
-    let names = sections(text).unwrap();
-    let expected =
-        ["datadir", "admin_variables", "mysql_servers", "errors", "restart_on_missing_heartbeats", "mysql_query_rules"];
-    assert_eq!(names, expected.map(ToOwned::to_owned).into());
-    for broken in ["a = (", "a = \"x", "/* a", "a = )"] {
-        assert_eq!(sections(broken), None, "{broken}");
-    }
+fn what_a_load_did_not_bring_about_is_known_by_its_values() {
+    let unknown = |value: &str| variables(&[&["file", "mysql-nosuch", value]]).remove(0);
+    assert_eq!(unknown("1").fingerprint(), unknown("1").fingerprint());
+    assert_ne!(unknown("1").fingerprint(), unknown("2").fingerprint());
+    let version =
+        variables(&[&["file", "mysql-server_version", "5.1.30"], &["runtime", "mysql-server_version", "8.0.27"]]);
+    assert_eq!(version[0].shown_as(), r#"mysql-server_version="5.1.30": ProxySQL shows this as "8.0.27""#);
+    assert_eq!(unknown("1").shown_as(), "mysql-nosuch: ProxySQL does not show it");
 }

@@ -7,6 +7,7 @@ pub mod comparison;
 mod digests;
 mod drain;
 mod plan;
+mod record;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use self::comparison::Column;
 pub use self::digests::{Digests, Filter};
 pub use self::drain::WAS_PAUSED;
 pub use self::plan::Plan;
+pub use self::record::{Kind, Record};
 use super::drain::Scope;
 use super::drain::closing::Variables;
 use super::member::{Member, Members};
@@ -100,8 +102,9 @@ pub enum Statement {
     LoadToRuntime(Module),
     /// Puts memory back to what is in effect.
     SaveToMemory(Module),
-    /// Remembers in `ProxySQL`'s own memory that the module was published to this process, and the checksum that it then had.
-    MarkPublished(Module, Option<String>),
+    /// Remembers in `ProxySQL`'s own memory that the module was published to this process, the checksum that it then had, and a hash of the
+    /// file that it was published from.
+    MarkPublished(Module, Option<String>, Option<String>),
     /// Takes that back: the module is to be published again, whatever becomes of this agent.
     ForgetPublished(Module),
     /// Marks that memory is being worked on, by whom and since when; refused where it is marked already.
@@ -118,12 +121,20 @@ pub enum Statement {
     Trim(Table),
     /// Removes the copy.
     DropKept(Table),
+    /// The names of all copies that are there.
+    Copies,
+    /// What is remembered of loads.
+    Record(Record),
     /// Empties a table in memory.
     Empty(Table),
     /// Fills an empty table in memory with what is in effect.
     TakeFromRuntime(Table),
     /// The columns of a module's tables: table, name, place in the key or 0. A table that the release lacks has none.
     Columns(Module),
+    /// Those columns with their types.
+    ColumnKinds(Module),
+    /// Writes one row into a table in memory, in place of one with the same key: columns with values, `None` for NULL.
+    WriteRow(Table, Vec<(String, Option<String>)>),
     /// Rows of a table in memory, those of them that count, and those in effect that count.
     Count(Table),
     /// The rows of a table that are only in memory or only in effect, without secrets; see [`comparison`].
@@ -138,8 +149,9 @@ pub enum Statement {
     ReadRuntime(Table, Vec<String>, (usize, usize)),
     /// Where this node's modules stand: name, version, epoch, checksum.
     Checksums,
-    /// Who may log in to the admin port by what is in memory, and whether this node follows others by what is in effect.
-    Credentials,
+    /// Who could log in to the admin port with this module in effect as it is in memory; see [`super::credentials`]. Of database users,
+    /// only those with this name or the cluster's are asked for.
+    Credentials(Module, String),
     /// With which user, and by which password, the nodes of the cluster let each other in.
     ClusterLogin,
     /// The release, as `ProxySQL` compares it with that of a peer.
@@ -156,14 +168,16 @@ impl Statement {
             Self::DeleteMembers(_) => "DELETE FROM proxysql_servers".to_owned(),
             Self::InsertMembers(_) => "INSERT INTO proxysql_servers".to_owned(),
             Self::MarkPublished(..) => "the mark of a publish".to_owned(),
-            Self::Columns(module) => format!("the columns of {module}"),
+            Self::Columns(module) | Self::ColumnKinds(module) => format!("the columns of {module}"),
+            Self::WriteRow(table, _) => format!("INSERT INTO {}", table.name),
             Self::Count(table) => format!("the count of {}", table.name),
             Self::Compare(table, _) => format!("the comparison of {}", table.name),
             Self::ReadInEffect(table, _) => format!("the reading of {}", table.name),
             Self::Write(table, ..) => format!("INSERT INTO {}", table.name),
             Self::ReadMemory(table, ..) | Self::ReadRuntime(table, ..) => format!("the reading of {}", table.name),
             Self::Checksums => "the checksums".to_owned(),
-            Self::Credentials => "the credentials".to_owned(),
+            Self::Credentials(..) => "the credentials".to_owned(),
+            Self::Record(_) => "the record of loads".to_owned(),
             Self::ClusterLogin => "the login of the cluster".to_owned(),
             Self::Digests(statement) => statement.name().to_owned(),
             Self::Health(_) => "the look at health".to_owned(),
@@ -242,13 +256,8 @@ impl fmt::Display for Statement {
             Self::LoadFromConfig(module) => write!(f, "LOAD {} FROM CONFIG", module.words()),
             Self::LoadToRuntime(module) => write!(f, "LOAD {} TO RUNTIME", module.words()),
             Self::SaveToMemory(module) => write!(f, "SAVE {} TO MEMORY", module.words()),
-            Self::MarkPublished(module, checksum) => {
-                let checksum = checksum.as_deref().unwrap_or("unknown").replace('"', "");
-                write!(
-                    f,
-                    "CREATE TABLE IF NOT EXISTS main.{PUBLISHED_PREFIX}{} (\"{checksum}\" INT)",
-                    module.checksum_name()
-                )
+            Self::MarkPublished(module, checksum, file) => {
+                record::mark(f, *module, checksum.as_deref(), file.as_deref())
             }
             Self::ForgetPublished(module) => {
                 write!(f, "DROP TABLE IF EXISTS main.{PUBLISHED_PREFIX}{}", module.checksum_name())
@@ -264,11 +273,17 @@ impl fmt::Display for Statement {
             }
             Self::Trim(table) => comparison::trim(f, *table),
             Self::DropKept(table) => write!(f, "DROP TABLE {}", comparison::kept(*table)),
+            Self::Copies => f.write_str(
+                "SELECT name FROM main.sqlite_master WHERE type='table' AND name LIKE 'proxysql_agent_kept_%'",
+            ),
+            Self::Record(record) => record.fmt(f),
             Self::Empty(table) => comparison::empty(f, *table),
             Self::TakeFromRuntime(table) => {
                 write!(f, "INSERT OR REPLACE INTO {0} SELECT * FROM runtime_{0}", table.name)
             }
-            Self::Columns(module) => comparison::columns(f, *module),
+            Self::Columns(module) => comparison::columns(f, *module, "pk"),
+            Self::ColumnKinds(module) => comparison::columns(f, *module, "type"),
+            Self::WriteRow(table, row) => comparison::write_row(f, *table, row),
             Self::Count(table) => comparison::count(f, *table),
             Self::Compare(table, columns) => comparison::compare(f, *table, columns),
             Self::ReadInEffect(table, columns) => comparison::read_in_effect(f, *table, columns),
@@ -276,7 +291,7 @@ impl fmt::Display for Statement {
             Self::ReadMemory(table, columns, page) => comparison::read_rows(f, "main.", *table, columns, *page),
             Self::ReadRuntime(table, columns, page) => comparison::read_rows(f, "runtime_", *table, columns, *page),
             Self::Checksums => f.write_str("SELECT name, version, epoch, checksum FROM runtime_checksums_values"),
-            Self::Credentials => f.write_str(CREDENTIALS),
+            Self::Credentials(module, username) => record::credentials(f, *module, username),
             Self::ClusterLogin => f.write_str(CLUSTER_LOGIN),
             Self::Version => f.write_str("SELECT @@version"),
             Self::Digests(statement) => statement.fmt(f),
@@ -297,11 +312,6 @@ UNION ALL SELECT 'memory', hostname, port, weight, comment, '', '', '' FROM prox
 UNION ALL SELECT 'runtime', hostname, port, weight, comment, '', '', '' FROM runtime_proxysql_servers \
 UNION ALL SELECT 'own', name, version, epoch, checksum, '', '', '' FROM runtime_checksums_values \
 UNION ALL SELECT 'peer', hostname, port, name, version, epoch, checksum, updated_at FROM stats_proxysql_servers_checksums";
-
-const CREDENTIALS: &str = "\
-SELECT variable_name, variable_value FROM global_variables \
-WHERE variable_name IN ('admin-admin_credentials', 'admin-cluster_username', 'admin-cluster_password') \
-UNION ALL SELECT 'runtime', variable_value FROM runtime_global_variables WHERE variable_name='admin-cluster_username'";
 
 const CLUSTER_LOGIN: &str = "\
 SELECT variable_name, variable_value FROM runtime_global_variables \
@@ -375,7 +385,7 @@ mod tests {
     fn the_tables_that_mark_a_publish_are_those_that_are_looked_for() {
         let looked_for = format!("substr(name, {}), ", PUBLISHED_PREFIX.len() + 1);
         assert!(OBSERVE.contains(&looked_for) && OBSERVE.contains(&format!("LIKE '{PUBLISHED_PREFIX}%'")));
-        let mark = Statement::MarkPublished(Module::MysqlUsers, Some("0xAB".into())).to_string();
+        let mark = Statement::MarkPublished(Module::MysqlUsers, Some("0xAB".into()), None).to_string();
         assert!(mark.contains(&format!("main.{PUBLISHED_PREFIX}mysql_users (\"0xAB\"")), "{mark}");
     }
 }

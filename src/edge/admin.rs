@@ -166,6 +166,26 @@ impl Admin {
         peer::ask(host, port, login, statements).await
     }
 
+    /// Logs in anew, beside the connection that there is, and sees whether that lets in who may administer: as this agent, or with another
+    /// login at the same place. What comes of it is gone afterwards.
+    ///
+    /// # Errors
+    /// See [`AdminError`].
+    pub async fn log_in_afresh(&self, other: Option<&Login>) -> Result<(), AdminError> {
+        let question = Statement::Checksums;
+        let Some(login) = other else {
+            let mut held = Held(Some(self.connect().await?));
+            let Some(conn) = &mut held.0 else { return Ok(()) };
+            let after = self.target.statement_timeout;
+            return match timeout(after, exchange(conn, question.to_string())).await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(broken(&question.name(), error)),
+                Err(_) => Err(AdminError::Deadline { statement: question.name(), after }),
+            };
+        };
+        peer::ask(&self.target.host, self.target.port, login, &[question]).await.map(drop)
+    }
+
     /// Connects if there is no connection, and sends nothing.
     pub async fn ready(&mut self) -> Result<(), AdminError> {
         if self.slot.is_none() {

@@ -145,3 +145,52 @@ async fn everything(member: &Member) -> Vec<Vec<Vec<Option<String>>>> {
     all.push(member.node.query("SELECT name, version FROM runtime_checksums_values").await.unwrap());
     all
 }
+
+/// Any file can be planned, one that ProxySQL does not see, and one that comes through a pipe; of the same file the plan is the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_candidate_is_planned_as_it_would_be_published() {
+    use tokio::io::AsyncWriteExt as _;
+    let rig = fleet(Settings { config_file: false, ..settings() }, 1, 0).await;
+    let member = &rig.members()[0];
+    settled(&rig).await;
+    let path = member.config_file();
+    let good = fs::read_to_string(&path).unwrap();
+    let before = everything(member).await;
+    let candidate = path.with_file_name("candidate.cnf");
+    let flag = format!("--file={}", candidate.display());
+    fs::write(&candidate, &good).unwrap();
+    let same = plan(member, &[&flag]).await;
+    assert_eq!((same.status.code(), text(&same).matches("nothing to do").count()), (Some(0), 5), "{}", text(&same));
+    let edited = good
+        .replace("username=\"report\"", "username=\"reports\"")
+        .replace("password=\"app-secret\"", "password=\"another-secret\"")
+        .replace("port=33063", "port=33069")
+        .replace("destination_hostgroup=20", "destination_hostgroup=30")
+        .replace("server_version=\"8.0.27\"", "server_version=\"8.0.39\"")
+        .replace("threads=2", "threads=4");
+    fs::write(&candidate, &edited).unwrap();
+    let of_candidate = plan(member, &[&flag, "--json"]).await;
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_proxysql-agent"));
+    command
+        .args(["plan", "--run_mode=core", "--file", "-", "--json"])
+        .env_clear()
+        .env("AGENT_PROXYSQL_ADDRESS", member.admin().to_string())
+        .env("AGENT_PROXYSQL_PASSWORD", "radmin")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
+    let mut piped = command.spawn().unwrap();
+    piped.stdin.take().unwrap().write_all(edited.as_bytes()).await.unwrap();
+    let piped = piped.wait_with_output().await.unwrap();
+    fs::write(&path, &edited).unwrap();
+    let of_own = plan(member, &["--json"]).await;
+    assert_eq!(of_candidate.status.code(), Some(3), "{}", text(&of_candidate));
+    assert_eq!(text(&of_candidate), text(&of_own));
+    assert_eq!(String::from_utf8_lossy(&piped.stdout), text(&of_own));
+    fs::write(&path, &good).unwrap();
+    assert_eq!(everything(member).await, before);
+    for broken in ["mysql_users = ( {", "@include \"/no/such/file.cnf\""] {
+        fs::write(&candidate, broken).unwrap();
+        let refused = plan(member, &[&flag]).await;
+        assert!(refused.status.code() == Some(1) && !refused.stderr.is_empty(), "{broken}");
+    }
+}

@@ -23,7 +23,7 @@ fn schema() -> Value {
 }
 
 /// Holds a document against the published schema.
-fn has_the_schema(document: &Value) {
+pub(crate) fn has_the_schema(document: &Value) {
     let validator = jsonschema::draft202012::new(&schema()).unwrap();
     let wrong: Vec<String> =
         validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();

@@ -44,7 +44,7 @@ async fn change_each<P: Proxysql>(
 /// Loads a module of variables as it is at runtime, but for one change.
 async fn load<P: Proxysql>(module: Module, change: Statement, line: &mut P) -> Result<(), AdminError> {
     let Some(table) = columns(module, line).await?.into_keys().next() else { return Ok(()) };
-    keep(table, line).await?;
+    keep(module, table, line).await?;
     let loaded = async {
         for statement in [Statement::SaveToMemory(module), change, Statement::LoadToRuntime(module)] {
             line.run(&statement).await?;

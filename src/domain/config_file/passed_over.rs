@@ -72,9 +72,8 @@ impl fmt::Display for PassedOver {
 pub fn passed_over(table: Table, section: &Value, seen: &Seen) -> Vec<PassedOver> {
     let entries = entries(table.name, section);
     let names: Vec<&str> = keys(table.name).iter().map(|key| key.column).collect();
-    let key_of = |row: &Row| -> Vec<String> {
-        names.iter().map(|name| row.get(*name).cloned().unwrap_or_default()).collect()
-    };
+    let key_of =
+        |row: &Row| -> Vec<String> { names.iter().map(|name| row.get(*name).cloned().unwrap_or_default()).collect() };
     let memory: BTreeMap<Vec<String>, &Row> = seen.memory.iter().map(|row| (key_of(row), row)).collect();
     let runtime: Vec<(Vec<String>, &Row)> = seen.runtime.iter().map(|row| (key_of(row), row)).collect();
     let key_of_entry = |entry: &Entry<'_>| -> Option<Vec<String>> {
@@ -136,7 +135,12 @@ fn differing(entry: &Entry<'_>, row: &Row) -> Vec<String> {
         };
         !is_same
     };
-    entry.named.iter().filter(|(column, value)| differs(column, value)).map(|(column, _)| (*column).to_owned()).collect()
+    entry
+        .named
+        .iter()
+        .filter(|(column, value)| differs(column, value))
+        .map(|(column, _)| (*column).to_owned())
+        .collect()
 }
 
 /// Whether one of these columns is in effect with another value than would be. The side of a user is not: in effect each has a row.
@@ -156,12 +160,18 @@ fn is_meant(table: Table, entry: &Entry<'_>, key: &[String]) -> bool {
     parts.into_iter().all(fits)
 }
 
-/// Whether a row in memory takes effect when it is loaded: a rule does not with a wildcard that is not the last of the client's address,
-/// a user not in a hostgroup below 0.
+/// As long an address of a client is none.
+const LONG_ADDRESS: usize = 46;
+
+/// Whether a row in memory takes effect when it is loaded: a rule does not with a client's address that is too long, or has a wildcard
+/// that is not the last of it, a user not in a hostgroup below 0.
 fn takes_effect(table: Table, row: &Row) -> bool {
     let value = |column: &str| row.get(column).map_or("", String::as_str);
     match table.shape {
-        Shape::Rules => value("client_addr").find('%').is_none_or(|at| at + 1 == value("client_addr").len()),
+        Shape::Rules => {
+            let address = value("client_addr");
+            address.len() < LONG_ADDRESS && address.find('%').is_none_or(|at| at + 1 == address.len())
+        }
         Shape::Users => !value("default_hostgroup").starts_with('-'),
         _ => true,
     }
@@ -178,7 +188,8 @@ fn shown(entry: &Entry<'_>) -> String {
 /// effect; those of `there` that are among them.
 pub fn wanted<'a>(table: Table, section: &Value, there: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let entries = entries(table.name, section);
-    let named: BTreeSet<&str> = entries.iter().flat_map(|entry| entry.named.iter().map(|(column, _)| *column)).collect();
+    let named: BTreeSet<&str> =
+        entries.iter().flat_map(|entry| entry.named.iter().map(|(column, _)| *column)).collect();
     let keys = keys(table.name);
     let is_wanted = |column: &&str| {
         named.contains(column)

@@ -58,13 +58,35 @@ fn strings_have_their_escapes_and_those_side_by_side_are_one() {
 
 #[test]
 fn separators_are_free_and_lists_end_with_as_many_commas_as_they_like() {
-    let settings = read("a=1 b:2; c = 3, d = { e=1; f=2, g=3 }, h = ( 1, 2,, ) i = [ 1, 2, ] j = () k = {} *l-1_* = 0").unwrap();
+    let settings =
+        read("a=1 b:2; c = 3, d = { e=1; f=2, g=3 }, h = ( 1, 2,, ) i = [ 1, 2, ] j = () k = {} *l-1_* = 0").unwrap();
     assert_eq!(settings.iter().map(|s| s.name.as_str()).collect::<String>(), "abcdhijk*l-1_*");
     assert_eq!(settings[4].value, Value::List(vec![Value::Int(1), Value::Int(2)]));
     assert_eq!(settings[5].value, Value::Array(vec![Value::Int(1), Value::Int(2)]));
     for wrong in [
-        "a", "a=", "=1", "a=1;;", ";", "a=(,1)", "a=(1 2)", "a=[(1)]", "a=[1,\"x\"]", "a=[1,2L]", "a={1}", "a={b=1", "a=1}",
-        "a=1; a=2", "a={b=1 b=2}", "true=1", "1a=1", "a=\u{b}1", "a=1 \u{e9}", "a = \"open", "a == 1", "a-=1 @", "_a=1",
+        "a",
+        "a=",
+        "=1",
+        "a=1;;",
+        ";",
+        "a=(,1)",
+        "a=(1 2)",
+        "a=[(1)]",
+        "a=[1,\"x\"]",
+        "a=[1,2L]",
+        "a={1}",
+        "a={b=1",
+        "a=1}",
+        "a=1; a=2",
+        "a={b=1 b=2}",
+        "true=1",
+        "1a=1",
+        "a=\u{b}1",
+        "a=1 \u{e9}",
+        "a = \"open",
+        "a == 1",
+        "a-=1 @",
+        "_a=1",
     ] {
         assert!(read(wrong).is_err(), "{wrong}");
     }
@@ -113,8 +135,9 @@ fn what_is_included_and_not_there_is_wanted_or_said() {
 fn texts_that_include_themselves_come_to_an_end() {
     let deep = parse(b"@include \"a\"\n", &texts(&[("a", "@include \"a\"\n")]));
     assert_eq!(deep.settings.unwrap_err().reason, "include file nesting too deep");
-    let chain: Vec<(String, String)> =
-        (1..=10).map(|i| (i.to_string(), if i == 10 { "z=1".into() } else { format!("@include \"{}\"", i + 1) })).collect();
+    let chain: Vec<(String, String)> = (1..=10)
+        .map(|i| (i.to_string(), if i == 10 { "z=1".into() } else { format!("@include \"{}\"", i + 1) }))
+        .collect();
     let chain: Vec<(&str, &str)> = chain.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     assert!(parse(b"@include \"1\"", &texts(&chain)).settings.is_ok(), "ten are not too deep");
     let wide = "@include \"b\"\n".repeat(50);
@@ -181,7 +204,13 @@ fn rows(columns: &[&str], rows: &[&[&str]]) -> Vec<Row> {
 }
 
 /// What is passed over, each with whether it costs anything.
-fn found(table: Table, entries: &str, columns: &[&str], memory: &[&[&str]], runtime: &[&[&str]]) -> Vec<(String, bool)> {
+fn found(
+    table: Table,
+    entries: &str,
+    columns: &[&str],
+    memory: &[&[&str]],
+    runtime: &[&[&str]],
+) -> Vec<(String, bool)> {
     let file = reading(&format!("{} = ( {entries} )", table.name));
     let seen = Seen { memory: rows(columns, memory), runtime: rows(columns, runtime) };
     let found = passed_over(table, file.section(table.name).unwrap(), &seen);
@@ -215,7 +244,11 @@ fn a_value_that_is_not_there_costs_where_the_row_would_change_by_it() {
     let weight = "mysql_servers 10/a/3306 (weight)".to_owned();
     assert_eq!(found(SERVERS, file, &columns, &[one], &[one]), [(weight.clone(), false)]);
     assert_eq!(found(SERVERS, file, &columns, &[one], &[seven]), [(weight, true)]);
-    assert_eq!(found(SERVERS, "{ address=\"a\", hostgroup=10, weight=\"1\" }", &columns, &[one], &[seven]), [], "it is 1");
+    assert_eq!(
+        found(SERVERS, "{ address=\"a\", hostgroup=10, weight=\"1\" }", &columns, &[one], &[seven]),
+        [],
+        "it is 1"
+    );
     // A port that is no number is the default one: another server.
     let port = "{ address=\"a\", hostgroup=10, port=3307L }";
     let (wrong, right): (&[&str], &[&str]) = (&["10", "a", "3306", "1"], &["10", "a", "3307", "1"]);
@@ -244,11 +277,18 @@ fn a_user_who_is_told_apart_by_a_quote_or_a_truth_value() {
     let memory: &[&str] = &["app", "pw", "1", "1"];
     let quoted = found(USERS, "{ username=\"app\" password=\"p'w\" }", &columns, &[], &[front, back]);
     assert_eq!(quoted, [("mysql_users app (entry 1)".to_owned(), true)]);
-    let inactive = found(USERS, "{ username=\"app\" password=\"pw\" active=false }", &columns, &[memory], &[front, back]);
+    let inactive =
+        found(USERS, "{ username=\"app\" password=\"pw\" active=false }", &columns, &[memory], &[front, back]);
     assert_eq!(inactive, [("mysql_users app (active)".to_owned(), false)]);
     assert_eq!(found(USERS, "{ username=\"app\" active=true }", &columns, &[memory], &[front, back]), []);
     let group: &[&str] = &["app", "-1"];
-    let below = found(USERS, "{ username=\"app\" default_hostgroup=-1 }", &["username", "default_hostgroup"], &[group], &[&["app", "0"]]);
+    let below = found(
+        USERS,
+        "{ username=\"app\" default_hostgroup=-1 }",
+        &["username", "default_hostgroup"],
+        &[group],
+        &[&["app", "0"]],
+    );
     assert_eq!(below, [("mysql_users app (entry 1)".to_owned(), true)]);
 }
 
@@ -330,7 +370,10 @@ fn values() -> impl Strategy<Value = Value> {
         prop::collection::vec(texts(), 0..4),
     ];
     prop_oneof![simple, array.prop_map(Value::Array)].prop_recursive(4, 40, 5, |inner| {
-        prop_oneof![prop::collection::vec(inner.clone(), 0..5).prop_map(Value::List), settings(inner).prop_map(Value::Group)]
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::List),
+            settings(inner).prop_map(Value::Group)
+        ]
     })
 }
 

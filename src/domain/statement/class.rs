@@ -12,9 +12,13 @@ impl Statement {
             }
             Self::Health(_) => Class::Health,
             Self::LoadToRuntime(_) => Class::Load,
-            Self::MarkPublished(..) | Self::ForgetPublished(_) | Self::Claim(_) | Self::ClaimAge | Self::Release => {
-                Class::Mark
-            }
+            Self::MarkPublished(..)
+            | Self::ForgetPublished(_)
+            | Self::Claim(_)
+            | Self::ClaimAge
+            | Self::Release
+            | Self::Record(_)
+            | Self::Copies => Class::Mark,
             Self::Sessions(_)
             | Self::KillConnection(_)
             | Self::MarkDrain

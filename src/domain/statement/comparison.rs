@@ -1,6 +1,7 @@
 //! The SQL that holds a module in memory against the same module in effect.
 //!
-//! `ProxySQL` compares, not the agent: only rows that differ travel, and no secret among them. What it shows of a module in effect is
+//! `ProxySQL` compares, not the agent: only rows that differ travel. Secrets in them are made fingerprints as they are read (see
+//! [`super::super::publish::differences`]): that one differs is not enough to know whether it is the one that was loaded. What it shows of a module in effect is
 //! not word for word what it was given (see [`Shape`]); both sides are brought to the form that is in effect before they are compared.
 
 use std::fmt::{self, Formatter, Write as _};
@@ -51,9 +52,14 @@ pub(super) fn empty(f: &mut Formatter<'_>, table: Table) -> fmt::Result {
 
 /// The copy of a table.
 pub(super) fn kept(table: Table) -> String {
+    format!("main.{}", kept_name(table))
+}
+
+/// The name of the copy of a table.
+pub fn kept_name(table: Table) -> String {
     match table.shape {
-        Shape::Variables(prefix) => format!("main.proxysql_agent_kept_{}_variables", prefix.trim_end_matches('-')),
-        _ => format!("main.proxysql_agent_kept_{}", table.name),
+        Shape::Variables(prefix) => format!("proxysql_agent_kept_{}_variables", prefix.trim_end_matches('-')),
+        _ => format!("proxysql_agent_kept_{}", table.name),
     }
 }
 
@@ -70,10 +76,10 @@ pub(super) fn trim(f: &mut Formatter<'_>, table: Table) -> fmt::Result {
     write!(f, " AND variable_name NOT IN (SELECT variable_name FROM {})", kept(table))
 }
 
-pub(super) fn columns(f: &mut Formatter<'_>, module: Module) -> fmt::Result {
+pub(super) fn columns(f: &mut Formatter<'_>, module: Module, what: &str) -> fmt::Result {
     for (i, Table { name, .. }) in module.tables().iter().enumerate() {
         let and = if i > 0 { " UNION ALL " } else { "" };
-        write!(f, "{and}SELECT '{name}', name, pk FROM pragma_table_info('{name}')")?;
+        write!(f, "{and}SELECT '{name}', name, {what} FROM pragma_table_info('{name}')")?;
     }
     Ok(())
 }
@@ -95,12 +101,11 @@ pub(super) fn count(f: &mut Formatter<'_>, Table { name, shape }: Table) -> fmt:
 
 pub(super) fn compare(f: &mut Formatter<'_>, table: Table, columns: &[Column]) -> fmt::Result {
     let (memory, runtime) = (normal(table, columns, Layer::Memory), normal(table, columns, Layer::Runtime));
-    let shown: Vec<String> = columns.iter().map(|column| shown(table, column)).collect();
-    let (names, shown) = (names(columns), shown.join(", "));
+    let names = names(columns);
     write!(
         f,
-        "SELECT 'file' AS side, {shown} FROM (SELECT {names} FROM ({memory}) EXCEPT SELECT {names} FROM ({runtime})) \
-         UNION ALL SELECT 'runtime', {shown} FROM (SELECT {names} FROM ({runtime}) EXCEPT SELECT {names} FROM ({memory})) \
+        "SELECT 'file' AS side, {names} FROM (SELECT {names} FROM ({memory}) EXCEPT SELECT {names} FROM ({runtime})) \
+         UNION ALL SELECT 'runtime', {names} FROM (SELECT {names} FROM ({runtime}) EXCEPT SELECT {names} FROM ({memory})) \
          LIMIT {MOST_ROWS}"
     )
 }
@@ -158,6 +163,16 @@ pub(super) fn write_rows(f: &mut Formatter<'_>, table: Table, columns: &[Column]
     write!(f, "INSERT OR REPLACE INTO {} ({}) VALUES {}", table.name, names(columns), rows.join(", "))
 }
 
+pub(super) fn write_row(f: &mut Formatter<'_>, table: Table, row: &[(String, Option<String>)]) -> fmt::Result {
+    let names: Vec<String> = row.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    let literal = |(_, value): &(String, Option<String>)| match value {
+        Some(value) => format!("'{}'", value.replace('\'', "''")),
+        None => "NULL".to_owned(),
+    };
+    let literals: Vec<String> = row.iter().map(literal).collect();
+    write!(f, "INSERT OR REPLACE INTO {} ({}) VALUES ({})", table.name, names.join(", "), literals.join(", "))
+}
+
 /// Whether a text is what SQL's `quote` makes of a value: what is read on another node becomes a part of a statement here.
 pub fn is_literal(text: &str) -> bool {
     let inner = |text: &str| text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).map(ToOwned::to_owned);
@@ -181,17 +196,6 @@ pub fn is_literal(text: &str) -> bool {
 
 fn names(columns: &[Column]) -> String {
     columns.iter().map(|column| format!("\"{}\"", column.name)).collect::<Vec<_>>().join(", ")
-}
-
-fn shown(table: Table, column: &Column) -> String {
-    match (table.shape, column.name.as_str()) {
-        (Shape::Variables(_), "variable_value") => {
-            let hidden: Vec<String> = SECRET.iter().map(|part| format!("variable_name LIKE '%{part}%'")).collect();
-            format!("CASE WHEN {} THEN '' ELSE variable_value END", hidden.join(" OR "))
-        }
-        _ if column.is_secret() => "''".to_owned(),
-        (_, name) => format!("\"{name}\""),
-    }
 }
 
 /// The rows of a table in the form in which they are in effect.

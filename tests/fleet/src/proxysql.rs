@@ -27,6 +27,7 @@ mod cluster;
 pub(crate) mod command;
 mod config_file;
 mod digest;
+mod entries;
 mod execute;
 pub(crate) mod frontend;
 mod host;

@@ -4,6 +4,7 @@
 mod likeness {
     pub mod bench;
     mod commands;
+    mod config_file;
     mod endings;
     mod experiments;
     mod layers;

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use proxysql_agent::domain::publish::sections;
+use proxysql_agent::domain::config_file::{Fault, Texts, parse};
 use proxysql_fleet::client::{AdminError, Client};
 use proxysql_fleet::net::Block;
 use proxysql_fleet::process::{Process, Program};
@@ -55,14 +55,14 @@ fn whole(role: &str) -> String {
 
 #[test]
 fn a_core_has_every_section_and_a_satellite_what_it_does_not_pull() {
-    let named = |role| sections(&text(role)).unwrap_or_else(|| panic!("{role}: brackets do not match"));
+    let named = |role| sections(&text(role)).unwrap_or_else(|fault| panic!("{role}: {fault}"));
     let both = ["admin_variables", "datadir", "mysql_variables", "proxysql_servers"].map(ToOwned::to_owned);
     assert_eq!(named("satellite"), BTreeSet::from(both.clone()));
     let core = ["mysql_query_rules", "mysql_servers", "mysql_users"].map(ToOwned::to_owned);
     assert_eq!(named("core"), both.into_iter().chain(core).collect());
     // With the credentials in it, too: brackets match, and no section comes from there.
-    assert_eq!(sections(&whole("core")), Some(named("core")));
-    assert_eq!(sections(&whole("satellite")), Some(named("satellite")));
+    assert_eq!(sections(&whole("core")), Ok(named("core")));
+    assert_eq!(sections(&whole("satellite")), Ok(named("satellite")));
 }
 
 /// A misspelt variable is not refused by ProxySQL: it is passed over.
@@ -184,4 +184,9 @@ async fn a_real_proxysql_takes_every_line() {
         // One user has two rows: to the clients, and to the databases.
         assert_eq!(count("mysql_users").await, owns, "{role}");
     }
+}
+
+/// The names of everything at the top of a file.
+fn sections(text: &str) -> Result<BTreeSet<String>, Fault> {
+    Ok(parse(text.as_bytes(), &Texts::new()).settings?.into_iter().map(|setting| setting.name).collect())
 }

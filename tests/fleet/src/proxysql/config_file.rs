@@ -1,23 +1,32 @@
 //! `proxysql.cnf`: the part of libconfig's language that it uses.
 
-use std::iter::Peekable;
-use std::str::Chars;
+use std::path::Path;
+
+/// Texts that one file includes, itself and their own included.
+const MOST_INCLUDES: usize = 100;
 
 /// A value in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// Number, truth value or string, as text.
-    Scalar(String),
+    Bool(bool),
+    Int(i32),
+    /// One that does not fit, or has an `L`.
+    Int64(i64),
+    Float(f64),
+    /// What is no UTF-8 in it is replaced.
+    Text(String),
     Group(Vec<(String, Value)>),
     /// `( ... )` and `[ ... ]` alike.
     List(Vec<Value>),
 }
 
 impl Value {
-    pub(crate) fn scalar(&self) -> Option<&str> {
+    /// What it is made of.
+    fn parts(&self) -> Vec<&Self> {
         match self {
-            Self::Scalar(text) => Some(text),
-            _ => None,
+            Self::Group(settings) => settings.iter().map(|(_, value)| value).collect(),
+            Self::List(values) => values.iter().collect(),
+            _ => Vec::new(),
         }
     }
 }
@@ -27,9 +36,14 @@ impl Value {
 pub(crate) struct ConfigFile(Vec<(String, Value)>);
 
 impl ConfigFile {
+    /// Reads a file with what it includes; `None` if it does not read or is not in the language.
+    pub(crate) fn read(path: &Path) -> Option<Self> {
+        Self::parse(&String::from_utf8_lossy(&std::fs::read(path).ok()?))
+    }
+
     /// `None` if the text is not in the language.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let mut parser = Parser { rest: text.chars().peekable() };
+        let mut parser = Parser { text: text.chars().collect(), at: 0, included: 0 };
         let settings = parser.settings(None)?;
         Some(Self(settings))
     }
@@ -42,15 +56,12 @@ impl ConfigFile {
         }
     }
 
-    /// The groups in a list; none if there is no such list.
+    /// The entries of a section, what is no group in it as one without settings; none if there is no such section.
     pub(crate) fn list(&self, name: &str) -> impl Iterator<Item = &[(String, Value)]> {
-        let values: &[Value] = match self.get(name) {
-            Some(Value::List(values)) => values,
+        let values = self.get(name).map(Value::parts).unwrap_or_default();
+        values.into_iter().map(|value| match value {
+            Value::Group(settings) => settings.as_slice(),
             _ => &[],
-        };
-        values.iter().filter_map(|value| match value {
-            Value::Group(settings) => Some(settings.as_slice()),
-            _ => None,
         })
     }
 
@@ -59,21 +70,41 @@ impl ConfigFile {
     }
 }
 
-struct Parser<'a> {
-    rest: Peekable<Chars<'a>>,
+/// What is included becomes part of the text.
+struct Parser {
+    text: Vec<char>,
+    at: usize,
+    included: usize,
 }
 
-impl Parser<'_> {
+impl Parser {
+    fn peek(&self) -> Option<char> {
+        self.text.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let next = self.peek()?;
+        self.at += 1;
+        Some(next)
+    }
+
+    fn next_if(&mut self, wanted: impl Fn(char) -> bool) -> Option<char> {
+        self.peek().filter(|letter| wanted(*letter))?;
+        self.next()
+    }
+
     /// Settings up to `end`, or to the end of the file.
     fn settings(&mut self, end: Option<char>) -> Option<Vec<(String, Value)>> {
         let mut settings: Vec<(String, Value)> = Vec::new();
         loop {
             self.blank()?;
-            match self.rest.peek() {
+            match self.peek() {
                 None if end.is_none() => return Some(settings),
+                // libconfig takes no notice of a string that does not end, and of nothing else.
+                Some('"') if end.is_none() && !self.text[self.at + 1..].contains(&'"') => return Some(settings),
                 None => return None,
-                Some(next) if Some(*next) == end => {
-                    self.rest.next();
+                next if next == end => {
+                    self.next();
                     return Some(settings);
                 }
                 Some(_) => {}
@@ -83,29 +114,29 @@ impl Parser<'_> {
                 return None;
             }
             self.blank()?;
-            self.rest.next_if(|letter| matches!(letter, '=' | ':'))?;
+            self.next_if(|letter| matches!(letter, '=' | ':'))?;
             let value = self.value()?;
             if settings.iter().any(|(key, _)| *key == name) {
                 return None;
             }
             settings.push((name, value));
             self.blank()?;
-            self.rest.next_if(|letter| matches!(letter, ';' | ','));
+            self.next_if(|letter| matches!(letter, ';' | ','));
         }
     }
 
     fn value(&mut self) -> Option<Value> {
         self.blank()?;
-        match *self.rest.peek()? {
+        match self.peek()? {
             '{' => {
-                self.rest.next();
+                self.next();
                 self.settings(Some('}')).map(Value::Group)
             }
             open @ ('(' | '[') => {
-                self.rest.next();
+                self.next();
                 self.values(if open == '(' { ')' } else { ']' }).map(Value::List)
             }
-            '"' => self.string().map(Value::Scalar),
+            '"' => self.string().map(Value::Text),
             _ => self.number(),
         }
     }
@@ -114,13 +145,17 @@ impl Parser<'_> {
         let mut values = Vec::new();
         loop {
             self.blank()?;
-            if self.rest.next_if_eq(&end).is_some() {
+            if self.next_if(|letter| letter == end).is_some() {
                 return Some(values);
             }
             values.push(self.value()?);
             self.blank()?;
-            if self.rest.next_if_eq(&',').is_none() && self.rest.peek() != Some(&end) {
+            if self.next_if(|letter| letter == ',').is_none() && self.peek() != Some(end) {
                 return None;
+            }
+            self.blank()?;
+            while self.next_if(|letter| letter == ',').is_some() {
+                self.blank()?;
             }
         }
     }
@@ -128,17 +163,27 @@ impl Parser<'_> {
     /// Strings side by side are one string.
     fn string(&mut self) -> Option<String> {
         let mut text = String::new();
-        while self.rest.next_if_eq(&'"').is_some() {
+        while self.next_if(|letter| letter == '"').is_some() {
             loop {
-                match self.rest.next()? {
+                match self.next()? {
                     '"' => break,
-                    '\\' => text.push(match self.rest.next()? {
-                        'n' => '\n',
-                        't' => '\t',
-                        'r' => '\r',
-                        'f' => '\u{c}',
-                        other => other,
-                    }),
+                    '\\' => {
+                        let hex = |at: usize| self.text.get(at).and_then(|letter| letter.to_digit(16));
+                        let (length, letter) = match self.peek() {
+                            Some('n') => (1, '\n'),
+                            Some('t') => (1, '\t'),
+                            Some('r') => (1, '\r'),
+                            Some('f') => (1, '\u{c}'),
+                            Some(same @ ('\\' | '"')) => (1, same),
+                            Some('x' | 'X') => match (hex(self.at + 1), hex(self.at + 2)) {
+                                (Some(high), Some(low)) => (3, char::from_u32(high * 16 + low).unwrap_or('?')),
+                                _ => (0, '\\'),
+                            },
+                            _ => (0, '\\'),
+                        };
+                        self.at += length;
+                        text.push(letter);
+                    }
                     other => text.push(other),
                 }
             }
@@ -151,40 +196,57 @@ impl Parser<'_> {
         let word = self.word(|letter| letter.is_ascii_alphanumeric() || "+-.".contains(letter))?;
         let lower = word.to_ascii_lowercase();
         if matches!(lower.as_str(), "true" | "false") {
-            return Some(Value::Scalar(lower));
+            return Some(Value::Bool(lower == "true"));
         }
-        let digits = word.trim_end_matches('L');
-        if let Some(hex) = lower.strip_prefix("0x") {
-            let number = i64::from_str_radix(hex.trim_end_matches('l'), 16).ok()?;
-            return Some(Value::Scalar(number.to_string()));
+        let digits = word.strip_suffix("LL").or_else(|| word.strip_suffix('L'));
+        let is_long = digits.is_some();
+        let digits = digits.unwrap_or(&word);
+        if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+            let number = u64::from_str_radix(hex, 16).ok()?;
+            #[allow(clippy::cast_possible_truncation)]
+            return Some(if is_long { Value::Int64(number.cast_signed()) } else { Value::Int(number as u32 as i32) });
         }
-        digits.parse::<f64>().ok()?;
-        Some(Value::Scalar(digits.to_owned()))
+        if is_long {
+            return digits.parse().ok().map(Value::Int64);
+        }
+        if digits.contains(['.', 'e', 'E']) {
+            return digits.parse().ok().map(Value::Float);
+        }
+        let (sign, plain) = digits.strip_prefix('-').map_or((1, digits.trim_start_matches('+')), |plain| (-1, plain));
+        let radix = if plain.len() > 1 && plain.starts_with('0') { 8 } else { 10 };
+        let number = sign * i64::from_str_radix(plain, radix).ok()?;
+        Some(i32::try_from(number).map_or(Value::Int64(number), Value::Int))
     }
 
     fn word(&mut self, belongs: impl Fn(char) -> bool) -> Option<String> {
         let mut word = String::new();
-        while let Some(letter) = self.rest.next_if(|letter| belongs(*letter)) {
+        while let Some(letter) = self.next_if(&belongs) {
             word.push(letter);
         }
         (!word.is_empty()).then_some(word)
     }
 
-    /// Skips white space and comments; `None` if a comment does not end.
+    /// Skips white space and comments, and takes in what is included; `None` if that cannot be.
     fn blank(&mut self) -> Option<()> {
         loop {
-            match self.rest.peek() {
-                Some(letter) if letter.is_whitespace() => {
-                    self.rest.next();
+            match self.peek() {
+                Some(' ' | '\t' | '\n' | '\r' | '\u{c}') => {
+                    self.next();
                 }
                 Some('#') => self.line(),
+                Some('@') => self.include()?,
                 Some('/') => {
-                    self.rest.next();
-                    match self.rest.next()? {
+                    self.next();
+                    match self.next()? {
                         '/' => self.line(),
                         '*' => loop {
-                            if self.rest.next()? == '*' && self.rest.next_if_eq(&'/').is_some() {
-                                break;
+                            match self.next() {
+                                Some('*') if self.peek() == Some('/') => {
+                                    self.next();
+                                    break;
+                                }
+                                Some(_) => {}
+                                None => return Some(()),
                             }
                         },
                         _ => return None,
@@ -195,8 +257,32 @@ impl Parser<'_> {
         }
     }
 
+    /// `@include "path"`, at the start of a line only.
+    fn include(&mut self) -> Option<()> {
+        let mut before = self.text[..self.at].iter().rev().skip_while(|letter| matches!(letter, ' ' | '\t'));
+        if before.next().is_some_and(|letter| *letter != '\n') {
+            return None;
+        }
+        for letter in "@include".chars() {
+            self.next_if(|next| next == letter)?;
+        }
+        self.next_if(|next| matches!(next, ' ' | '\t'))?;
+        while self.next_if(|next| matches!(next, ' ' | '\t')).is_some() {}
+        self.next_if(|next| next == '"')?;
+        let path = self.word(|letter| letter != '"').unwrap_or_default();
+        self.next()?;
+        self.included += 1;
+        if self.included > MOST_INCLUDES {
+            return None;
+        }
+        let text = String::from_utf8_lossy(&std::fs::read(path).ok()?).into_owned();
+        // Its first line is the start of one.
+        self.text.splice(self.at..self.at, std::iter::once('\n').chain(text.chars()));
+        Some(())
+    }
+
     fn line(&mut self) {
-        for letter in self.rest.by_ref() {
+        while let Some(letter) = self.next() {
             if letter == '\n' {
                 return;
             }
@@ -220,25 +306,27 @@ mod tests {
             "#,
         )
         .expect("in the language");
-        let scalar = |text: &str| Value::Scalar(text.to_owned());
+        let text = |text: &str| Value::Text(text.to_owned());
         assert_eq!(
             file.group("admin_variables"),
             [
-                ("mysql_ifaces".to_owned(), scalar("127.0.0.1:6032;b")),
-                ("restapi_enabled".to_owned(), scalar("true")),
-                ("web_port".to_owned(), scalar("16")),
+                ("mysql_ifaces".to_owned(), text("127.0.0.1:6032;b")),
+                ("restapi_enabled".to_owned(), Value::Bool(true)),
+                ("web_port".to_owned(), Value::Int(16)),
             ]
         );
         let servers: Vec<_> = file.list("mysql_servers").collect();
         assert_eq!(servers.len(), 2);
-        assert_eq!(servers[1], [("address".to_owned(), scalar("b\"c"))]);
+        assert_eq!(servers[1], [("address".to_owned(), text("b\"c"))]);
         assert_eq!(file.list("empty").count(), 0);
         assert_eq!(file.list("absent").count(), 0);
     }
 
     #[test]
     fn refuses_what_is_not_in_the_language() {
-        for text in ["a", "a=", "a={", "a=(1 2)", "a=\"x", "=1", "a=1 b", "a={b=1}}", "a=x", "a=1; a=2", "/* a=1"] {
+        for text in
+            ["a", "a=", "a={", "a=(1 2)", "a=\"x", "=1", "a=1 b", "a={b=1}}", "a=x", "a=1; a=2", "a=08", "a=1 @"]
+        {
             assert_eq!(ConfigFile::parse(text), None, "{text}");
         }
     }

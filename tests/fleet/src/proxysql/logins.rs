@@ -42,7 +42,8 @@ impl Runtime {
         let value = |row: &TextRow, column: usize| row.get(column).cloned().flatten().unwrap_or_default();
         let rows = self.rows.get("mysql_users").into_iter().flatten();
         let users = rows.filter(|row| value(row, 10) == "1");
-        let users: Vec<_> = users.map(|row| (value(row, 0), Account { password: value(row, 1), side: Side::Clients })).collect();
+        let users: Vec<_> =
+            users.map(|row| (value(row, 0), Account { password: value(row, 1), side: Side::Clients })).collect();
         self.logins.extend(users);
     }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha1::{Digest, Sha1};
 
-use super::config_file::{ConfigFile, Value};
+use super::config_file::ConfigFile;
+use super::entries;
 use super::logins::Logins;
 use super::schema::{self, Module, SUM_NAMES};
 use super::store::{Store, TextRow};
@@ -153,7 +154,7 @@ impl Store {
                     format!(
                         "SELECT username,IFNULL(password,''),1,use_ssl,default_hostgroup,IFNULL(default_schema,''),\
                          schema_locked,transaction_persistent,fast_forward,{backend},{frontend},max_connections,\
-                         attributes,comment FROM main.mysql_users WHERE active=1 AND backend>={backend} AND frontend>={frontend}"
+                         attributes,comment FROM main.mysql_users WHERE active=1 AND default_hostgroup>=0 AND backend>={backend} AND frontend>={frontend}"
                     )
                 };
                 self.read(&format!("SELECT * FROM ({} UNION ALL {}) ORDER BY 11 DESC, 1", side(0, 1), side(1, 0)))
@@ -169,8 +170,13 @@ impl Store {
                  SELECT username,password,1,use_ssl,default_hostgroup,transaction_persistent,fast_forward,1,0,\
                  max_connections,attributes,comment FROM main.pgsql_users WHERE active=1 AND backend=1) ORDER BY 9 DESC, 1",
             ),
-            "mysql_query_rules" | "pgsql_query_rules" => {
-                self.read(&format!("SELECT * FROM main.{table} WHERE active=1 ORDER BY rule_id"))
+            // A wildcard in a client's address is the last of it.
+            "mysql_query_rules" => self.read(
+                "SELECT * FROM main.mysql_query_rules WHERE active=1 AND IFNULL(length(client_addr)<46 AND \
+                 instr(client_addr,'%') IN (0,length(client_addr)),1) ORDER BY rule_id",
+            ),
+            "pgsql_query_rules" => {
+                self.read("SELECT * FROM main.pgsql_query_rules WHERE active=1 ORDER BY rule_id")
             }
             "mysql_firewall_whitelist_sqli_fingerprints" => self.read(&format!("SELECT * FROM main.{table} ORDER BY 2")),
             _ => self.read(&format!("SELECT * FROM main.{table} ORDER BY 1, 2, 3")),
@@ -205,6 +211,8 @@ impl Store {
 
     /// `SAVE ... FROM RUNTIME`.
     pub(crate) fn save_from_runtime(&self, module: Module) -> rusqlite::Result<u64> {
+        // A slip of the real one.
+        let module = if module == Module::Restapi { Module::Scheduler } else { module };
         self.transaction(|| {
             if let Some(prefix) = module.prefix() {
                 let own = self.runtime.variables.iter().filter(|(name, _)| name.starts_with(prefix));
@@ -257,54 +265,23 @@ impl Store {
     /// `LOAD ... FROM CONFIG`: adds and replaces, deletes nothing. The error is the text of the answer.
     pub(crate) fn load_from_config(&self, module: Module) -> Result<u64, String> {
         let refused = || format!("Unable to open or parse config file {}", self.config.display());
-        let text = std::fs::read_to_string(&self.config).map_err(|_| refused())?;
-        let file = ConfigFile::parse(&text).ok_or_else(refused)?;
-        self.transaction(|| self.take_from(&file, module)).map_err(|error| super::store::text_of(&error))
+        let file = ConfigFile::read(&self.config).ok_or_else(refused)?;
+        self.transaction(|| Ok(self.take_from(&file, module))).map_err(|error| super::store::text_of(&error))
     }
 
-    fn take_from(&self, file: &ConfigFile, module: Module) -> rusqlite::Result<u64> {
-        let mut taken = 0;
-        if let Some(prefix) = module.prefix() {
-            for (name, value) in file.group(&format!("{}_variables", prefix.trim_end_matches('-'))) {
-                let Some(value) = value.scalar() else { continue };
-                self.main.execute(
-                    "INSERT OR REPLACE INTO main.global_variables VALUES (?,?)",
-                    [&format!("{prefix}{name}"), value],
-                )?;
-                taken += 1;
-            }
+    /// The number of entries that were tried. What SQL does not make sense of, and what a constraint forbids, is counted and lost.
+    fn take_from(&self, file: &ConfigFile, module: Module) -> u64 {
+        let mut tried = 0;
+        let columns = |table: &str| {
+            let rows = self.read(&format!("SELECT name FROM pragma_table_info('{table}')"));
+            rows.unwrap_or_default().into_iter().filter_map(|row| row.into_iter().next()?).collect()
+        };
+        for statement in entries::statements(file, module, columns) {
+            // All of a text with several statements, as there; and the error stays in the log there.
+            drop(self.main.execute_batch(&statement));
+            tried += 1;
         }
-        for table in module.tables().iter().filter(|table| !WORDLESS.contains(table)) {
-            let columns = self.read(&format!("SELECT name FROM pragma_table_info('{table}')"))?;
-            for settings in file.list(table) {
-                let found: Vec<(&str, &str)> = columns
-                    .iter()
-                    .filter_map(|row| row[0].as_deref())
-                    .filter_map(|column| find(settings, column).map(|value| (column, value)))
-                    .collect();
-                if REQUIRED.iter().any(|(of, column)| of == table && !found.iter().any(|(name, _)| name == column)) {
-                    continue;
-                }
-                let mut found = found;
-                if *table == "mysql_users" && !found.iter().any(|(name, _)| *name == "default_schema") {
-                    found.push(("default_schema", ""));
-                }
-                let names: Vec<&str> = found.iter().map(|(name, _)| *name).collect();
-                let marks = vec!["?"; names.len()].join(",");
-                let inserted = self.main.execute(
-                    &format!("INSERT OR REPLACE INTO main.{table} ({}) VALUES ({marks})", names.join(",")),
-                    rusqlite::params_from_iter(found.iter().map(|(_, value)| *value)),
-                );
-                // What a constraint forbids is counted, logged and lost.
-                if let Err(error) = inserted
-                    && error.sqlite_error_code() != Some(rusqlite::ErrorCode::ConstraintViolation)
-                {
-                    return Err(error);
-                }
-                taken += 1;
-            }
-        }
-        Ok(taken)
+        tried
     }
 
     /// A user who may log in as a client.
@@ -344,35 +321,6 @@ impl Store {
 /// Variables that cannot be emptied: they stay as they are.
 const UNEMPTIED: [&str; 4] =
     ["admin-admin_credentials", "admin-cluster_password", "admin-cluster_username", "admin-stats_credentials"];
-
-/// The file has no words for these.
-const WORDLESS: [&str; 2] = ["mysql_hostgroup_attributes", "mysql_query_rules_fast_routing"];
-
-/// Without these a group in the file is passed over.
-const REQUIRED: [(&str, &str); 9] = [
-    ("mysql_servers", "hostname"),
-    ("mysql_servers", "hostgroup_id"),
-    ("proxysql_servers", "hostname"),
-    ("mysql_users", "username"),
-    ("mysql_query_rules", "rule_id"),
-    ("pgsql_servers", "hostname"),
-    ("pgsql_servers", "hostgroup_id"),
-    ("pgsql_users", "username"),
-    ("pgsql_query_rules", "rule_id"),
-];
-
-/// Names that the file has for columns, besides their own.
-const ALIASES: [(&str, &str); 4] = [
-    ("hostname", "address"),
-    ("hostgroup_id", "hostgroup"),
-    ("writer_hostgroup", "writer_hostgroup_id"),
-    ("reader_hostgroup", "reader_hostgroup_id"),
-];
-
-fn find<'a>(settings: &'a [(String, Value)], column: &str) -> Option<&'a str> {
-    let by_name = |wanted: &str| settings.iter().find(|(name, _)| name == wanted).and_then(|(_, value)| value.scalar());
-    by_name(column).or_else(|| ALIASES.iter().find(|(name, _)| *name == column).and_then(|(_, alias)| by_name(alias)))
-}
 
 fn default_of(name: &str) -> Option<&'static str> {
     schema::DEFAULTS

@@ -1,0 +1,242 @@
+//! What publishing would do with a module: the one place where that is decided, for a publication and for a plan.
+
+use std::collections::BTreeMap;
+
+use super::candidate::Candidate;
+use super::draft::{self, MOST_LOOKS, count, put_back, take_from_runtime};
+use super::record::Recorded;
+use super::{Proxysql, passed_over};
+use crate::domain::config_file::PassedOver;
+use crate::domain::credentials::Credentials;
+use crate::domain::publish::{self, Change, Difference, Mention, Spoken};
+use crate::domain::statement::comparison::Column;
+use crate::domain::statement::{Kind, Module, Shape, Statement, Table};
+use crate::domain::tally::Guard;
+use crate::edge::admin::AdminError;
+
+/// What would happen with a module.
+pub(super) enum Assessment {
+    /// The file does not speak of it, as far as can be seen: so many rows in effect that it may have meant to remove.
+    LeftAlone(u64),
+    /// The file cannot be read at all, and why.
+    Broken(String),
+    /// It would not be put into effect, by which guard, and why.
+    Refused(Guard, String),
+    /// It cannot be told now: no two looks agreed, or the file is being written. Whoever asks again may learn it.
+    Torn(&'static str),
+    /// It may take effect; it is in memory.
+    Draft(Draft),
+}
+
+/// A module as the file has it, now in memory, that may take effect.
+pub(super) struct Draft {
+    pub(super) tables: BTreeMap<Table, Vec<Column>>,
+    /// Entries that `ProxySQL` counted and did not take: invalid ones, and those that another one replaced.
+    pub(super) lost: u64,
+    /// What it did not take, counted or not, as far as the file is seen.
+    pub(super) passed_over: Vec<PassedOver>,
+    /// Sections of the file that this release does not read, though it has the tables.
+    pub(super) unread: Vec<&'static str>,
+    /// What it would change.
+    pub(super) sorted: Sorted,
+    /// A hash of the file.
+    pub(super) file: Option<String>,
+}
+
+/// What a module in memory and in effect differ in.
+#[derive(Default)]
+pub(super) struct Sorted {
+    /// A load would change it.
+    pub(super) to_load: Vec<Difference>,
+    /// `ProxySQL` takes it only when it starts.
+    pub(super) at_restart: Vec<Difference>,
+    /// `ProxySQL` shows it otherwise than it was told, and would after any number of loads.
+    pub(super) shown_otherwise: Vec<Difference>,
+}
+
+impl Sorted {
+    /// By what is known of earlier loads.
+    pub(super) fn new(differences: Vec<Difference>, recorded: &Recorded) -> Self {
+        let mut sorted = Self::default();
+        for difference in differences {
+            let group = match () {
+                () if publish::waits_for_restart(&difference) => &mut sorted.at_restart,
+                () if recorded.has(Kind::ShownOtherwise, &difference.fingerprint()) => &mut sorted.shown_otherwise,
+                () => &mut sorted.to_load,
+            };
+            group.push(difference);
+        }
+        sorted
+    }
+}
+
+/// Reads a module of the file into memory, and says what would happen with it. Whatever it is, memory is to be put back.
+pub(super) async fn assess<P: Proxysql>(
+    module: Module,
+    candidate: &Candidate,
+    recorded: &Recorded,
+    admin: &mut P,
+) -> Result<Assessment, AdminError> {
+    if let Some(reason) = candidate.reading.deadly(module) {
+        return Ok(Assessment::Broken(reason));
+    }
+    // Only adds: where the file says nothing, or cannot be read, memory stays as it is.
+    let entries = match candidate.fill(module, admin).await {
+        Ok(entries) => entries,
+        Err(error) if error.is_refusal() => return Ok(Assessment::Broken(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    let drafted = match Mention::of(entries, candidate.reading.has_section(module)) {
+        Mention::Spoken(spoken) => draft(module, spoken, candidate, admin).await?,
+        Mention::Absent => return Ok(Assessment::LeftAlone(0)),
+        Mention::Unknown => {
+            let in_effect = match module.tables().first() {
+                Some(table) if module.is_vital() => count(*table, admin).await?.2,
+                _ => 0,
+            };
+            return Ok(Assessment::LeftAlone(in_effect));
+        }
+    };
+    if candidate.has_changed().await {
+        return Ok(Assessment::Torn("the file is being written"));
+    }
+    let removes = drafted.differences.iter().flatten().any(|difference| difference.change == Change::Removed);
+    let blind = candidate.reading.is_blind();
+    if let Some(reason) = passed_over::objection(&drafted.passed_over, blind, drafted.lost, removes) {
+        return Ok(Assessment::Refused(Guard::PassedOver, reason));
+    }
+    if let Some(reason) = publish::empties(module, drafted.effective, drafted.in_effect, candidate.allow_empty) {
+        return Ok(Assessment::Refused(Guard::WouldEmpty, reason));
+    }
+    let Some(differences) = drafted.differences else {
+        return Ok(Assessment::Torn("others read ProxySQL so often that no two looks agree"));
+    };
+    let sorted = Sorted::new(differences, recorded);
+    if let Some(reason) = locks_out(module, &sorted, recorded, admin).await? {
+        return Ok(Assessment::Refused(Guard::Lockout, reason));
+    }
+    let Drafted { tables, lost, passed_over, unread, .. } = drafted;
+    let file = candidate.hash();
+    Ok(Assessment::Draft(Draft { tables, lost, passed_over, unread, sorted, file }))
+}
+
+/// Why somebody could not log in any more who has to: by what the file says, or because it was tried.
+async fn locks_out<P: Proxysql>(
+    module: Module,
+    sorted: &Sorted,
+    recorded: &Recorded,
+    admin: &mut P,
+) -> Result<Option<String>, AdminError> {
+    if !module.decides_who_logs_in() || sorted.to_load.is_empty() {
+        return Ok(None);
+    }
+    let (username, password) = admin.login().await;
+    let attempt = attempt(sorted, &username, password.as_deref());
+    if let Some(reason) = recorded.reason(Kind::LocksOut, &attempt) {
+        return Ok(Some(reason.to_owned()));
+    }
+    if module == Module::MysqlVariables {
+        return Ok(None);
+    }
+    let answer = admin.run(&Statement::Credentials(module, username.clone())).await?;
+    Ok(Credentials::read(&answer.rows).lockout(&username, password.as_deref()))
+}
+
+/// What tells one try to load something from every other: what it changes, and who has to get in afterwards.
+pub(super) fn attempt(sorted: &Sorted, username: &str, password: Option<&str>) -> String {
+    let mut parts = vec![username.to_owned(), password.unwrap_or_default().to_owned()];
+    parts.extend(sorted.to_load.iter().map(Difference::fingerprint));
+    publish::digest(parts.iter().map(String::as_bytes))
+}
+
+/// A module in memory as the file has it, and what is known of it.
+struct Drafted {
+    tables: BTreeMap<Table, Vec<Column>>,
+    lost: u64,
+    passed_over: Vec<PassedOver>,
+    unread: Vec<&'static str>,
+    /// Of the first table, rows that would count, and those that do.
+    effective: u64,
+    in_effect: u64,
+    /// `None` where no two looks agreed.
+    differences: Option<Vec<Difference>>,
+}
+
+/// Makes a module in memory what its owners want, and holds it against what is in effect.
+async fn draft<P: Proxysql>(
+    module: Module,
+    _: Spoken,
+    candidate: &Candidate,
+    admin: &mut P,
+) -> Result<Drafted, AdminError> {
+    let tables = draft::columns(module, admin).await?;
+    if module.is_variables() {
+        put_back(module, admin).await?;
+    } else {
+        for table in tables.keys() {
+            admin.run(&Statement::Empty(*table)).await?;
+        }
+    }
+    let entries = candidate.fill(module, admin).await?;
+    let (mut taken, mut first, mut unread) = (0, (0, 0, 0), Vec::new());
+    for table in tables.keys().filter(|_| !module.is_variables()) {
+        let counts = count(*table, admin).await?;
+        taken += counts.0;
+        if module.tables().first() == Some(table) {
+            first = counts;
+        }
+        if owner(*table, counts.0) == Owner::WhoeverLoadedIt {
+            take_from_runtime(*table, admin).await?;
+            unread.extend(candidate.reading.section(table.section()).map(|_| table.section()));
+        }
+    }
+    let lost = if module.is_variables() { 0 } else { entries.saturating_sub(taken) };
+    let read = |table: &Table| !unread.contains(&table.section());
+    let read =
+        tables.iter().filter(|(table, _)| read(table)).map(|(table, columns)| (*table, columns.clone())).collect();
+    let passed_over = passed_over::find(module, &candidate.reading, &read, admin).await?;
+    let differences = compare(&tables, admin).await?;
+    Ok(Drafted { tables, lost, passed_over, unread, effective: first.1, in_effect: first.2, differences })
+}
+
+/// Whose word counts for the rows of a table. What is wanted of a table is what its owner wants, and what nobody wants goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// The file's rows are wanted, and no others.
+    File,
+    /// The file has no words for it: what is in effect is wanted, whoever put it there.
+    WhoeverLoadedIt,
+}
+
+/// `rows` is how many the file has for it.
+fn owner(table: Table, rows: u64) -> Owner {
+    if table.shape == Shape::Wordless && rows == 0 { Owner::WhoeverLoadedIt } else { Owner::File }
+}
+
+/// Compares until two looks in succession agree. `None` where none do: somebody keeps `ProxySQL` writing down what is in effect.
+pub(super) async fn compare<P: Proxysql>(
+    tables: &BTreeMap<Table, Vec<Column>>,
+    admin: &mut P,
+) -> Result<Option<Vec<Difference>>, AdminError> {
+    let mut last = compare_once(tables, admin).await?;
+    for _ in 0..MOST_LOOKS {
+        let differences = compare_once(tables, admin).await?;
+        if differences == last {
+            return Ok(Some(differences));
+        }
+        last = differences;
+    }
+    Ok(None)
+}
+
+async fn compare_once<P: Proxysql>(
+    tables: &BTreeMap<Table, Vec<Column>>,
+    admin: &mut P,
+) -> Result<Vec<Difference>, AdminError> {
+    let mut differences = Vec::new();
+    for (table, columns) in tables {
+        let answer = admin.run(&Statement::Compare(*table, columns.clone())).await?;
+        differences.extend(publish::differences(*table, columns, &answer.rows));
+    }
+    Ok(differences)
+}

@@ -1,0 +1,161 @@
+//! Whether the agent and the other nodes still get in after a load: found out by logging in afresh, while the connection that did the load is
+//! still there to put back what was in effect.
+
+use tracing::{error, warn};
+
+use super::Proxysql;
+use super::assess::Sorted;
+use super::draft::{columns, keep, put_back, take_back};
+use super::peers::cluster_login;
+use super::round::Spacing;
+use crate::domain::member::Member;
+use crate::domain::statement::{Module, Plan, Statement, Table};
+use crate::edge::admin::{AdminError, Login};
+
+/// Variables that make the table of those who may log in another one.
+const IN_THE_TABLE: [&str; 2] = ["admin-admin_credentials", "admin-stats_credentials"];
+/// How often somebody is tried to be let in, where neither yes nor no is heard.
+const TRIES: usize = 3;
+
+/// What a module was before it was worked on, to be put back.
+pub(super) struct Before {
+    module: Module,
+    tables: Vec<Table>,
+}
+
+/// Who has to get in, and from where.
+pub(super) struct Doors {
+    /// Where the other nodes come to; `None` where they come where the agent does.
+    listed: Option<(String, u16)>,
+}
+
+/// Why somebody does not get in.
+pub(super) enum Closed {
+    /// `ProxySQL` said no.
+    Refused(String),
+    /// It said neither yes nor no.
+    Unknown(String),
+}
+
+impl Closed {
+    pub(super) fn reason(&self) -> &str {
+        match self {
+            Self::Refused(reason) | Self::Unknown(reason) => reason,
+        }
+    }
+}
+
+impl Before {
+    /// Copies aside what is in effect. Memory is that, too, then.
+    pub(super) async fn keep<P: Proxysql>(module: Module, admin: &mut P) -> Result<Self, AdminError> {
+        let tables: Vec<Table> = columns(module, admin).await?.into_keys().collect();
+        put_back(module, admin).await?;
+        for table in &tables {
+            keep(module, *table, admin).await?;
+        }
+        Ok(Self { module, tables })
+    }
+
+    /// It is not needed any more.
+    pub(super) async fn forget<P: Proxysql>(self, admin: &mut P) -> Result<(), AdminError> {
+        for table in self.tables {
+            admin.run(&Statement::DropKept(table)).await?;
+        }
+        Ok(())
+    }
+
+    /// Puts it into effect again, at once: whoever counts checks to three before it pulls has not pulled the other yet. `loaded` is what was
+    /// loaded.
+    pub(super) async fn put_back<P: Proxysql>(
+        self,
+        loaded: &Plan,
+        doors: &Doors,
+        spacing: &mut Spacing,
+        admin: &mut P,
+    ) -> Result<(), AdminError> {
+        let module = self.module;
+        for table in self.tables {
+            take_back(table, admin).await?;
+        }
+        spacing.apply(loaded, admin).await?;
+        put_back(module, admin).await?;
+        if let Some(closed) = doors.closed(admin).await? {
+            error!(%module, reason = %closed.reason(), "put back what was in effect, and it does not let everybody in either");
+        } else {
+            warn!(%module, "put back what was in effect");
+        }
+        Ok(())
+    }
+}
+
+impl Doors {
+    /// Finds out where the other nodes come to: the address that `own` has for them, where something answers there.
+    pub(super) async fn find<P: Proxysql>(own: Option<&Member>, admin: &mut P) -> Result<Self, AdminError> {
+        let Some(own) = own else { return Ok(Self { listed: None }) };
+        let somebody = Login { username: String::new(), password: String::new() };
+        let login = cluster_login(admin).await?.unwrap_or(somebody);
+        let answers = match admin.ask_peer(&own.hostname, own.port, &login, &[Statement::Checksums]).await {
+            Ok(_) | Err(AdminError::LoginRefused { .. } | AdminError::Refused { .. }) => true,
+            Err(_) => false,
+        };
+        Ok(Self { listed: answers.then(|| (own.hostname.clone(), own.port)) })
+    }
+
+    /// Why somebody does not get in now; `None` where everybody does.
+    pub(super) async fn closed<P: Proxysql>(&self, admin: &mut P) -> Result<Option<Closed>, AdminError> {
+        let mut unknown = None;
+        for _ in 0..TRIES {
+            let agent = admin.log_in_afresh(None).await;
+            let outcome = match agent {
+                Err(error) => Err(("this agent", error)),
+                Ok(()) => match cluster_login(admin).await? {
+                    Some(login) => self.cluster(&login, admin).await.map_err(|error| ("the cluster", error)),
+                    None => Ok(()),
+                },
+            };
+            match outcome {
+                Ok(()) => return Ok(None),
+                Err((who, error @ (AdminError::LoginRefused { .. } | AdminError::Refused { .. }))) => {
+                    return Ok(Some(Closed::Refused(format!(
+                        "with it in effect, {who} does not get in any more: {error}"
+                    ))));
+                }
+                Err((who, error)) => {
+                    unknown = Some(Closed::Unknown(format!(
+                        "with it in effect, whether {who} gets in is not known: {error}"
+                    )));
+                }
+            }
+        }
+        Ok(unknown)
+    }
+
+    async fn cluster<P: Proxysql>(&self, login: &Login, admin: &P) -> Result<(), AdminError> {
+        match &self.listed {
+            Some((host, port)) => admin.ask_peer(host, *port, login, &[Statement::Checksums]).await.map(drop),
+            None => admin.log_in_afresh(Some(login)).await,
+        }
+    }
+}
+
+/// The load of a module as it is in memory. Where that changes who may log in, the table of those who may is made anew with it, as it will be
+/// at the next start: else a database user of the same name would win there only then.
+pub(super) async fn load<P: Proxysql>(module: Module, sorted: &Sorted, admin: &mut P) -> Result<Plan, AdminError> {
+    let plan = Plan::default().then(Statement::LoadToRuntime(module));
+    let in_the_table = |name: &String| IN_THE_TABLE.contains(&name.as_str());
+    let changes = sorted.to_load.iter().any(|difference| difference.key.iter().any(in_the_table));
+    if module != Module::AdminVariables || !changes {
+        return Ok(plan);
+    }
+    put_back(Module::MysqlUsers, admin).await?;
+    Ok(plan.then(Statement::LoadToRuntime(Module::MysqlUsers)))
+}
+
+/// Why it could not be told after a load whether the agent still gets in: it cannot be told now. That it is refused now tells: its password
+/// may have been changed together with the file.
+pub(super) async fn cannot_tell<P: Proxysql>(admin: &P) -> Option<String> {
+    match admin.log_in_afresh(None).await {
+        Ok(()) | Err(AdminError::LoginRefused { .. } | AdminError::Refused { .. }) => None,
+        Err(error) => Some(format!("whether this agent would still get in cannot be told: {error}")),
+    }
+}

@@ -1,0 +1,327 @@
+//! One module on its way from the file into effect.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::super::assess::{self, Assessment, Draft, Sorted, assess, compare};
+use super::super::candidate::Candidate;
+use super::super::draft::{columns, mark, put_back, standing};
+use super::super::logins::{self, Before, Closed, Doors};
+use super::super::record::{self, Recorded};
+use super::super::round::{RoundError, SPACING, Spacing, observe};
+use super::super::unlock::in_effect_again;
+use super::{Awaited, Outcome, Proxysql, Publisher, Unlocks};
+use crate::domain::observation::{Checksum, Observation};
+use crate::domain::publish::{Change, Difference};
+use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::tally::{Count, Guard};
+use crate::domain::unlock::Unlock;
+use crate::edge::admin::AdminError;
+
+/// A module that is worked on.
+struct Work<'a> {
+    module: Module,
+    /// Where it stood when the work began.
+    before: Checksum,
+    seen: &'a Observation,
+    unlocks: &'a Unlocks<'a>,
+    spacing: &'a mut Spacing,
+    /// What is known of earlier loads.
+    recorded: Recorded,
+}
+
+impl Publisher {
+    pub(super) async fn one<P: Proxysql>(
+        &mut self,
+        module: Module,
+        seen: &Observation,
+        unlocks: &Unlocks<'_>,
+        spacing: &mut Spacing,
+        admin: &mut P,
+    ) -> Result<Outcome, RoundError> {
+        let before = standing(module, admin).await?;
+        let recorded = Recorded::read(module, admin).await?;
+        let work = Work { module, before, seen, unlocks, spacing, recorded };
+        if let Some(outcome) = self.looks_again(&work, admin).await? {
+            return Ok(outcome);
+        }
+        if work.is_too_early() {
+            work.spacing.waits(module, "it was loaded in this second, here or on a peer");
+            return Ok(Outcome::Later);
+        }
+        work.spacing.waits_no_more(module);
+        if self.again.remove(&module) {
+            work.spacing.apply(&in_effect_again(module), admin).await?;
+            return Ok(Outcome::Later);
+        }
+        if module.is_local() && columns(module, admin).await?.is_empty() {
+            // Of a release that does not have it.
+            mark(module, None, None, admin).await?;
+            return Ok(Outcome::Done);
+        }
+        let kept = if module.decides_who_logs_in() { Some(Before::keep(module, admin).await?) } else { None };
+        let outcome = self.assessed(work, kept, admin).await?;
+        Ok(outcome)
+    }
+
+    /// Does what is to be done with a module. `kept` is what is in effect, copied aside where a load may have to be taken back.
+    async fn assessed<P: Proxysql>(
+        &mut self,
+        work: Work<'_>,
+        kept: Option<Before>,
+        admin: &mut P,
+    ) -> Result<Outcome, RoundError> {
+        let module = work.module;
+        let candidate = Candidate::of(&self.publishing).await;
+        let outcome = match assess(module, &candidate, &work.recorded, admin).await? {
+            Assessment::Draft(draft) => {
+                self.remarks.of_module(module, &self.publishing.name(), &draft.passed_over);
+                self.remarks.unread(&self.publishing.name(), &draft.unread);
+                if draft.lost > 0 && candidate.reading.is_blind().is_some() {
+                    let (lost, file) = (draft.lost, self.publishing.name());
+                    error!(%module, lost, %file, "ProxySQL does not take all entries of the file: some are invalid or there twice");
+                }
+                if draft.sorted.to_load.is_empty() {
+                    self.unchanged(work, &draft, admin).await?
+                } else {
+                    return self.changed(work, &draft, kept, admin).await;
+                }
+            }
+            Assessment::LeftAlone(in_effect) => {
+                self.leave_alone(module, &candidate, in_effect, admin).await?;
+                Outcome::Done
+            }
+            Assessment::Broken(reason) => Outcome::Broken(reason),
+            Assessment::Refused(guard, reason) => {
+                admin.count(Count::Refusal(guard));
+                put_back(module, admin).await?;
+                Outcome::Refused(reason)
+            }
+            Assessment::Torn(_) => {
+                put_back(module, admin).await?;
+                Outcome::Later
+            }
+        };
+        if let Some(kept) = kept {
+            kept.forget(admin).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// A load that was done is looked at, once enough time has passed.
+    async fn looks_again<P: Proxysql>(
+        &mut self,
+        work: &Work<'_>,
+        admin: &mut P,
+    ) -> Result<Option<Outcome>, RoundError> {
+        let (module, before) = (work.module, &work.before);
+        if self.awaited.get(&module).is_some_and(|awaited| awaited.at.elapsed() < SPACING) {
+            return Ok(Some(Outcome::Later));
+        }
+        let Some(Awaited { checksum, file, .. }) = self.awaited.remove(&module) else { return Ok(None) };
+        if checksum == before.checksum {
+            mark(module, Some(checksum), file, admin).await?;
+            return Ok(Some(Outcome::Done));
+        }
+        warn!(%module, version = before.version, "replaced since it was published, by a pull or by hand; looking again");
+        Ok(None)
+    }
+
+    /// Everything in the file is in effect.
+    async fn unchanged<P: Proxysql>(
+        &mut self,
+        work: Work<'_>,
+        draft: &Draft,
+        admin: &mut P,
+    ) -> Result<Outcome, RoundError> {
+        let Work { module, before, unlocks: (turns, waits), spacing, .. } = work;
+        if module.is_variables() {
+            put_back(module, admin).await?;
+        }
+        // By what is the case now: others may have been quicker since this round began.
+        let wait = waits.get(&module).copied().unwrap_or_default();
+        let unlock = match before.version {
+            1 => turns.of(&observe(admin).await?, module, wait),
+            _ => Unlock::Leave,
+        };
+        // A pull that has come in since the comparison replaced what was compared, and what `unlock` goes by.
+        if has_changed(module, &before, admin).await? {
+            return Ok(Outcome::Later);
+        }
+        match unlock {
+            Unlock::Leave => {}
+            Unlock::Wait => return Ok(Outcome::Later),
+            Unlock::Load | Unlock::Overrule => {
+                spacing.apply(&Plan::default().then(Statement::LoadToRuntime(module)), admin).await?;
+                let version = before.version + 1;
+                info!(%module, version, "loaded once, unchanged: at version 1 no node pulls it, and any other content replaces it");
+                let awaited = Awaited { checksum: before.checksum, file: draft.file.clone(), at: Instant::now() };
+                self.awaited.insert(module, awaited);
+                return Ok(Outcome::Later);
+            }
+        }
+        say_shown_otherwise(module, &draft.sorted);
+        info!(%module, "in effect as in ProxySQL's configuration file");
+        mark(module, Some(before.checksum), draft.file.clone(), admin).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Loads what differs, unless somebody else just did, and takes it back where it locks somebody out.
+    async fn changed<P: Proxysql>(
+        &mut self,
+        work: Work<'_>,
+        draft: &Draft,
+        kept: Option<Before>,
+        admin: &mut P,
+    ) -> Result<Outcome, RoundError> {
+        let Work { module, before, unlocks: (turns, _), spacing, seen, .. } = work;
+        let load = logins::load(module, &draft.sorted, admin).await?;
+        let others = load.loads().filter(|other| *other != module);
+        let just =
+            others.filter_map(|other| seen.own(other)).any(|sum| sum.version > 1 && sum.is_just_loaded(seen.clock));
+        if just || spacing.wait_for(&load).is_some() || has_changed(module, &before, admin).await? {
+            put_back(module, admin).await?;
+            if let Some(kept) = kept {
+                kept.forget(admin).await?;
+            }
+            return Ok(Outcome::Later);
+        }
+        let Some(kept) = kept else {
+            spacing.apply(&load, admin).await?;
+            return Ok(self.verify(module, draft, &before, admin).await?);
+        };
+        let doors = Doors::find(turns.own.as_ref(), admin).await?;
+        if let Some(reason) = logins::cannot_tell(admin).await {
+            put_back(module, admin).await?;
+            kept.forget(admin).await?;
+            return Ok(Outcome::Refused(reason));
+        }
+        spacing.apply(&load, admin).await?;
+        if let Some(closed) = doors.closed(admin).await? {
+            admin.count(Count::Refusal(Guard::Lockout));
+            kept.put_back(&load, &doors, spacing, admin).await?;
+            self.again.extend(load.loads());
+            if let Closed::Refused(reason) = &closed {
+                let (username, password) = admin.login().await;
+                let attempt = assess::attempt(&draft.sorted, &username, password.as_deref());
+                record::locks_out(module, attempt, reason, admin).await?;
+            }
+            return Ok(Outcome::Refused(closed.reason().to_owned()));
+        }
+        kept.forget(admin).await?;
+        // Who did not get in with what was in effect may now.
+        record::forget_lockouts(admin).await?;
+        Ok(self.verify(module, draft, &before, admin).await?)
+    }
+
+    /// The file has no entries of the module.
+    async fn leave_alone<P: Proxysql>(
+        &self,
+        module: Module,
+        candidate: &Candidate,
+        in_effect: u64,
+        admin: &mut P,
+    ) -> Result<(), AdminError> {
+        let file = self.publishing.name();
+        match candidate.reading.is_blind() {
+            Some(reason) if in_effect > 0 => {
+                warn!(%module, in_effect, %file, %reason, "no entries in the file; left alone, for whether it has an empty section cannot be known");
+            }
+            Some(reason) => info!(%module, %file, %reason, "no entries in the file; left alone"),
+            None => info!(%module, %file, "not in the file; left alone"),
+        }
+        mark(module, None, candidate.hash(), admin).await
+    }
+
+    /// Reads back what is in effect after a load.
+    async fn verify<P: Proxysql>(
+        &mut self,
+        module: Module,
+        draft: &Draft,
+        before: &Checksum,
+        admin: &mut P,
+    ) -> Result<Outcome, AdminError> {
+        let after = standing(module, admin).await?;
+        // PostgreSQL's variables have no version in some releases.
+        if after.version > before.version + 1 {
+            warn!(%module, from = before.version, to = after.version, "somebody else loaded it in the same moment; looking again");
+            return Ok(Outcome::Later);
+        }
+        if module.is_variables() {
+            // Values that were not taken have sprung back in memory.
+            admin.run(&Statement::LoadFromConfig(module)).await?;
+        }
+        let rest = compare(&draft.tables, admin).await?;
+        if module.is_variables() {
+            put_back(module, admin).await?;
+        }
+        let Some(rest) = rest else { return Ok(Outcome::Later) };
+        // What a load has not brought about, no other one will.
+        let mut sorted = Sorted::new(rest, &Recorded::default());
+        sorted.shown_otherwise.append(&mut sorted.to_load);
+        if !sorted.at_restart.is_empty() {
+            warn!(%module, rows = %listed(&sorted.at_restart), "ProxySQL takes these from the file only when it starts");
+        }
+        say_shown_otherwise(module, &sorted);
+        record::shows_otherwise(module, &sorted.shown_otherwise, admin).await?;
+        let changes = &draft.sorted.to_load;
+        let number = |wanted: fn(&Change) -> bool| changes.iter().filter(|d| wanted(&d.change)).count();
+        info!(
+            %module,
+            added = number(|change| matches!(change, Change::Added)),
+            removed = number(|change| matches!(change, Change::Removed)),
+            changed = number(|change| matches!(change, Change::Changed(_))),
+            rows = %listed(changes),
+            version = after.version,
+            "published from ProxySQL's configuration file"
+        );
+        let awaited = Awaited { checksum: after.checksum, file: draft.file.clone(), at: Instant::now() };
+        self.awaited.insert(module, awaited);
+        Ok(Outcome::Later)
+    }
+}
+
+impl Work<'_> {
+    /// Whether a load now might have the epoch of another one. At version 1 nobody pulls, and so no epoch can be tied.
+    fn is_too_early(&self) -> bool {
+        // Also what a peer's pull, a person or an earlier agent loaded.
+        let just = |sum: &Checksum| sum.version > 1 && sum.is_just_loaded(self.seen.clock);
+        let theirs = self.seen.peers.iter().filter_map(|peer| peer.modules.get(self.module.checksum_name()));
+        let just_loaded =
+            just(&self.before) || theirs.filter(|theirs| theirs.checksum != self.before.checksum).any(just);
+        just_loaded || self.spacing.wait_for(&Plan::default().then(Statement::LoadToRuntime(self.module))).is_some()
+    }
+}
+
+/// Whether the module is not in effect any more as it was when the look at it began; memory is then what is in effect.
+async fn has_changed<P: Proxysql>(module: Module, before: &Checksum, admin: &mut P) -> Result<bool, AdminError> {
+    let now = standing(module, admin).await?;
+    if now == *before {
+        return Ok(false);
+    }
+    warn!(%module, from = before.version, to = now.version, "somebody else loaded it meanwhile; looking again");
+    put_back(module, admin).await?;
+    Ok(true)
+}
+
+fn say_shown_otherwise(module: Module, sorted: &Sorted) {
+    let rows: BTreeSet<String> = sorted.shown_otherwise.iter().map(Difference::shown_as).collect();
+    if !rows.is_empty() {
+        let rows = rows.into_iter().take(MOST).collect::<Vec<_>>().join("; ");
+        warn!(%module, %rows, "ProxySQL shows these otherwise than the file has them");
+    }
+}
+
+/// As many rows as a line of a log bears.
+const MOST: usize = 20;
+
+/// Rows, without values.
+fn listed(differences: &[Difference]) -> String {
+    let mut text = differences.iter().take(MOST).map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    if let Some(more) = differences.len().checked_sub(MOST).filter(|more| *more > 0) {
+        text = format!("{text} and {more} more");
+    }
+    text
+}

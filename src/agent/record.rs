@@ -1,0 +1,74 @@
+//! What `ProxySQL` remembers for the agent of what loads came to: a new agent, and a plan, know it too.
+
+use super::Proxysql;
+use crate::domain::publish::Difference;
+use crate::domain::statement::{Kind, Module, Record, Statement};
+use crate::edge::admin::AdminError;
+
+/// What is remembered of a module.
+#[derive(Debug, Default)]
+pub(super) struct Recorded(Vec<[String; 3]>);
+
+impl Recorded {
+    /// Reads it; nothing, where nothing was ever remembered.
+    pub(super) async fn read<P: Proxysql>(module: Module, admin: &mut P) -> Result<Self, AdminError> {
+        match admin.run(&Statement::Record(Record::Read(module))).await {
+            Ok(answer) => Ok(Self(answer.rows.into_iter().filter_map(|row| row.try_into().ok()).collect())),
+            Err(error) if error.names_no_such_table() => Ok(Self::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether this was found.
+    pub(super) fn has(&self, kind: Kind, fingerprint: &str) -> bool {
+        self.reason(kind, fingerprint).is_some()
+    }
+
+    /// What was said of it.
+    pub(super) fn reason(&self, kind: Kind, fingerprint: &str) -> Option<&str> {
+        let found = self.0.iter().find(|[of, by, _]| of == kind.as_str() && by == fingerprint);
+        found.map(|[_, _, reason]| reason.as_str())
+    }
+}
+
+/// Remembers what `ProxySQL` shows otherwise than it was told, in place of what it did before.
+pub(super) async fn shows_otherwise<P: Proxysql>(
+    module: Module,
+    differences: &[Difference],
+    admin: &mut P,
+) -> Result<(), AdminError> {
+    let rows = differences.iter().map(|difference| (difference.fingerprint(), difference.to_string())).collect();
+    replace(module, Kind::ShownOtherwise, rows, admin).await
+}
+
+/// Remembers that this try to load something locked somebody out.
+pub(super) async fn locks_out<P: Proxysql>(
+    module: Module,
+    attempt: String,
+    reason: &str,
+    admin: &mut P,
+) -> Result<(), AdminError> {
+    replace(module, Kind::LocksOut, vec![(attempt, reason.to_owned())], admin).await
+}
+
+/// Forgets what locked somebody out: it may not any more.
+pub(super) async fn forget_lockouts<P: Proxysql>(admin: &mut P) -> Result<(), AdminError> {
+    match admin.run(&Statement::Record(Record::Forget(None, Kind::LocksOut))).await {
+        Err(error) if !error.names_no_such_table() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+async fn replace<P: Proxysql>(
+    module: Module,
+    kind: Kind,
+    rows: Vec<(String, String)>,
+    admin: &mut P,
+) -> Result<(), AdminError> {
+    admin.run(&Statement::Record(Record::Create)).await?;
+    admin.run(&Statement::Record(Record::Forget(Some(module), kind))).await?;
+    if !rows.is_empty() {
+        admin.run(&Statement::Record(Record::Add(module, kind, rows))).await?;
+    }
+    Ok(())
+}
