@@ -2,12 +2,12 @@
 
 mod hints;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::builder::OsStringValueParser;
+use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use crate::config::keys::{self, KEYS, Key};
 use crate::config::{Address, ConfigError, ConfigErrors, Kind, Loaded, Origin, RunMode, Sources, load, reference};
@@ -148,18 +148,49 @@ fn argument(key: &'static Key) -> Arg {
     let arg = Arg::new(key.name)
         .long(key.name)
         .value_name(key.kind.placeholder())
-        .value_parser(OsStringValueParser::new())
+        .value_hint(hint(key.kind))
         .help(reference::wrap(&(text + &default), COLUMNS - INDENT).join("\n"))
         .help_heading(heading)
         .global(true);
     // As with the Go agent, a value may begin with a dash.
-    if key.kind == Kind::Bool { switch(arg) } else { arg.allow_hyphen_values(true) }
+    match key.kind {
+        Kind::Bool => switch(arg),
+        Kind::Word(words, _) => arg.value_parser(Words(words)).hide_possible_values(true).allow_hyphen_values(true),
+        _ => arg.value_parser(OsStringValueParser::new()).allow_hyphen_values(true),
+    }
+}
+
+/// What a shell completes as the value.
+fn hint(kind: Kind) -> ValueHint {
+    match kind {
+        Kind::Path | Kind::OptionalPath => ValueHint::FilePath,
+        Kind::DirectoryOrTemp => ValueHint::DirPath,
+        Kind::Word(..) | Kind::Bool => ValueHint::Unknown,
+        _ => ValueHint::Other,
+    }
+}
+
+/// Takes any value, for the configuration judges it together with those of the other sources; a shell completes these words.
+#[derive(Debug, Clone, Copy)]
+struct Words(&'static [&'static str]);
+
+impl TypedValueParser for Words {
+    type Value = OsString;
+
+    fn parse_ref(&self, _: &Command, _: Option<&Arg>, value: &OsStr) -> Result<OsString, clap::Error> {
+        Ok(value.to_owned())
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
+    }
 }
 
 /// A flag that needs no value: `--log.probes`, `--log.probes=false`.
 fn switch(arg: Arg) -> Arg {
     arg.action(ArgAction::Set)
-        .value_parser(OsStringValueParser::new())
+        .value_parser(Words(&["true", "false"]))
+        .hide_possible_values(true)
         .num_args(0..=1)
         .require_equals(true)
         .default_missing_value("true")

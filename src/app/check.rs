@@ -32,7 +32,8 @@ fn text(loaded: &Loaded) -> String {
     let total = budget.total().as_secs_f32();
     if let Some(short) = budget.falls_short_of(shutdown.shutdown_timeout) {
         let short = short.as_secs_f32();
-        let _ = writeln!(text, "warning: shutdown.shutdown_timeout is {short} s shorter than the maximum shutdown time");
+        let _ =
+            writeln!(text, "warning: shutdown.shutdown_timeout is {short} s shorter than the maximum shutdown time");
     }
     let _ = writeln!(
         text,

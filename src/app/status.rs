@@ -80,7 +80,9 @@ async fn look(config: &Config, wanted: &Wanted) -> (u8, String) {
 
 async fn ask(config: &Config, wanted: &Wanted) -> io::Result<Answered> {
     let addresses: Vec<SocketAddr> = match &wanted.address {
-        Some(address) => timeout(RESPONSE_TIMEOUT, lookup_host((address.host.as_str(), address.port))).await??.collect(),
+        Some(address) => {
+            timeout(RESPONSE_TIMEOUT, lookup_host((address.host.as_str(), address.port))).await??.collect()
+        }
         // The agent listens on the first of these that its system has.
         None => config.api.listen_on(),
     };

@@ -108,7 +108,8 @@ impl Walk<'_> {
     fn root(&mut self, root: &Node) {
         match &root.data {
             Data::Mapping(pairs) => self.mapping("", pairs),
-            _ => self.wrong(root.line, "the top level is not a mapping, expected lines of the form key: value".to_owned()),
+            _ => self
+                .wrong(root.line, "the top level is not a mapping, expected lines of the form key: value".to_owned()),
         }
     }
 

@@ -85,7 +85,7 @@ impl Rules<'_> {
     fn require(&mut self, holds: bool, name: &'static str, relation: &str, other: &'static str) {
         let problem = |rules: &Self| {
             format!(
-                "{name} is {}{}, expected {relation} {other}, {} ({})",
+                "{name} is {}{}, but must be {relation} {other}, {} ({})",
                 layers::shown(name, &rules.values),
                 if *rules.provenance.of(name) == Origin::Default { " (default)" } else { "" },
                 layers::shown(other, &rules.values),
@@ -141,7 +141,7 @@ impl Rules<'_> {
             Dns => "core.dns_name",
             Static => "core.static_members",
         };
-        let problem = |_: &Self| format!("{needed} is empty, required by {DISCOVERY}={chosen}");
+        let problem = |_: &Self| format!("{needed} is empty, but {DISCOVERY}={chosen} requires it");
         self.report(self.is_wished(needed), needed, DISCOVERY, problem);
     }
 

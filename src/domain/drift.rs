@@ -68,10 +68,14 @@ impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pending => "pending: the peer has a newer version, not synced yet",
-            Self::BlockedAtVersion1 => "never loaded since the start (version 1): no node syncs it until it is loaded once",
+            Self::BlockedAtVersion1 => {
+                "never loaded since the start (version 1): no node syncs it until it is loaded once"
+            }
             Self::EqualEpochs => "epoch conflict: loaded in the same second with different content; neither node syncs",
             Self::LocalNewer => "local newer: the local version is newer, so this node no longer syncs",
-            Self::ClockAhead => "clock ahead: loaded by a node whose clock is ahead; later loads are ignored until that time",
+            Self::ClockAhead => {
+                "clock ahead: loaded by a node whose clock is ahead; later loads are ignored until that time"
+            }
             Self::OtherVersion(version) => {
                 return write!(f, "version mismatch: the peer runs ProxySQL {version}; nothing is synced");
             }

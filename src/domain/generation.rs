@@ -140,9 +140,9 @@ pub fn judge<'a>(pods: impl IntoIterator<Item = &'a Sighting>, own: Option<&str>
         return Standing::Unknown;
     };
     match &youngest.origin.hash {
-        Some(hash) => standing(&living, me, youngest, "pod_template_hash", |pod| {
-            pod.origin.hash.as_ref() == Some(hash)
-        }),
+        Some(hash) => {
+            standing(&living, me, youngest, "pod_template_hash", |pod| pod.origin.hash.as_ref() == Some(hash))
+        }
         None => standing(&living, me, youngest, "pod_age", |pod| pod.name == youngest.name),
     }
 }

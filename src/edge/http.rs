@@ -215,7 +215,9 @@ async fn reload(
     info!(%peer, "reload requested");
     shared.state.ask(Command::Reload);
     let publishes_not = match &shared.state.status().situation.generation {
-        Some(Standing::Older { newer, .. }) => Some(format!("this core does not publish: {newer} has a newer rollout revision")),
+        Some(Standing::Older { newer, .. }) => {
+            Some(format!("this core does not publish: {newer} has a newer rollout revision"))
+        }
         Some(Standing::Undecided | Standing::Unknown) => {
             Some("the newest rollout revision is not known yet".to_owned())
         }

@@ -42,9 +42,10 @@ async fn names(rig: &Rig, name: &str, class: &str, module: Option<&str>) {
     eventually(&format!("{name} shows {class}"), async || {
         let page = agent.get("/").await.unwrap().text().await.unwrap();
         let status: Value = serde_json::from_str(&agent.get("/status").await.unwrap().text().await.unwrap()).unwrap();
-        let drifts = status["peers"].as_array().unwrap().iter().flat_map(|peer| {
-            peer["drift"].as_array().unwrap().iter().map(|found| found["class"].as_str().unwrap())
-        });
+        let drifts =
+            status["peers"].as_array().unwrap().iter().flat_map(|peer| {
+                peer["drift"].as_array().unwrap().iter().map(|found| found["class"].as_str().unwrap())
+            });
         page.contains("<h2>Drift") && drifts.into_iter().any(|found| found == class)
     })
     .await;

@@ -1,4 +1,4 @@
-//! What the README promises, a module for each promise. Every scenario runs the real binary.
+//! What the documentation promises, a module for each promise. Every scenario runs the real binary.
 
 #![allow(clippy::print_stderr, reason = "the figures of a run")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]

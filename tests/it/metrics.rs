@@ -1,4 +1,4 @@
-//! Metrics: what Prometheus takes, what the README says, and nothing that it costs ProxySQL.
+//! Metrics: what Prometheus takes, what the documentation says, and nothing that it costs ProxySQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -61,8 +61,8 @@ fn declared(text: &str) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn the_readme_lists_every_metric() {
-    held_part("README.md", "metrics", &markdown());
+fn the_documentation_lists_every_metric() {
+    held_part("docs/metrics.md", "metrics", &markdown());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,8 +175,10 @@ async fn a_scrape_asks_nobody_and_waits_for_nothing() {
     }
     // After the first round there is nothing to do for an hour.
     let pod = Make::new().env("SATELLITE_INTERVAL", "3600").env("PROXYSQL_STATEMENT_TIMEOUT", "60").ready().await;
-    eventually("the first round is over", async || scrape(&pod).await.get("reconciles_total{result=\"ok\"}") == Some(1.0))
-        .await;
+    eventually("the first round is over", async || {
+        scrape(&pod).await.get("reconciles_total{result=\"ok\"}") == Some(1.0)
+    })
+    .await;
     let before = pod.sent("");
     for _ in 0..100 {
         scrape(&pod).await;

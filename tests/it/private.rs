@@ -212,7 +212,11 @@ async fn what_a_core_loads_while_a_satellite_drains_is_the_satellites_after_it()
     // A check each 200 ms, three differing ones: by then it would have been taken over.
     sleep(SECOND * 3).await;
     let progress = call(api, "GET", "/drain", &[]).await.body();
-    assert_eq!((&progress["drain"]["step"], number(&progress, "/clients")), (&"waiting_for_clients".into(), 1), "{progress}");
+    assert_eq!(
+        (&progress["drain"]["step"], number(&progress, "/clients")),
+        (&"waiting_for_clients".into(), 1),
+        "{progress}"
+    );
     assert!(closing().await, "it still does");
     assert_eq!(call(api, "DELETE", "/drain", &[]).await.code, 200);
     for (name, value) in [("mysql-wait_timeout", "20000000"), ("mysql-max_connections", "777")] {

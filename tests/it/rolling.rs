@@ -55,7 +55,11 @@ impl Deployment {
             pod.proxysql_gone().await;
             gone.push(began.elapsed());
             eprintln!("{} gone in {:?}: {}", name(number), began.elapsed(), body["drain"]);
-            assert_eq!((body["drain"]["ended"].as_str(), &body["drain"]["terminated"]), (Some("completed"), &0.into()), "{body}");
+            assert_eq!(
+                (body["drain"]["ended"].as_str(), &body["drain"]["terminated"]),
+                (Some("completed"), &0.into()),
+                "{body}"
+            );
             if let Some(node) = pod.node.embedded() {
                 assert!(node.cut_in_transaction().is_empty(), "{:?}", node.cut_in_transaction());
                 assert!(node.executed_without_answer().is_empty(), "{:?}", node.executed_without_answer());

@@ -81,7 +81,8 @@ async fn a_second_sigterm_ends_the_waiting() {
         let mut pod = Make::new().ready().await;
         pod.clients(1, &ClientState::InTransaction);
         pod.agent.signal(signal);
-        eventually("it drains", async || pod.get("/drain").await.body()["drain"]["step"] == "waiting_for_clients").await;
+        eventually("it drains", async || pod.get("/drain").await.body()["drain"]["step"] == "waiting_for_clients")
+            .await;
         let api = pod.api;
         let waiting = in_background(async move { call(api, "GET", "/shutdown", &[]).await });
         eventually("it is asked", async || pod.log().contains("drain requested")).await;

@@ -31,7 +31,12 @@ pub(super) fn render(document: &Value) -> String {
     let mut facts = vec![
         ("agent", format!("up {}", time(at("/agent/uptime_seconds")))),
         ("ProxySQL", proxysql(at("/proxysql"))),
-        ("health", at("/proxysql/age_ms").as_f64().map_or("never checked".to_owned(), |ms| format!("checked {:.1} s ago", ms / 1000.0))),
+        (
+            "health",
+            at("/proxysql/age_ms")
+                .as_f64()
+                .map_or("never checked".to_owned(), |ms| format!("checked {:.1} s ago", ms / 1000.0)),
+        ),
         (
             "probes",
             format!(
@@ -68,7 +73,11 @@ pub(super) fn render(document: &Value) -> String {
         let (done, open) = (published(true).count(), published(false).count());
         facts.push((
             "file",
-            format!("rollout {rollout}, {done} of {} modules match the file{}", done + open, age(at("/publishing/age_ms"))),
+            format!(
+                "rollout {rollout}, {done} of {} modules match the file{}",
+                done + open,
+                age(at("/publishing/age_ms"))
+            ),
         ));
     }
     if let Some(up) = at("/discovery/up").as_bool() {
@@ -227,7 +236,10 @@ mod tests {
             "peers": [{ "address": null, "drift": [{ "module": "mysql_users", "class": "not_as_published" }] }],
         }));
         assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text:?}");
-        assert!(text.starts_with("degraded: -, - for -, proxysql-agent -\n  publish_refused: bad ?[31mfile\n"), "{text}");
+        assert!(
+            text.starts_with("degraded: -, - for -, proxysql-agent -\n  publish_refused: bad ?[31mfile\n"),
+            "{text}"
+        );
         assert!(text.contains("[fd00::1]:6032  core?  -        yes"), "{text}");
         assert!(text.contains("this node  -          mysql_users  not_as_published"), "{text}");
     }

@@ -263,12 +263,8 @@ fn peers(seen: Option<&Observation>, age: Duration, situation: &Situation) -> Ve
         let diverging = situation.diverging.iter();
         let its =
             diverging.filter(|(subject, _)| subject.peer.as_ref().map(|(host, port)| (host.as_str(), *port)) == key);
-        its.map(|(subject, class)| Drift {
-            module: subject.module,
-            class: class.name(),
-            message: class.to_string(),
-        })
-        .collect::<Vec<_>>()
+        its.map(|(subject, class)| Drift { module: subject.module, class: class.name(), message: class.to_string() })
+            .collect::<Vec<_>>()
     };
     let listed = seen.into_iter().flat_map(|seen| seen.peers.iter().map(|peer| (peer, seen.clock)));
     let mut peers: Vec<PeerOf> = listed

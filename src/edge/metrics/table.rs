@@ -222,7 +222,7 @@ pub const METRICS: &[Metric] = &[
         }
     })
     .by(&["module"]),
-    counter("loads", "LOAD TO RUNTIME commands run by this agent, by module.", |view, out| {
+    counter("loads", "Modules loaded to runtime by this agent, by module.", |view, out| {
         for module in Module::all() {
             let name = module.to_string();
             out.count(&[name.as_str()], view.status.tally.loads.get(&module).copied().unwrap_or_default());
