@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::resolution::is_usable;
+use crate::domain::discovery::resolution::is_usable;
 
 /// Defines an enum whose variants are words of the configuration, read in any case.
 macro_rules! words {

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::drift::{Class, Subject};
-use super::generation;
-use super::health::Verdict;
-use super::isolation;
-use super::member::Members;
-use super::roster::Discovery;
+use crate::domain::cluster::drift::{Class, Subject};
+use crate::domain::cluster::generation;
+use crate::domain::cluster::isolation;
+use crate::domain::cluster::member::Members;
+use crate::domain::discovery::roster::Discovery;
+use crate::domain::health::Verdict;
 
 /// What a core's or a satellite's agent knows after a round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Health {
 /// Something that is wrong. The word is stable, for machines; the sentence is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// One of [`REASONS`](super::health::REASONS), or `not_live`, `publish_refused`, `passed_over`, `drift`, `members_frozen`,
+    /// One of [`REASONS`](crate::domain::health::REASONS), or `not_live`, `publish_refused`, `passed_over`, `drift`, `members_frozen`,
     /// `members_missing`, `discovery_down`, `not_syncing`.
     pub problem: &'static str,
     /// What is the matter.
@@ -131,11 +131,11 @@ pub fn judge(
 
 #[cfg(test)]
 mod tests {
-    use super::super::drift::{Class, Subject};
-    use super::super::health::{self, Contact, Known, Policy, Probe, Snapshot};
-    use super::super::member::Member;
     use super::*;
+    use crate::domain::cluster::drift::{Class, Subject};
+    use crate::domain::cluster::member::Member;
     use crate::domain::drain::Stage;
+    use crate::domain::health::{self, Contact, Known, Policy, Probe, Snapshot};
     use std::time::Duration;
 
     const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: false, min_online: 0 };
@@ -174,7 +174,15 @@ mod tests {
             following: Some(isolation::Standing::Isolated),
             discovery: Some(Discovery { failing: true, ..Discovery::default() }),
         };
-        let all = ["publish_refused", "passed_over", "drift", "members_frozen", "members_missing", "discovery_down", "not_syncing"];
+        let all = [
+            "publish_refused",
+            "passed_over",
+            "drift",
+            "members_frozen",
+            "members_missing",
+            "discovery_down",
+            "not_syncing",
+        ];
         assert_eq!(judged(FINE, Stage::Running, &situation), (Health::Degraded, all.to_vec()));
     }
 

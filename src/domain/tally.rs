@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::drain::{Ending, Progress};
-use super::module::Module;
+use crate::domain::drain::{Ending, Progress};
+use crate::domain::proxysql::module::Module;
 
 /// Kinds of statements that are worth telling apart: by what they are for, and so by how long they may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -31,8 +31,8 @@ pub use self::client::{Answered, ask_shutdown, ask_status};
 pub use self::server::serve;
 use self::status::Document;
 pub use self::status::{Setting, Told};
+use crate::domain::cluster::generation::Standing;
 use crate::domain::drain::{Ending, Stage};
-use crate::domain::generation::Standing;
 use crate::domain::health::{Policy, Probe, judge};
 use crate::state::{Command, PROBE_PATIENCE, State};
 

@@ -6,13 +6,13 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Settings;
+use crate::domain::cluster::generation::Standing;
+use crate::domain::cluster::isolation::Standing as Following;
+use crate::domain::cluster::member::{Member, Members};
 use crate::domain::drain::{Progress, Stage};
-use crate::domain::generation::Standing;
 use crate::domain::health::{Probe, Snapshot, judge};
-use crate::domain::isolation::Standing as Following;
-use crate::domain::member::{Member, Members};
-use crate::domain::module::Module;
-use crate::domain::observation::{Observation, Peer};
+use crate::domain::proxysql::module::Module;
+use crate::domain::proxysql::observation::{Observation, Peer};
 use crate::domain::situation::{self, Health, Problem, Situation};
 use crate::state::Status;
 

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Kind, Metric, Samples, View};
+use crate::domain::cluster::drift::Class as Divergence;
+use crate::domain::cluster::generation::Standing;
+use crate::domain::cluster::isolation;
+use crate::domain::cluster::member::Member;
 use crate::domain::drain::session::Activity;
 use crate::domain::drain::{Ending, Stage, Step};
-use crate::domain::drift::Class as Divergence;
-use crate::domain::generation::Standing;
 use crate::domain::health::{Contact, Probe, REASONS, Snapshot, judge};
-use crate::domain::isolation;
-use crate::domain::member::Member;
-use crate::domain::module::Module;
+use crate::domain::proxysql::module::Module;
 use crate::domain::tally::{Class, Failure, Guard};
 
 /// Series of one family whose labels come from outside, at most: a table that went mad must not fill a database.

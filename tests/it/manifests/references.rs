@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use proxysql_agent::config::{Config, OnSigterm, RunMode, Sources, load};
-use proxysql_agent::domain::budget::Budget;
+use proxysql_agent::domain::drain::budget::Budget;
 use serde_json::{Value, json};
 
 use super::typed::{name, text};
