@@ -1,4 +1,4 @@
-# The one door. `make help` lists what is behind it.
+# `make help` lists the targets.
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 # nextest where it is installed: same tests, better isolation and a clearer report.
@@ -7,6 +7,8 @@ AGENT := target/release/proxysql-agent
 # What the static binary is built for. A release is for musl; this one is there where Rust is.
 STATIC ?= x86_64-unknown-linux-gnu
 FLEET := target/release/proxysql-fleet
+# What the demonstration runs: as the tests do, both in one build.
+DEBUG := target/debug
 
 .PHONY: help
 help: ## List the targets
@@ -21,16 +23,17 @@ static: ## Build the static binary, target/$(STATIC)/release/proxysql-agent
 	RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --release --locked --target $(STATIC)
 
 .PHONY: run
-run: ## Run the agent with ./config.yaml; options in ARGS="--run_mode=core"
-	$(CARGO) run --locked -- $(ARGS)
+run: build ## Run the agent; options in ARGS="--run_mode=core"
+	$(AGENT) $(ARGS)
 
 .PHONY: fleet
 fleet: build
 	$(CARGO) build --release --locked -p proxysql-fleet
 
 .PHONY: demo
-demo: fleet ## See the agent keep a cluster of five nodes together, on loopback
-	$(FLEET) demo --agent $(AGENT)
+demo: ## See the agent keep a cluster of five nodes together, on loopback
+	$(CARGO) build --locked -p proxysql-agent -p proxysql-fleet
+	$(DEBUG)/proxysql-fleet demo --agent $(DEBUG)/proxysql-agent
 
 .PHONY: test
 test: ## Run every test
@@ -46,8 +49,12 @@ lint: ## Formatting and lints
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
+.PHONY: doc
+doc: ## Build the documentation of the code; warnings are errors
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
 .PHONY: check
-check: lint ## Everything but the long tests: lints, layering, supply chain and Dockerfile where cargo-deny and hadolint are installed
+check: lint doc ## Lints, documentation, layering; supply chain and Dockerfile if cargo-deny and hadolint are installed
 	$(CARGO) test --locked --test it architecture
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --all-features check bans licenses sources; \
 	else echo 'cargo-deny is not installed: supply chain not checked'; fi

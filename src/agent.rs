@@ -39,12 +39,12 @@ pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::drain::{Limits, Stage};
-use crate::domain::observation::Observation;
+use crate::domain::proxysql::observation::Observation;
+use crate::domain::proxysql::statement::Statement;
 use crate::domain::situation::Situation;
-use crate::domain::statement::Statement;
 use crate::domain::tally::Count;
 use crate::edge::admin::{Admin, AdminError, Answer, Login};
-use crate::edge::marker::Marker;
+use crate::edge::draining_file::Marker;
 use crate::state::{Command, Mailbox, Publisher};
 
 /// How long a round that is under way may go on once the agent was told to end, so that nothing stays half applied.

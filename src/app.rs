@@ -1,12 +1,9 @@
 //! The only place that constructs and spawns: joins the parts in order, and takes them down in order.
 
-pub mod check;
+pub mod commands;
 mod discovery;
 mod grace;
-pub mod plan;
 mod reload;
-pub mod shutdown;
-pub mod status;
 
 use std::env;
 use std::fs;
@@ -31,9 +28,10 @@ use crate::domain::drain::{Limits, Stage};
 use crate::domain::health::Policy;
 use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
-use crate::edge::marker::Marker;
+use crate::edge::draining_file::Marker;
+use crate::edge::kubernetes::pods;
 use crate::edge::signals::Watchdog;
-use crate::edge::{file, http, metrics, pods, signals};
+use crate::edge::{config_watch, http, metrics, signals};
 use crate::logging::{self, Handle};
 use crate::state::{self, Command, Mailbox, Publisher, State};
 
@@ -162,7 +160,7 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
     let until = stop.clone();
     tasks.spawn(async move { until.run_until_cancelled(guarded).await.unwrap_or_default() });
     if let Some(path) = config.core.config_file.clone().filter(|_| config.run_mode == RunMode::Core) {
-        tasks.spawn(file::follow(path, state.clone(), stop.clone()));
+        tasks.spawn(config_watch::follow(path, state.clone(), stop.clone()));
     }
     let listeners = Listeners { log, air, term, watchdog: Arc::clone(&watchdog) };
     let reload = reload::reload(loaded.clone(), listeners);

@@ -2,12 +2,12 @@
 
 mod hints;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::builder::OsStringValueParser;
+use clap::builder::{OsStringValueParser, PossibleValue, TypedValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use crate::config::keys::{self, KEYS, Key};
 use crate::config::{Address, ConfigError, ConfigErrors, Kind, Loaded, Origin, RunMode, Sources, load, reference};
@@ -19,11 +19,11 @@ pub enum Invocation {
     Run(Box<Loaded>),
     /// Ask the agent beside this process to drain, wait for that, and end.
     Shutdown(Box<Loaded>),
-    /// Print what publishing would change.
+    /// Preview publishing.
     Plan(Box<Loaded>, Planned),
-    /// Print how an agent is.
+    /// Show the status of an agent.
     Status(Box<Loaded>, Wanted),
-    /// Say that this configuration is good, and what deserves a warning.
+    /// Report that this configuration is valid, with warnings.
     Check(Box<Loaded>),
     /// Print this configuration to standard output and end.
     ShowConfig(String),
@@ -31,14 +31,14 @@ pub enum Invocation {
     Help(String),
 }
 
-/// What the sub-command `status` was asked for.
+/// What the subcommand `status` was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Where the agent's HTTP port is, if not where this configuration has it.
+    /// Address of the agent's HTTP server, if not that of this configuration.
     pub address: Option<Address>,
     /// As JSON.
     pub json: bool,
-    /// Again and again.
+    /// Refresh until interrupted.
     pub watch: bool,
 }
 
@@ -61,17 +61,17 @@ const ADDRESS: &str = "address";
 const WATCH: &str = "watch";
 const CHECK: &str = "check";
 
-/// Width of a terminal that everybody has.
+/// Width of the narrowest common terminal.
 const COLUMNS: usize = 80;
 
 /// What clap puts before the text of a flag.
 const INDENT: usize = 10;
 
-/// The command with all its flags. They are global: a sub-command takes them too.
+/// The command with all its flags. They are global: a subcommand takes them too.
 pub fn command() -> Command {
     let flag = Arg::new(SHOW_CONFIG)
         .long(SHOW_CONFIG)
-        .help("Print the effective configuration, and where each value comes from")
+        .help("Print the effective configuration and the source of each value")
         .global(true);
     let command = Command::new("proxysql-agent")
         .version(env!("CARGO_PKG_VERSION"))
@@ -85,26 +85,26 @@ pub fn command() -> Command {
         )
         .subcommand(
             Command::new(STATUS)
-                .about("Print how an agent is; exit 1 if not well, 4 if nobody answers")
+                .about("Show agent status; exit 1 if unhealthy or degraded, 4 if unreachable")
                 .override_usage("proxysql-agent status [--address=HOST:PORT] [--json] [--watch] [--KEY=VALUE]...")
                 .arg(
                     Arg::new(ADDRESS)
                         .long(ADDRESS)
                         .value_name("host:port")
                         .value_parser(OsStringValueParser::new())
-                        .help("Where its HTTP port is [default: api.address and api.port]"),
+                        .help("Address of the agent's HTTP server [default: api.address and api.port]"),
                 )
-                .arg(switch(Arg::new(JSON).long(JSON).help("Print it as JSON")))
-                .arg(switch(Arg::new(WATCH).long(WATCH).help("Print it again every two seconds"))),
+                .arg(switch(Arg::new(JSON).long(JSON).help("Print as JSON")))
+                .arg(switch(Arg::new(WATCH).long(WATCH).help("Refresh every two seconds"))),
         )
         .subcommand(
             Command::new(CHECK)
-                .about("Check the configuration and contact nobody; exit 2 if it is wrong")
+                .about("Validate the configuration offline; exit 2 if invalid")
                 .override_usage("proxysql-agent check [--KEY=VALUE]..."),
         )
         .subcommand(
             Command::new(PLAN)
-                .about("Print what publishing would change; exit 3 if there is something")
+                .about("Preview publishing (dry run); exit 3 if there are changes")
                 .override_usage("proxysql-agent plan [--file=FILE] [--json] [--KEY=VALUE]...")
                 .arg(
                     Arg::new(FILE)
@@ -114,18 +114,19 @@ pub fn command() -> Command {
                         .allow_hyphen_values(true)
                         .help("Of this file, - for standard input [default: the one that ProxySQL has]"),
                 )
-                .arg(switch(Arg::new(JSON).long(JSON).help("Print it as JSON"))),
+                .arg(switch(Arg::new(JSON).long(JSON).help("Print as JSON"))),
         )
         .subcommand(
             Command::new(SHUTDOWN)
-                .about("Drain and stop ProxySQL through its agent; for an exec preStop")
+                .about("Drain and stop ProxySQL via its agent (for an exec preStop hook)")
                 .override_usage("proxysql-agent shutdown [--KEY=VALUE]..."),
         )
         .after_help(
-            "Each flag is a key. core.interval may also be set by the variable\n\
-             AGENT_CORE_INTERVAL and in the YAML file that AGENT_CONFIG_FILE names, else\n\
-             /etc/proxysql-agent/config.yaml, else ./config.yaml. Flags win over variables,\n\
-             variables over the file. An empty variable counts as not set.\n\
+            "Every configuration key is also a flag: core.interval may be set by the flag\n\
+             --core.interval, by the variable AGENT_CORE_INTERVAL, or in the YAML file that\n\
+             AGENT_CONFIG_FILE names, else /etc/proxysql-agent/config.yaml, else\n\
+             ./config.yaml. Flags override variables, variables override the file. An empty\n\
+             variable counts as not set.\n\
              \n\
              Durations are seconds (30, 0.5) or have a unit (500ms, 30s, 5m).",
         )
@@ -147,18 +148,49 @@ fn argument(key: &'static Key) -> Arg {
     let arg = Arg::new(key.name)
         .long(key.name)
         .value_name(key.kind.placeholder())
-        .value_parser(OsStringValueParser::new())
+        .value_hint(hint(key.kind))
         .help(reference::wrap(&(text + &default), COLUMNS - INDENT).join("\n"))
         .help_heading(heading)
         .global(true);
     // As with the Go agent, a value may begin with a dash.
-    if key.kind == Kind::Bool { switch(arg) } else { arg.allow_hyphen_values(true) }
+    match key.kind {
+        Kind::Bool => switch(arg),
+        Kind::Word(words, _) => arg.value_parser(Words(words)).hide_possible_values(true).allow_hyphen_values(true),
+        _ => arg.value_parser(OsStringValueParser::new()).allow_hyphen_values(true),
+    }
+}
+
+/// What a shell completes as the value.
+fn hint(kind: Kind) -> ValueHint {
+    match kind {
+        Kind::Path | Kind::OptionalPath => ValueHint::FilePath,
+        Kind::DirectoryOrTemp => ValueHint::DirPath,
+        Kind::Word(..) | Kind::Bool => ValueHint::Unknown,
+        _ => ValueHint::Other,
+    }
+}
+
+/// Takes any value, for the configuration judges it together with those of the other sources; a shell completes these words.
+#[derive(Debug, Clone, Copy)]
+struct Words(&'static [&'static str]);
+
+impl TypedValueParser for Words {
+    type Value = OsString;
+
+    fn parse_ref(&self, _: &Command, _: Option<&Arg>, value: &OsStr) -> Result<OsString, clap::Error> {
+        Ok(value.to_owned())
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
+    }
 }
 
 /// A flag that needs no value: `--log.probes`, `--log.probes=false`.
 fn switch(arg: Arg) -> Arg {
     arg.action(ArgAction::Set)
-        .value_parser(OsStringValueParser::new())
+        .value_parser(Words(&["true", "false"]))
+        .hide_possible_values(true)
         .num_args(0..=1)
         .require_equals(true)
         .default_missing_value("true")
@@ -201,7 +233,7 @@ pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources
     }
     let mut wanted = Wanted::default();
     if let Some((STATUS, matches)) = asked {
-        // It is the same for each, and whoever asks from afar has no mode.
+        // The mode does not matter here, and a remote caller has none.
         sources.run_mode = Some(RunMode::Core);
         wanted = Wanted { address: None, json: is_on(JSON), watch: is_on(WATCH) };
         match matches.get_one::<OsString>(ADDRESS).map(|text| text.to_string_lossy().parse()) {
@@ -339,7 +371,7 @@ fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, Then) {
     let before = args[at - 1].to_string_lossy();
     let switch = before.strip_prefix("--").and_then(keys::find);
     if let Some(key) = switch.filter(|key| key.kind == Kind::Bool && truth(&text).is_some()) {
-        let problem = format!("a switch takes its value after an equals sign, expected {}={text}", key.flag());
+        let problem = format!("boolean flags need an equals sign, for example {}={text}", key.flag());
         return (ConfigError::new(origin, problem), Then::Drop);
     }
     if let Some(meant) = hints::subcommand(&text).filter(|_| of.is_none()) {

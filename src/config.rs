@@ -1,7 +1,7 @@
 //! Everything the process was told, typed and validated.
 //!
 //! One table, [`keys::KEYS`], defines every key. From it come the flags, the variables, the keys of the file, `config.yaml` and the
-//! reference in the README. [`Config`] is the typed form that the rest of the program reads.
+//! reference in the documentation. [`Config`] is the typed form that the rest of the program reads.
 
 mod error;
 mod file;

@@ -1,7 +1,7 @@
 //! Dump mode: the query digests, once, to a file or a pipe; then the process ends.
 //!
 //! Without `dump.reset` this reads and writes. With it, what is read is forgotten by `ProxySQL`, and so it is first moved to a table of our
-//! own there (see [`crate::domain::hold`]), read from that, and the table goes when the file is in its place. A dump that fails at any
+//! own there (see [`crate::domain::dump::hold`]), read from that, and the table goes when the file is in its place. A dump that fails at any
 //! moment leaves the digests to the next one.
 
 use std::process;
@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use crate::config::{Compression, Config, DumpFormat, DumpSource, DumpTarget};
-use crate::domain::digest::{Layout, MissingColumn, Source};
-use crate::domain::hold::{Hold, found};
-use crate::domain::statement::{Digests, Filter, Statement};
+use crate::domain::dump::digest::{Layout, MissingColumn, Source};
+use crate::domain::dump::hold::{Hold, found};
+use crate::domain::proxysql::statement::{Digests, Filter, Statement};
 use crate::edge::admin::{Admin, AdminError, Answer, Rows};
 use crate::edge::dump::{Dump, Form, Place, Progress, WriteError, file_in};
 use crate::state::{Command, Mailbox};

@@ -1,12 +1,12 @@
-//! One file per neighbour, one library each. Edges never import each other.
+//! Adapters to external systems: one room per system, one client library per room. They never import each other.
 
 pub mod admin;
+pub mod config_watch;
 pub mod dns;
+pub mod draining_file;
 pub mod dump;
-pub mod file;
 pub mod http;
-pub mod local;
-pub mod marker;
+pub mod kubernetes;
 pub mod metrics;
-pub mod pods;
+pub mod own_address;
 pub mod signals;

@@ -3,7 +3,7 @@
 //! ```text
 //!                   Kubernetes API, DNS         kubelet, preStop      signals
 //!                             │                        │                 │
-//!                   edge::pods, edge::dns         edge::http       edge::signals
+//!                   edge::kubernetes, dns         edge::http       edge::signals
 //!                             │ roster                 │                 │
 //!                             ▼                        ▼                 ▼
 //!   main ── app ──────►  ┌─────────┐   commands   ┌─────────────────────────┐

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use proxysql_agent::cli::{self, Invocation};
 use proxysql_agent::{app, logging};
 
-/// Something is wrong with the configuration; nothing was started.
+/// Exit code for an invalid configuration.
 const MISTAKEN: u8 = 2;
 
 fn main() -> ExitCode {
@@ -15,10 +15,10 @@ fn main() -> ExitCode {
             let log = logging::init(&loaded.config);
             app::main(*loaded, log)
         }
-        Ok(Invocation::Plan(loaded, planned)) => app::plan::main(&loaded, &planned),
-        Ok(Invocation::Shutdown(loaded)) => app::shutdown::main(&loaded),
-        Ok(Invocation::Status(loaded, wanted)) => app::status::main(&loaded, &wanted),
-        Ok(Invocation::Check(loaded)) => app::check::main(&loaded),
+        Ok(Invocation::Plan(loaded, planned)) => app::commands::plan::main(&loaded, &planned),
+        Ok(Invocation::Shutdown(loaded)) => app::commands::shutdown::main(&loaded),
+        Ok(Invocation::Status(loaded, wanted)) => app::commands::status::main(&loaded, &wanted),
+        Ok(Invocation::Check(loaded)) => app::commands::check::main(&loaded),
         Ok(Invocation::ShowConfig(text) | Invocation::Help(text)) => {
             // A reader that closed the pipe has read enough.
             let _ = io::stdout().write_all(text.as_bytes());

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 use self::commands::Pending;
 use crate::domain::drain::{Progress, Stage};
 use crate::domain::health::{Contact, Known, Obstacle, Snapshot};
-use crate::domain::observation::Observation;
+use crate::domain::proxysql::observation::Observation;
 use crate::domain::situation::Situation;
 use crate::domain::tally::Tally;
 

@@ -7,10 +7,10 @@ use super::draft::{self, MOST_LOOKS, count, put_back, take_from_runtime};
 use super::record::Recorded;
 use super::{Proxysql, passed_over, placement};
 use crate::domain::config_file::PassedOver;
-use crate::domain::credentials::Credentials;
-use crate::domain::publish::{self, Change, Difference, Mention, Spoken};
-use crate::domain::statement::comparison::Column;
-use crate::domain::statement::{Kind, Module, Shape, Statement, Table};
+use crate::domain::config_file::credentials::Credentials;
+use crate::domain::config_file::publish::{self, Change, Difference, Mention, Spoken};
+use crate::domain::proxysql::statement::comparison::Column;
+use crate::domain::proxysql::statement::{Kind, Module, Shape, Statement, Table};
 use crate::domain::tally::Guard;
 use crate::edge::admin::AdminError;
 

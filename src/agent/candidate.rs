@@ -3,8 +3,8 @@
 use super::Proxysql;
 use super::publish::Publishing;
 use crate::domain::config_file::Reading;
-use crate::domain::publish;
-use crate::domain::statement::{Module, Statement};
+use crate::domain::config_file::publish;
+use crate::domain::proxysql::statement::{Module, Statement};
 use crate::edge::admin::AdminError;
 
 /// A file that may be published.

@@ -15,15 +15,15 @@ use super::peers::Peers;
 use super::publish::{Publisher, Publishing};
 use super::round::{Next, RoundError, Spacing, observe, read};
 use super::unlock::Blocked;
-use crate::domain::followers::Followers;
-use crate::domain::generation::{self, Standing};
-use crate::domain::member::{Member, Members};
-use crate::domain::observation::{Checksum, Observation};
-use crate::domain::roster::{Freshness, Roster};
+use crate::domain::cluster::followers::Followers;
+use crate::domain::cluster::generation::{self, Standing};
+use crate::domain::cluster::member::{Member, Members};
+use crate::domain::cluster::unlock::Turns;
+use crate::domain::discovery::roster::{Freshness, Roster};
+use crate::domain::proxysql::observation::{Checksum, Observation};
+use crate::domain::proxysql::statement::{Module, Statement};
 use crate::domain::situation::Situation;
-use crate::domain::statement::{Module, Statement};
 use crate::domain::tally::{Count, Guard};
-use crate::domain::unlock::Turns;
 
 /// How long a core waits for its first list of pods before it publishes without knowing who else there is.
 const PATIENCE: Duration = Duration::from_secs(10);

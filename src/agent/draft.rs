@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::warn;
 
 use super::Proxysql;
-use crate::domain::observation::Checksum;
-use crate::domain::statement::comparison::{self, Column};
-use crate::domain::statement::{Module, Shape, Statement, Table, Worker};
+use crate::domain::proxysql::observation::Checksum;
+use crate::domain::proxysql::statement::comparison::{self, Column};
+use crate::domain::proxysql::statement::{Module, Shape, Statement, Table, Worker};
 use crate::edge::admin::{AdminError, Answer};
 
 /// How often something is looked at again until it is the same twice.

@@ -122,7 +122,7 @@ impl Books<'_> {
                 clients = report.clients,
                 evicted = report.evicted,
                 finished = report.finished,
-                cut = report.cut,
+                terminated = report.cut,
                 propagation = %ms(seconds.propagation),
                 pause = %ms(seconds.pause),
                 drain = %ms(seconds.drain),
@@ -132,7 +132,7 @@ impl Books<'_> {
             );
             for left in report.left.iter().filter(|_| report.cut > 0) {
                 let idle = ms(left.idle_seconds);
-                warn!(user = %left.user, client = %left.client, why = left.why.as_str(), %idle, "client cut");
+                warn!(user = %left.user, client = %left.client, why = left.why.as_str(), %idle, "client terminated");
             }
             for note in &report.notes {
                 warn!(%note, "drain anomaly");

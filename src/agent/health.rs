@@ -6,7 +6,7 @@ use tracing::{debug, warn};
 use super::Proxysql;
 use super::round::RoundError;
 use crate::domain::health::Snapshot;
-use crate::domain::statement::Statement;
+use crate::domain::proxysql::statement::Statement;
 use crate::domain::trouble::Trouble;
 use crate::edge::admin::AdminError;
 use crate::state::Publisher;

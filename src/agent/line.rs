@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Proxysql;
-use crate::domain::hearing::Hearing;
-use crate::domain::observation::Observation;
-use crate::domain::statement::Statement;
+use crate::domain::cluster::hearing::Hearing;
+use crate::domain::proxysql::observation::Observation;
+use crate::domain::proxysql::statement::Statement;
 use crate::domain::tally::{Class, Count};
 use crate::edge::admin::{AdminError, Answer, Login};
 use crate::state::Publisher;

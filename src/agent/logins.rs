@@ -8,8 +8,8 @@ use super::assess::Sorted;
 use super::draft::{columns, keep, put_back, take_back};
 use super::peers::cluster_login;
 use super::round::Spacing;
-use crate::domain::member::Member;
-use crate::domain::statement::{Module, Plan, Statement, Table};
+use crate::domain::cluster::member::Member;
+use crate::domain::proxysql::statement::{Module, Plan, Statement, Table};
 use crate::edge::admin::{AdminError, Login};
 
 /// Variables that make the table of those who may log in another one.

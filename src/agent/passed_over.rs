@@ -6,8 +6,8 @@ use tracing::{error, info, warn};
 
 use super::Proxysql;
 use crate::domain::config_file::{Blind, PassedOver, Reading, Row, Seen, passed_over, passed_over_variables, wanted};
-use crate::domain::statement::comparison::Column;
-use crate::domain::statement::{Module, Shape, Statement, Table};
+use crate::domain::proxysql::statement::comparison::Column;
+use crate::domain::proxysql::statement::{Module, Shape, Statement, Table};
 use crate::edge::admin::AdminError;
 
 /// Rows that one answer has.

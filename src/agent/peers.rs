@@ -8,11 +8,11 @@ use tracing::{debug, info, warn};
 
 use super::Proxysql;
 use super::round::{Next, RoundError};
-use crate::domain::drift::{self, Class, Subject, Watch};
-use crate::domain::member::Member;
-use crate::domain::observation::Observation;
-use crate::domain::statement::Statement;
-use crate::domain::{generation, hearing};
+use crate::domain::cluster::drift::{self, Class, Subject, Watch};
+use crate::domain::cluster::member::Member;
+use crate::domain::cluster::{generation, hearing};
+use crate::domain::proxysql::observation::Observation;
+use crate::domain::proxysql::statement::Statement;
 use crate::edge::admin::{AdminError, Login};
 
 /// How often, at most, a peer that does not answer the checks is asked for its release.

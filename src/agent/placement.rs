@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::Proxysql;
-use crate::domain::placement::{Group, Monitor, Placed, Row, Sight, place};
-use crate::domain::statement::comparison::{Column, is_literal};
-use crate::domain::statement::placing::{Discovery, INSTEAD, LOADED, Placing, SAID};
-use crate::domain::statement::{Shape, Statement, Table};
+use crate::domain::config_file::placement::{Group, Monitor, Placed, Row, Sight, place};
+use crate::domain::proxysql::statement::comparison::{Column, is_literal};
+use crate::domain::proxysql::statement::placing::{Discovery, INSTEAD, LOADED, Placing, SAID};
+use crate::domain::proxysql::statement::{Shape, Statement, Table};
 use crate::edge::admin::AdminError;
 
 /// Rows in one statement.

@@ -13,8 +13,8 @@ use super::draft::{claim, columns, keep, release, sweep, take_back};
 use super::publish::Publishing;
 use super::record::Recorded;
 use crate::domain::config_file::Reading;
-use crate::domain::publish::Difference;
-use crate::domain::statement::{Module, Statement, Table, Worker};
+use crate::domain::config_file::publish::Difference;
+use crate::domain::proxysql::statement::{Module, Statement, Table, Worker};
 use crate::edge::admin::AdminError;
 
 /// How long a plan waits for others to be through with memory.

@@ -14,12 +14,12 @@ use super::passed_over::Remarks;
 use super::round::{Next, RoundError, SPACING, Spacing};
 use super::{Proxysql, candidate, record};
 use crate::apart::config_file;
+use crate::domain::cluster::unlock::Turns;
 use crate::domain::config_file::{Blind, Reading};
-use crate::domain::observation::Observation;
-use crate::domain::statement::{Module, Statement, Worker};
+use crate::domain::proxysql::observation::Observation;
+use crate::domain::proxysql::statement::{Module, Statement, Worker};
 use crate::domain::tally::{Count, Guard};
 use crate::domain::trouble::Trouble;
-use crate::domain::unlock::Turns;
 
 /// What publishing goes by.
 #[derive(Debug, Clone, Default)]

@@ -1,8 +1,8 @@
 //! What `ProxySQL` remembers for the agent of what loads came to: a new agent, and a plan, know it too.
 
 use super::Proxysql;
-use crate::domain::publish::Difference;
-use crate::domain::statement::{Kind, Module, Record, Statement};
+use crate::domain::config_file::publish::Difference;
+use crate::domain::proxysql::statement::{Kind, Module, Record, Statement};
 use crate::edge::admin::AdminError;
 
 /// What is remembered of a module.

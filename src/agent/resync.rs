@@ -12,10 +12,10 @@ use super::Proxysql;
 use super::draft::{claim, columns, put_back, release, standing};
 use super::peers::cluster_login;
 use super::round::{Next, RoundError, SPACING, Spacing};
-use crate::domain::drift::{self, Class};
-use crate::domain::observation::{Checksum, Observation, Peer};
-use crate::domain::statement::comparison::{Column, is_literal};
-use crate::domain::statement::{Module, Plan, Statement, Table, Worker};
+use crate::domain::cluster::drift::{self, Class};
+use crate::domain::proxysql::observation::{Checksum, Observation, Peer};
+use crate::domain::proxysql::statement::comparison::{Column, is_literal};
+use crate::domain::proxysql::statement::{Module, Plan, Statement, Table, Worker};
 use crate::edge::admin::{AdminError, Answer, Login};
 
 /// Rows in one statement.

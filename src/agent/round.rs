@@ -8,9 +8,9 @@ use tracing::{debug, info};
 
 use super::Proxysql;
 use super::drain::UndoError;
-use crate::domain::observation::{Observation, Unreadable};
-use crate::domain::spacing::Clock;
-use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::proxysql::observation::{Observation, Unreadable};
+use crate::domain::proxysql::spacing::Clock;
+use crate::domain::proxysql::statement::{Module, Plan, Statement};
 use crate::domain::tally::Count;
 use crate::edge::admin::{AdminError, Answer};
 

@@ -10,12 +10,12 @@ use super::Proxysql;
 use super::peers::Peers;
 use super::resync::{is_stray, resync, strayed};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
-use crate::domain::drift::Class;
-use crate::domain::hearing;
-use crate::domain::isolation::{Isolation, Standing};
-use crate::domain::observation::{Observation, Peer};
+use crate::domain::cluster::drift::Class;
+use crate::domain::cluster::hearing;
+use crate::domain::cluster::isolation::{Isolation, Standing};
+use crate::domain::proxysql::observation::{Observation, Peer};
+use crate::domain::proxysql::statement::{Module, Plan, Statement};
 use crate::domain::situation::Situation;
-use crate::domain::statement::{Module, Plan, Statement};
 
 /// A satellite that nobody answers looks again after this long, if its interval is longer. Longer waits would not count as silence.
 const IMPATIENCE: Duration = hearing::MOST_GAP;

@@ -10,7 +10,7 @@ use super::*;
 use crate::domain::drain::Ending;
 use crate::domain::drain::closing::Variables;
 use crate::domain::health::Contact;
-use crate::domain::statement::Module;
+use crate::domain::proxysql::statement::Module;
 use crate::state::{self, PROBE_PATIENCE, State};
 
 const fn s(seconds: u64) -> Duration {

@@ -9,10 +9,10 @@ use tracing::info;
 use super::Proxysql;
 use super::draft::{claim, release};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
-use crate::domain::member::Member;
-use crate::domain::observation::Observation;
-use crate::domain::statement::{Module, Plan, Statement, Worker};
-use crate::domain::unlock::{Turns, Unlock};
+use crate::domain::cluster::member::Member;
+use crate::domain::cluster::unlock::{Turns, Unlock};
+use crate::domain::proxysql::observation::Observation;
+use crate::domain::proxysql::statement::{Module, Plan, Statement, Worker};
 
 /// How long a `ProxySQL` that does not even reach itself is given to begin to ask its peers.
 const FIRST_CHECK: Duration = Duration::from_secs(10);

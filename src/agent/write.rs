@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Proxysql;
 use crate::domain::config_file::{Reading, written, written_variables};
-use crate::domain::statement::{Module, Shape, Statement};
+use crate::domain::proxysql::statement::{Module, Shape, Statement};
 use crate::edge::admin::AdminError;
 
 /// Adds to memory what the file has of a module, entry by entry. What `ProxySQL` refuses is passed over, as it does itself. Gives the number

@@ -73,7 +73,7 @@ fn included(path: &[u8], left: &mut u64) -> Included {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::module::Module;
+    use crate::domain::proxysql::module::Module;
 
     #[tokio::test]
     async fn a_file_is_read_with_what_it_includes() {

@@ -13,10 +13,11 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::config::{Config, Discovery, DnsRecords};
-use crate::domain::addresses::OwnAddress;
-use crate::domain::resolution::Family;
-use crate::domain::roster::{Freshness, Roster};
-use crate::edge::{dns, local, pods};
+use crate::domain::discovery::addresses::OwnAddress;
+use crate::domain::discovery::resolution::Family;
+use crate::domain::discovery::roster::{Freshness, Roster};
+use crate::edge::kubernetes::pods;
+use crate::edge::{dns, own_address};
 
 /// Between two looks at which member of a list this core is. A machine may get its address late, or another one.
 const OWN_LOOK: Duration = Duration::from_secs(10);
@@ -70,7 +71,7 @@ pub(super) async fn follow(
 fn says_who(own: OwnAddress) -> impl FnMut(&BTreeSet<SocketAddr>) -> Option<SocketAddr> + Send {
     let mut said = None;
     move |members| {
-        let found = own.among(members, local::is_local);
+        let found = own.among(members, own_address::is_local);
         if !members.is_empty() && said.replace(found) != Some(found) {
             if let Some(address) = found {
                 info!(%address, members = members.len(), "this core is among the members");

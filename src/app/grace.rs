@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 
 use super::Identity;
 use crate::config::Shutdown;
-use crate::domain::budget::Budget;
+use crate::domain::drain::budget::Budget;
 use crate::state::State;
 
 /// How long the API server gets to say what the pod's grace period is.

@@ -1,4 +1,4 @@
-//! What somebody may have meant by a word of the command line that means nothing here. Only names that are known are ever repeated.
+//! Suggestions for unknown words of the command line. Only names that are known are ever repeated.
 
 use super::{ADDRESS, CHECK, FILE, JSON, PLAN, SHOW_CONFIG, SHUTDOWN, STATUS, WATCH};
 use crate::config::keys::{self, KEYS};

@@ -62,8 +62,8 @@ pub struct ConfigErrors(pub Vec<ConfigError>);
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.len() {
-            1 => write!(f, "proxysql-agent: a mistake in the configuration; nothing was started")?,
-            many => write!(f, "proxysql-agent: {many} mistakes in the configuration; nothing was started")?,
+            1 => write!(f, "proxysql-agent: invalid configuration (1 error); not started")?,
+            many => write!(f, "proxysql-agent: invalid configuration ({many} errors); not started")?,
         }
         self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }

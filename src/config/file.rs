@@ -108,7 +108,8 @@ impl Walk<'_> {
     fn root(&mut self, root: &Node) {
         match &root.data {
             Data::Mapping(pairs) => self.mapping("", pairs),
-            _ => self.wrong(root.line, "the file is no mapping, expected lines of the form key: value".to_owned()),
+            _ => self
+                .wrong(root.line, "the top level is not a mapping, expected lines of the form key: value".to_owned()),
         }
     }
 
@@ -132,7 +133,7 @@ impl Walk<'_> {
                             merged.iter().filter(|(name, ..)| !own.contains(&name.to_lowercase())).cloned().collect();
                         self.mapping(prefix, &new);
                     }
-                    _ => self.wrong(*line, "<< merges something that is no mapping".to_owned()),
+                    _ => self.wrong(*line, "<< merges something that is not a mapping".to_owned()),
                 }
             }
         }
@@ -143,7 +144,7 @@ impl Walk<'_> {
         if is_section && (matches!(node.data, Data::Mapping(_)) || node.is_null()) {
             // A section may be opened twice under two spellings; its keys may not.
         } else if let Some(first) = self.seen.insert(name.to_owned(), line) {
-            self.wrong(line, format!("{name} stands here a second time, the first is on line {first}"));
+            self.wrong(line, format!("duplicate key {name}, first defined on line {first}"));
             return;
         }
         match (&node.data, keys::find(name)) {

@@ -1,4 +1,4 @@
-//! The one definition of every key. Flags, variables, the keys of the file, `config.yaml` and the README's reference come from here.
+//! The one definition of every key. Flags, variables, the keys of the file, `config.yaml` and the table in `docs/configuration.md` come from here.
 
 use super::kind::Kind;
 use super::value::{
@@ -75,43 +75,43 @@ const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'sta
 const WITH_UNIT_0: Kind = Kind::Duration { zero: true };
 const WITH_UNIT: Kind = Kind::Duration { zero: false };
 
-/// Every key, in the order in which people read them: section by section.
+/// Every key, section by section, in the order of the documentation.
 pub const KEYS: &[Key] = &[
-    key("start_delay", WITH_UNIT_0, "0", "Sleep before the first connection.").go(),
+    key("start_delay", WITH_UNIT_0, "0", "Delay before the first connection.").go(),
     Key {
         name: "run_mode",
         kind: Kind::Word(RunMode::WORDS, &[]),
         default: None,
-        about: "core keeps the list of members and publishes configuration; satellite follows the cores; dump writes the query \
-                digests once and ends. Required.",
+        about: "core maintains the cluster member list and publishes the configuration; satellite syncs from the cores; dump \
+                writes the query digests once and exits. Required.",
         live: false,
         go: true,
     },
-    key("log.level", Kind::Word(LogLevel::WORDS, &[]), "INFO", "The least severe line that is logged, in any case.")
+    key("log.level", Kind::Word(LogLevel::WORDS, &[]), "INFO", "Minimum log level (case-insensitive).")
         .go()
         .live(),
     // The Go agent's help offered "plain".
-    key("log.format", Kind::Word(LogFormat::WORDS, &[("plain", "text")]), "text", "Form of a log line, in any case.")
+    key("log.format", Kind::Word(LogFormat::WORDS, &[("plain", "text")]), "text", "Log format (case-insensitive).")
         .go(),
-    key("log.source", Kind::Bool, "false", "Add file and line of the source to each log line.").go(),
-    key("log.probes", Kind::Bool, "false", "Log each answered probe.").go().live(),
+    key("log.source", Kind::Bool, "false", "Add source file and line to each log line.").go(),
+    key("log.probes", Kind::Bool, "false", "Log every probe request.").go().live(),
     key("proxysql.address", Kind::Address, "127.0.0.1:6032", "ProxySQL's admin port: host:port or [v6]:port.").go(),
-    key("proxysql.username", Kind::Text, "radmin", "Admin user.").go(),
-    key("proxysql.password", Kind::Secret, "", "Its password. A file or a variable keeps it out of the process list.")
+    key("proxysql.username", Kind::Text, "radmin", "User for the admin port.").go(),
+    key("proxysql.password", Kind::Secret, "", "Password of this user. Use a file or a variable to keep it out of the process list.")
         .go(),
     key(
         "proxysql.password_file",
         Kind::OptionalPath,
         "",
-        "A file with the password, read at every login; instead of proxysql.password.",
+        "File with the password, read at every login; replaces proxysql.password.",
     ),
-    key("proxysql.connect_timeout", WITH_UNIT, "5", "Bound of one connection attempt, login included."),
-    key("proxysql.statement_timeout", WITH_UNIT, "10", "Bound of one ordinary statement."),
+    key("proxysql.connect_timeout", WITH_UNIT, "5", "Timeout for connecting, including login."),
+    key("proxysql.statement_timeout", WITH_UNIT, "10", "Timeout for a normal statement."),
     key(
         "core.interval",
         Kind::Interval,
         "10",
-        "Time between two passes over members and configuration; 0 is the default.",
+        "Reconcile interval; 0 means the default.",
     )
     .go()
     .live(),
@@ -119,147 +119,147 @@ pub const KEYS: &[Key] = &[
         "core.discovery",
         Kind::Word(Discovery::WORDS, &[]),
         "kubernetes",
-        "How a core finds the others: kubernetes watches pods; dns follows the addresses of core.dns_name; static takes \
+        "How cores discover each other: kubernetes watches pods; dns resolves core.dns_name; static uses \
          core.static_members.",
     ),
-    key("core.podselector.namespace", Kind::Namespace, "proxysql", "Namespace of the cores' pods.").go(),
-    key("core.podselector.app", Kind::LabelValue, "proxysql", "Value of their label app.").go(),
-    key("core.podselector.component", Kind::LabelValue, "core", "Value of their label component.").go(),
+    key("core.podselector.namespace", Kind::Namespace, "proxysql", "Namespace of the core pods.").go(),
+    key("core.podselector.app", Kind::LabelValue, "proxysql", "Value of the label app of the core pods.").go(),
+    key("core.podselector.component", Kind::LabelValue, "core", "Value of the label component of the core pods.").go(),
     key(
         "core.selector",
         Kind::Selector,
         "",
-        "A Kubernetes label selector, such as role=core,tier in (db); replaces core.podselector.app and .component.",
+        "Label selector of the core pods, such as role=core,tier in (db); replaces core.podselector.app and .component.",
     ),
     key(
         "core.dns_name",
         Kind::DnsName,
         "",
-        "The name whose A and AAAA records are the cores; resolv.conf's search list applies unless it ends with a dot.",
+        "DNS name whose A and AAAA records are the cores; the search list of resolv.conf applies unless it ends with a dot.",
     ),
     key(
         "core.dns_records",
         Kind::Word(DnsRecords::WORDS, &[]),
         "both",
-        "Records to ask for. A core with both kinds would be two members: choose one.",
+        "Record types to query. If cores have both, choose one, or each core is listed twice.",
     ),
     key(
         "core.dns_interval",
         WITH_UNIT,
         "5",
-        "Time between two looks at core.dns_name; a shorter TTL shortens it, to no less than 1 s.",
+        "Interval between lookups of core.dns_name; a shorter TTL shortens it, to at least 1 s.",
     ),
     key(
         "core.dns_server",
         Kind::OptionalSocket,
         "",
-        "The server to ask; empty asks those of /etc/resolv.conf, which is read at each look.",
+        "DNS server; empty uses /etc/resolv.conf, re-read at each lookup.",
     ),
     key(
         "core.static_members",
         Kind::StaticMembers,
         "",
-        "The cores' addresses, with commas between them; without a port it is that of proxysql.address. No names: a node that \
-         pulls through a name that leads to itself hangs.",
+        "Addresses of the cores, comma-separated; the port defaults to that of proxysql.address. IP addresses only: a node that \
+         syncs from a name resolving to itself hangs.",
     ),
     key(
         "core.own_address",
         Kind::OptionalIp,
         "",
-        "This core's address among those of dns or static. Empty finds it: the host of proxysql.address, or one that is local.",
+        "Own address of this core, with dns or static. If empty, detected from proxysql.address or the local interfaces.",
     ),
     key(
         "core.bootstrap_hostname",
         Kind::Host,
         "proxysql-core",
-        "Hostname of the row of proxysql_servers that a node boots with.",
+        "Hostname in the bootstrap row of proxysql_servers.",
     ),
     key(
         "core.allow_empty",
         Kind::Bool,
         "false",
-        "Publish a file even if it empties users or servers while runtime holds rows.",
+        "Allow publishing a file that removes all users or all servers.",
     )
     .live(),
     key(
         "core.config_file",
         Kind::OptionalPath,
         "",
-        "ProxySQL's own configuration file, to publish it again whenever it changes; empty is no watch.",
+        "ProxySQL's own configuration file, published whenever it changes; empty disables the watch.",
     ),
-    key("satellite.interval", Kind::Interval, "10", "Time between two looks at the cores; 0 is the default.")
+    key("satellite.interval", Kind::Interval, "10", "Reconcile interval; 0 means the default.")
         .go()
         .live(),
     key(
         "api.address",
         Kind::Ip,
         "::",
-        "Address to listen on. :: is every address, IPv4 too, and 0.0.0.0 where the kernel has no IPv6.",
+        "Listen address of the HTTP server. :: is every address, IPv4 included, and 0.0.0.0 if the kernel has no IPv6.",
     ),
-    key("api.port", Kind::Port, "8080", "Port for probes, /shutdown and metrics.").go(),
+    key("api.port", Kind::Port, "8080", "Port of the HTTP server: probes, /shutdown, /status, metrics.").go(),
     key(
         "api.token_file",
         Kind::OptionalPath,
         "",
-        "A file with the token that every request that changes something must carry; empty is no token.",
+        "File with the bearer token required for mutating requests; empty disables authentication.",
     ),
-    key("health.refresh", WITH_UNIT_0, "1", "A snapshot younger than this answers a probe without asking ProxySQL.")
+    key("health.refresh", WITH_UNIT_0, "1", "Probes answer from a health snapshot younger than this without querying ProxySQL.")
         .live(),
-    key("health.max_age", WITH_UNIT, "10", "A snapshot older than this counts as ProxySQL's silence.").live(),
+    key("health.max_age", WITH_UNIT, "10", "After this long without an answer ProxySQL counts as unreachable.").live(),
     key(
         "health.require_config",
         Kind::Word(RequireConfig::WORDS, &[]),
         "auto",
-        "Ready only with a user and a server in runtime; auto is true on a satellite, false on a core.",
+        "Require a user and a server in runtime for readiness; auto is true on a satellite, false on a core.",
     )
     .live(),
-    key("health.min_online", Kind::Count, "0", "Ready only with so many backends ONLINE.").live(),
+    key("health.min_online", Kind::Count, "0", "Minimum number of ONLINE backends for readiness.").live(),
     key(
         "shutdown.draining_file",
         Kind::Path,
         "/var/lib/proxysql/draining",
-        "The file that says that this node drains.",
+        "File created while this node is draining.",
     )
     .go(),
     key(
         "shutdown.propagation_delay",
         WITH_UNIT_0,
         "5",
-        "What endpoints get to stop routing here before the listener closes; skipped where no client ever came.",
+        "Time for endpoints to propagate before the listener is paused; skipped if no client ever connected.",
     )
     .live(),
-    key("shutdown.drain_timeout", WITH_UNIT_0, "30", "What clients get to finish.").go().live(),
+    key("shutdown.drain_timeout", WITH_UNIT_0, "30", "Maximum time to wait for clients.").go().live(),
     key(
         "shutdown.shutdown_timeout",
         WITH_UNIT,
         "60",
-        "Bound of the whole way down, whatever hangs; more than shutdown.drain_timeout.",
+        "Hard limit for the whole shutdown; must be greater than shutdown.drain_timeout.",
     )
     .go()
     .live(),
-    key("shutdown.evict_idle_after", WITH_UNIT_0, "200ms", "How long a session must be idle to be evicted by a drain.")
+    key("shutdown.evict_idle_after", WITH_UNIT_0, "200ms", "Minimum idle time of a session before a drain evicts it.")
         .live(),
     key(
         "shutdown.on_sigterm",
         Kind::Word(OnSigterm::WORDS, &[]),
         "drain",
-        "drain stops ProxySQL too; detach leaves it running; auto drains if this pod is being deleted.",
+        "What SIGTERM does: drain stops ProxySQL too; detach leaves it running; auto drains if this pod is being deleted.",
     )
     .live(),
     key(
         "dump.directory",
         Kind::DirectoryOrTemp,
         "",
-        "Where <hostname>-digests.csv goes; empty is the system's temporary directory.",
+        "Directory for <hostname>-digests.csv; empty is the system's temporary directory.",
     ),
-    key("dump.output", Kind::OptionalPath, "", "A file instead of dump.directory; - is standard output."),
-    key("dump.reset", Kind::Bool, "false", "Reset the digests by reading them."),
-    key("dump.format", Kind::Word(DumpFormat::WORDS, &[]), "csv", "Form of the dump."),
-    key("dump.compress", Kind::Word(Compression::WORDS, &[]), "none", "Compression of the dump."),
-    key("dump.min_count", Kind::Count, "0", "Only digests seen at least so often; 0 is all."),
-    key("dump.top", Kind::Count, "0", "Only so many digests, by total time; 0 is all."),
-    key("dump.source", Kind::Word(DumpSource::WORDS, &[]), "mysql", "Whose digests, MySQL's or PostgreSQL's."),
-    key("dump.timeout", WITH_UNIT, "10m", "Bound of the whole dump."),
+    key("dump.output", Kind::OptionalPath, "", "Output file, in place of dump.directory; - is standard output."),
+    key("dump.reset", Kind::Bool, "false", "Reset the digests after reading them."),
+    key("dump.format", Kind::Word(DumpFormat::WORDS, &[]), "csv", "Output format."),
+    key("dump.compress", Kind::Word(Compression::WORDS, &[]), "none", "Compression of the output."),
+    key("dump.min_count", Kind::Count, "0", "Skip digests with a lower count; 0 dumps all."),
+    key("dump.top", Kind::Count, "0", "Dump only the N digests with the highest total time; 0 dumps all."),
+    key("dump.source", Kind::Word(DumpSource::WORDS, &[]), "mysql", "Source of the digests, MySQL or PostgreSQL."),
+    key("dump.timeout", WITH_UNIT, "10m", "Timeout for the whole dump."),
 ];
 
 /// The known name nearest to one that is not: another case or separator, the right name in the wrong section or with something after

@@ -147,22 +147,22 @@ impl Kind {
                 [most @ .., last] => format!("{} or {last}", most.join(", ")),
                 [] => String::new(),
             },
-            Self::Text => "a text that is not empty".to_owned(),
-            Self::Secret => "a text".to_owned(),
+            Self::Text => "a non-empty string".to_owned(),
+            Self::Secret => "a string".to_owned(),
             Self::Address => "host:port or [v6]:port".to_owned(),
             Self::Ip => "an IPv4 or IPv6 address, such as 0.0.0.0, :: or 127.0.0.1".to_owned(),
             Self::OptionalIp => "an IPv4 or IPv6 address, or nothing".to_owned(),
             Self::OptionalSocket => "address:port, such as 127.0.0.1:53 or [::1]:53, or nothing".to_owned(),
-            Self::DnsName => "a name of the DNS, such as proxysql-core or cores.example.com., or nothing".to_owned(),
+            Self::DnsName => "a DNS name, such as proxysql-core or cores.example.com., or nothing".to_owned(),
             Self::StaticMembers => {
                 "addresses with or without a port, such as 10.0.0.1,10.0.0.2:6032,[fd00::1]:6032".to_owned()
             }
             Self::Host => "a host name or an IP address, without a port".to_owned(),
             Self::Path => "a path".to_owned(),
             Self::OptionalPath | Self::DirectoryOrTemp => "a path, or nothing".to_owned(),
-            Self::Namespace => "the name of a namespace: lower-case letters, digits and dashes, at most 63".to_owned(),
+            Self::Namespace => "a namespace name: lower-case letters, digits and dashes, at most 63".to_owned(),
             Self::LabelValue => {
-                "the value of a label: letters, digits, dashes, dots and underscores, at most 63, the first and the last a letter or a digit"
+                "a label value: letters, digits, dashes, dots and underscores, at most 63, the first and the last a letter or a digit"
                     .to_owned()
             }
             Self::Selector => "a label selector, such as app=proxysql,tier in (core)".to_owned(),

@@ -1,4 +1,4 @@
-//! What people read about the keys: `config.yaml`, the table of the README, the effective configuration.
+//! Documentation of the keys: `config.yaml`, the table in `docs/configuration.md`, the effective configuration.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,7 +7,7 @@ use super::keys::{KEYS, Key};
 use super::layers;
 use super::{Config, Kind, Loaded, Provenance};
 
-/// The reference table of the README, in Markdown.
+/// The reference table of `docs/configuration.md`, in Markdown.
 pub fn markdown() -> String {
     let mut text = "| key | default | meaning | live | since |\n| --- | --- | --- | --- | --- |\n".to_owned();
     for key in KEYS {
@@ -19,7 +19,7 @@ pub fn markdown() -> String {
         };
         let about = format!("{}{}", key.about, words(key)).replace('|', "\\|").replace('<', "&lt;");
         let live = if key.live { "yes" } else { "" };
-        let since = if key.go { "Go agent" } else { "2.0" };
+        let since = if key.go { "1.x (Go)" } else { "2.0" };
         let _ = writeln!(text, "| `{}` | {default} | {about} | {live} | {since} |", key.name);
     }
     text
@@ -28,10 +28,10 @@ pub fn markdown() -> String {
 /// The reference file: every key at its default, with its meaning.
 pub fn config_yaml() -> String {
     let mut text = "\
-# Every key of proxysql-agent with its default. Where the process looks for this file: AGENT_CONFIG_FILE, else
-# /etc/proxysql-agent/config.yaml, else ./config.yaml. A variable wins over the file and a flag over both:
+# Every key of proxysql-agent with its default. The agent reads the file that AGENT_CONFIG_FILE names, else
+# /etc/proxysql-agent/config.yaml, else ./config.yaml. A variable overrides the file, and a flag overrides both:
 # core.interval is AGENT_CORE_INTERVAL and --core.interval. A duration is a number of seconds, or has a unit: 500ms, 30s, 5m.
-# A reload (SIGUSR2, SIGHUP) applies the live keys; the others wait for the next start.
+# A reload (SIGUSR2, SIGHUP, POST /reload) applies the keys marked live; the others need a restart of the agent.
 
 "
     .to_owned();

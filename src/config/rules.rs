@@ -39,7 +39,7 @@ pub(super) fn between_keys(config: &Config, provenance: &Provenance, temp_dir: &
     rules.require(
         shutdown.shutdown_timeout > shutdown.drain_timeout,
         "shutdown.shutdown_timeout",
-        "more than",
+        "greater than",
         "shutdown.drain_timeout",
     );
     rules.require(config.health.refresh < config.health.max_age, "health.refresh", "less than", "health.max_age");
@@ -56,8 +56,8 @@ pub(super) fn between_keys(config: &Config, provenance: &Provenance, temp_dir: &
         let needed = shutdown.propagation_delay + shutdown.drain_timeout;
         if needed >= shutdown.shutdown_timeout {
             findings.warnings.push(format!(
-                "shutdown.propagation_delay and shutdown.drain_timeout are {} s together: that is all of shutdown.shutdown_timeout, {} s, \
-                 and a drain may be cut short",
+                "shutdown.propagation_delay and shutdown.drain_timeout are {} s together, which reaches shutdown.shutdown_timeout, {} s; \
+                 the drain may be cut short",
                 needed.as_secs_f64(),
                 shutdown.shutdown_timeout.as_secs_f64()
             ));
@@ -65,11 +65,11 @@ pub(super) fn between_keys(config: &Config, provenance: &Provenance, temp_dir: &
     }
     let dump = &config.dump;
     if dump.reset && (dump.min_count > 0 || dump.top > 0) {
-        let warning = "dump.reset forgets the digests that dump.min_count and dump.top leave out".to_owned();
+        let warning = "dump.reset also resets the digests that dump.min_count and dump.top skip".to_owned();
         findings.warnings.push(warning);
     }
     if dump.reset && dump.target() == DumpTarget::Stdout {
-        let warning = "dump.reset forgets the digests that the reader of standard output fails to take".to_owned();
+        let warning = "dump.reset loses digests that the reader of standard output does not store".to_owned();
         findings.warnings.push(warning);
     }
 }
@@ -85,7 +85,7 @@ impl Rules<'_> {
     fn require(&mut self, holds: bool, name: &'static str, relation: &str, other: &'static str) {
         let problem = |rules: &Self| {
             format!(
-                "{name} is {}{}, expected {relation} {other}, which is {} ({})",
+                "{name} is {}{}, but must be {relation} {other}, {} ({})",
                 layers::shown(name, &rules.values),
                 if *rules.provenance.of(name) == Origin::Default { " (default)" } else { "" },
                 layers::shown(other, &rules.values),
@@ -99,7 +99,7 @@ impl Rules<'_> {
     fn exclude(&mut self, both: bool, name: &'static str, other: &'static str) {
         let problem = |rules: &Self| {
             format!(
-                "{name} is {}, expected only one of it and {other}, which is {} ({})",
+                "{name} is {}, but {other} is {} ({}); only one of the two may be set",
                 layers::shown(name, &rules.values),
                 layers::shown(other, &rules.values),
                 rules.provenance.of(other)
@@ -108,7 +108,7 @@ impl Rules<'_> {
         self.report(!both, name, other, problem);
     }
 
-    /// The keys of one way to find the cores mean nothing to the others, and whoever sets them believes otherwise.
+    /// Keys of one discovery mode are errors with another: whoever sets them expects an effect.
     fn discovery(&mut self, chosen: Discovery) {
         use Discovery::{Dns, Kubernetes, Static};
         const DISCOVERY: &str = "core.discovery";
@@ -129,7 +129,7 @@ impl Rules<'_> {
             let problem = |rules: &Self| {
                 let owners = owners.iter().map(|owner| owner.as_str()).collect::<Vec<_>>().join(" or ");
                 format!(
-                    "{name} is {}, which means something only where {DISCOVERY} is {owners}; it is {chosen} ({})",
+                    "{name} is {}, which is only valid with {DISCOVERY}={owners}; it is {chosen} ({})",
                     layers::shown(name, &rules.values),
                     rules.provenance.of(DISCOVERY)
                 )
@@ -141,11 +141,11 @@ impl Rules<'_> {
             Dns => "core.dns_name",
             Static => "core.static_members",
         };
-        let problem = |_: &Self| format!("{needed} is empty, expected a value where {DISCOVERY} is {chosen}");
+        let problem = |_: &Self| format!("{needed} is empty, but {DISCOVERY}={chosen} requires it");
         self.report(self.is_wished(needed), needed, DISCOVERY, problem);
     }
 
-    /// Whether somebody wants another value than the default. The default spelt out is no wish: the reference file spells out all.
+    /// Whether a value other than the default is set. A value equal to the default does not count, because config.yaml lists every default.
     fn is_wished(&self, name: &str) -> bool {
         keys::find(name).and_then(|key| key.default) != Some(layers::text(self.values.find_ref(name)).as_str())
     }
@@ -154,7 +154,7 @@ impl Rules<'_> {
         if holds || self.findings.wrong.contains(name) || self.findings.wrong.contains(other) {
             return;
         }
-        // Blame what somebody wrote.
+        // Blame the value that was set explicitly.
         let origin = match self.provenance.of(name) {
             Origin::Default => self.provenance.of(other).clone(),
             origin => origin.clone(),

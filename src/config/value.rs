@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::resolution::is_usable;
+use crate::domain::discovery::resolution::is_usable;
 
 /// Defines an enum whose variants are words of the configuration, read in any case.
 macro_rules! words {
@@ -286,20 +286,20 @@ impl FromStr for StaticMembers {
             let alone =
                 part.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(part).parse::<IpAddr>();
             let Some((ip, port)) = alone.ok().map(|ip| (ip, None)).or_else(with_port) else {
-                // ProxySQL takes names, but a node that pulls through a name that leads back to itself hangs for good.
-                return Err(format!("{part:?} is no address; names are for core.dns_name"));
+                // ProxySQL takes names, but a node that syncs from a name resolving to itself hangs for good.
+                return Err(format!("{part:?} is not an IP address; use core.dns_name for names"));
             };
             let ip = ip.to_canonical();
             if !is_usable(ip) || port == Some(0) {
                 return Err(format!("{part:?} cannot be connected to"));
             }
             if members.contains(&(ip, port)) {
-                return Err(format!("{part:?} stands there twice"));
+                return Err(format!("{part:?} is listed twice"));
             }
             members.push((ip, port));
         }
         match members.len() {
-            0 => Err("nobody is named".to_owned()),
+            0 => Err("the list is empty".to_owned()),
             1..=Self::MOST => Ok(Self(members)),
             _ => Err(format!("at most {}", Self::MOST)),
         }

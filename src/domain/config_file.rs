@@ -3,9 +3,12 @@
 //!
 //! Nothing is read from a disk in here: whoever calls hands the texts in, and is told which more are wanted.
 
+pub mod credentials;
 mod entries;
 mod parse;
 mod passed_over;
+pub mod placement;
+pub mod publish;
 mod scan;
 mod written;
 
@@ -18,7 +21,7 @@ pub use self::entries::{Entry, entries};
 pub use self::parse::parse;
 pub use self::passed_over::{PassedOver, Row, Seen, What, passed_over, passed_over_variables, wanted};
 pub use self::written::{Written, written, written_variables};
-use super::module::Module;
+use crate::domain::proxysql::module::Module;
 
 /// A value in the file. Texts are bytes: nothing says in which encoding they are.
 #[derive(Clone, PartialEq)]

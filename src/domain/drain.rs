@@ -12,6 +12,7 @@
 //! where a step returns none, the one that is under way goes on.
 
 mod account;
+pub mod budget;
 pub mod closing;
 mod emptying;
 mod listener;
@@ -28,7 +29,7 @@ use serde::Serialize;
 
 use self::closing::Variables;
 use self::session::{Protocol, Session};
-use super::observation::{Unreadable, number};
+use crate::domain::proxysql::observation::{Unreadable, number};
 
 pub use self::account::Account;
 pub use self::emptying::TICK;
@@ -138,7 +139,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// Reads the rows of an answer to [`super::statement::Statement::Sessions`].
+    /// Reads the rows of an answer to [`crate::domain::proxysql::statement::Statement::Sessions`].
     ///
     /// # Errors
     /// A value that is not of the type that its column has.
@@ -185,12 +186,12 @@ pub struct Marked {
 }
 
 impl Marked {
-    /// Reads the rows of an answer to [`super::statement::Statement::OwnValues`].
+    /// Reads the rows of an answer to [`crate::domain::proxysql::statement::Statement::OwnValues`].
     pub fn read(rows: &[Vec<String>]) -> Self {
         let mut marked = Self::default();
         for row in rows {
             let [name, value] = row.as_slice() else { continue };
-            if name == super::statement::WAS_PAUSED {
+            if name == crate::domain::proxysql::statement::WAS_PAUSED {
                 marked.paused = value == "true";
             } else {
                 marked.own.extend(closing::known(name).map(|name| (name, value.clone())));

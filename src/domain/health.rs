@@ -11,10 +11,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::contact::{Contact, Obstacle};
-use super::drain::{Progress, Stage};
-use super::observation::{Unreadable, number};
+use crate::domain::drain::{Progress, Stage};
+use crate::domain::proxysql::observation::{Unreadable, number};
 
-/// One answer to [`super::statement::Statement::Health`].
+/// One answer to [`crate::domain::proxysql::statement::Statement::Health`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, as ProxySQL says it")]
 pub struct Snapshot {

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::drift::{Class, Subject};
-use super::generation;
-use super::health::Verdict;
-use super::isolation;
-use super::member::Members;
-use super::roster::Discovery;
+use crate::domain::cluster::drift::{Class, Subject};
+use crate::domain::cluster::generation;
+use crate::domain::cluster::isolation;
+use crate::domain::cluster::member::Members;
+use crate::domain::discovery::roster::Discovery;
+use crate::domain::health::Verdict;
 
 /// What a core's or a satellite's agent knows after a round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,8 +63,8 @@ impl Health {
 /// Something that is wrong. The word is stable, for machines; the sentence is for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// One of [`REASONS`](super::health::REASONS), or `not_live`, `refused`, `passed_over`, `diverging`, `members_held`, `members_missing`,
-    /// `discovery`, `not_following`.
+    /// One of [`REASONS`](crate::domain::health::REASONS), or `not_live`, `publish_refused`, `passed_over`, `drift`, `members_frozen`,
+    /// `members_missing`, `discovery_down`, `not_syncing`.
     pub problem: &'static str,
     /// What is the matter.
     pub message: String,
@@ -87,20 +87,20 @@ pub fn judge(
         wrong("not_live", live.body.message.clone());
     }
     if let Some(reason) = &situation.refused {
-        wrong("refused", format!("the configuration file is not published: {reason}"));
+        wrong("publish_refused", format!("the configuration file is not published: {reason}"));
     }
     if let Some(reason) = &situation.unwilling {
-        wrong("refused", format!("the configuration file is not published as asked: {reason}"));
+        wrong("publish_refused", format!("the configuration file is not published as asked: {reason}"));
     }
     if !situation.passed_over.is_empty() {
         let entries = situation.passed_over.join(", ");
         wrong("passed_over", format!("ProxySQL does not take these from the configuration file: {entries}"));
     }
     for (subject, class) in &situation.diverging {
-        wrong("diverging", format!("{subject}: {class}"));
+        wrong("drift", format!("{subject}: {class}"));
     }
     if situation.held {
-        wrong("members_held", "no core pod is running, says the API server; the last members stay".to_owned());
+        wrong("members_frozen", "no core pod is running, says the API server; the last members stay".to_owned());
     }
     if let (Some(desired), Some(listed)) = (&situation.desired, listed) {
         let missing = desired.difference(listed).count();
@@ -110,12 +110,12 @@ pub fn judge(
     }
     if situation.discovery.is_some_and(|discovery| discovery.failing) {
         wrong(
-            "discovery",
+            "discovery_down",
             "the search for cores fails; the members are left to those cores that find each other".to_owned(),
         );
     }
     if let Some(following) = situation.following.filter(|following| *following != isolation::Standing::Connected) {
-        wrong("not_following", format!("no core answers: {}", following.as_str()));
+        wrong("not_syncing", format!("no core answers: {}", following.as_str()));
     }
     let health = if ready.body.draining {
         Health::Draining
@@ -131,11 +131,11 @@ pub fn judge(
 
 #[cfg(test)]
 mod tests {
-    use super::super::drift::{Class, Subject};
-    use super::super::health::{self, Contact, Known, Policy, Probe, Snapshot};
-    use super::super::member::Member;
     use super::*;
+    use crate::domain::cluster::drift::{Class, Subject};
+    use crate::domain::cluster::member::Member;
     use crate::domain::drain::Stage;
+    use crate::domain::health::{self, Contact, Known, Policy, Probe, Snapshot};
     use std::time::Duration;
 
     const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: false, min_online: 0 };
@@ -174,8 +174,15 @@ mod tests {
             following: Some(isolation::Standing::Isolated),
             discovery: Some(Discovery { failing: true, ..Discovery::default() }),
         };
-        let all =
-            ["refused", "passed_over", "diverging", "members_held", "members_missing", "discovery", "not_following"];
+        let all = [
+            "publish_refused",
+            "passed_over",
+            "drift",
+            "members_frozen",
+            "members_missing",
+            "discovery_down",
+            "not_syncing",
+        ];
         assert_eq!(judged(FINE, Stage::Running, &situation), (Health::Degraded, all.to_vec()));
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::drain::{Ending, Progress};
-use super::module::Module;
+use crate::domain::drain::{Ending, Progress};
+use crate::domain::proxysql::module::Module;
 
 /// Kinds of statements that are worth telling apart: by what they are for, and so by how long they may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,11 +37,11 @@ impl Class {
         match self {
             Self::Observe => "observe",
             Self::Health => "health",
-            Self::Draft => "draft",
+            Self::Draft => "compare",
             Self::Load => "load",
-            Self::Mark => "mark",
+            Self::Mark => "marker",
             Self::Drain => "drain",
-            Self::Command => "command",
+            Self::Command => "lifecycle",
             Self::Peer => "peer",
         }
     }
@@ -123,7 +123,7 @@ impl Guard {
             Self::WouldEmpty => "would_empty",
             Self::Lockout => "lockout",
             Self::Rejected => "rejected",
-            Self::OlderGeneration => "older_generation",
+            Self::OlderGeneration => "older_revision",
             Self::EmptyList => "empty_list",
             Self::PassedOver => "passed_over",
         }

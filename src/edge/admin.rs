@@ -30,7 +30,7 @@ pub use self::error::AdminError;
 pub use self::peer::Login;
 use crate::apart;
 use crate::domain::drain::Listener;
-use crate::domain::statement::Statement;
+use crate::domain::proxysql::statement::Statement;
 
 /// What the driver would otherwise ask the server for, with a query that the admin port refuses.
 const MAX_ALLOWED_PACKET: usize = 64 << 20;

@@ -18,8 +18,8 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::domain::resolution::{self, Answer, Family, Followed, Look, Verdict};
-use crate::domain::roster::{Freshness, Roster};
+use crate::domain::discovery::resolution::{self, Answer, Family, Followed, Look, Verdict};
+use crate::domain::discovery::roster::{Freshness, Roster};
 use crate::domain::trouble::Trouble;
 
 /// Bound of one question to one server, its repetition over TCP included.

@@ -22,7 +22,7 @@ use self::aside::Aside;
 use self::encode::Encoder;
 pub use self::progress::Progress;
 use self::spool::{Opened, Spool};
-use crate::domain::digest::Value;
+use crate::domain::dump::digest::Value;
 
 /// What the thread that writes gets at a time, more or less.
 const CHUNK: usize = 64 << 10;

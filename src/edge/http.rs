@@ -31,8 +31,8 @@ pub use self::client::{Answered, ask_shutdown, ask_status};
 pub use self::server::serve;
 use self::status::Document;
 pub use self::status::{Setting, Told};
+use crate::domain::cluster::generation::Standing;
 use crate::domain::drain::{Ending, Stage};
-use crate::domain::generation::Standing;
 use crate::domain::health::{Policy, Probe, judge};
 use crate::state::{Command, PROBE_PATIENCE, State};
 
@@ -100,9 +100,9 @@ fn probe(probe: Probe) -> MethodRouter<Arc<Shared>> {
         let verdict = judge(&state.status().known(Instant::now()), &settings.policy, probe);
         if settings.log_probes {
             let reasons = verdict.body.reasons.iter().map(|reason| reason.reason).collect::<Vec<_>>().join(" ");
-            info!(probe = probe.as_str(), code = verdict.code, age_ms = verdict.body.age_ms, %reasons, "probed");
+            info!(probe = probe.as_str(), code = verdict.code, age_ms = verdict.body.age_ms, %reasons, "probe");
         } else {
-            debug!(probe = probe.as_str(), code = verdict.code, "probed");
+            debug!(probe = probe.as_str(), code = verdict.code, "probe");
         }
         json(StatusCode::from_u16(verdict.code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), &verdict.body)
     })
@@ -139,7 +139,7 @@ async fn shutdown(
         return refusal;
     }
     let waits = !query.as_deref().unwrap_or_default().split('&').any(|pair| matches!(pair, "wait=false" | "wait=0"));
-    info!(%peer, waits, "asked to drain");
+    info!(%peer, waits, "drain requested");
     let before = state.status().drains_ended;
     state.ask(Command::Drain);
     if !waits {
@@ -159,7 +159,7 @@ async fn shutdown(
         }
         Stage::Stopped => with(state, StatusCode::OK, "ok", "shutdown initiated"),
         _ if ended && cancelled => error(state, StatusCode::CONFLICT, "the drain was cancelled"),
-        _ => error(state, StatusCode::SERVICE_UNAVAILABLE, "the agent ended and left ProxySQL running"),
+        _ => error(state, StatusCode::SERVICE_UNAVAILABLE, "the agent exited without stopping ProxySQL"),
     }
 }
 
@@ -167,7 +167,7 @@ async fn drain(Held(shared): Held<Arc<Shared>>) -> Response {
     let state = &shared.state;
     let (stage, message) = {
         let status = state.status();
-        let step = status.drain.as_ref().map_or("looking", |drain| drain.step.as_str());
+        let step = status.drain.as_ref().map_or("checking_clients", |drain| drain.step.as_str());
         (status.stage, if status.stage == Stage::Running { "no drain is under way" } else { step })
     };
     with(state, StatusCode::OK, if stage == Stage::Running { "ok" } else { "draining" }, message)
@@ -189,7 +189,7 @@ async fn cancel(
     if stage == Stage::Running {
         return error(state, StatusCode::CONFLICT, "no drain is under way");
     }
-    info!(%peer, "asked to cancel the drain");
+    info!(%peer, "drain cancellation requested");
     state.ask(Command::Cancel);
     let over = state.until(|status| status.drains_ended > before || status.stage > Stage::Draining);
     let _ = timeout(CANCEL_PATIENCE, over).await;
@@ -212,12 +212,14 @@ async fn reload(
     if let Some(refusal) = refusal(&shared, &headers, peer).await {
         return refusal;
     }
-    info!(%peer, "asked to reload");
+    info!(%peer, "reload requested");
     shared.state.ask(Command::Reload);
     let publishes_not = match &shared.state.status().situation.generation {
-        Some(Standing::Older { newer, .. }) => Some(format!("this core publishes nothing, for {newer} is newer")),
+        Some(Standing::Older { newer, .. }) => {
+            Some(format!("this core does not publish: {newer} has a newer rollout revision"))
+        }
         Some(Standing::Undecided | Standing::Unknown) => {
-            Some("whether this core is to publish is not known yet".to_owned())
+            Some("the newest rollout revision is not known yet".to_owned())
         }
         Some(Standing::Newest { .. }) | None => None,
     };
@@ -234,9 +236,9 @@ async fn resync(
         return refusal;
     }
     if !shared.settings.borrow().follows {
-        return error(&shared.state, StatusCode::CONFLICT, "a core does not follow; reload makes it publish");
+        return error(&shared.state, StatusCode::CONFLICT, "resync is for satellites; use POST /reload on a core");
     }
-    info!(%peer, "asked to resync");
+    info!(%peer, "resync requested");
     shared.state.ask(Command::Resync);
     with(&shared.state, StatusCode::ACCEPTED, "ok", "resync initiated")
 }
@@ -245,14 +247,14 @@ async fn resync(
 async fn refusal(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Option<Response> {
     let file = shared.settings.borrow().token_file.clone()?;
     let reason = token::check(&file, headers).await.err()?;
-    warn!(%peer, file = %file.display(), %reason, "refused a request that would change something");
-    let refusal = error(&shared.state, StatusCode::UNAUTHORIZED, "this takes the token of api.token_file");
+    warn!(%peer, file = %file.display(), %reason, "unauthorized request rejected");
+    let refusal = error(&shared.state, StatusCode::UNAUTHORIZED, "bearer token required (api.token_file)");
     Some(([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response())
 }
 
 async fn no_such_path(Held(shared): Held<Arc<Shared>>, uri: Uri) -> Response {
     let path: String = uri.path().chars().take(100).collect();
-    error(&shared.state, StatusCode::NOT_FOUND, &format!("there is nothing at {path}"))
+    error(&shared.state, StatusCode::NOT_FOUND, &format!("not found: {path}"))
 }
 
 async fn wrong_method(Held(shared): Held<Arc<Shared>>, method: Method, uri: Uri) -> Response {
@@ -263,7 +265,7 @@ async fn wrong_method(Held(shared): Held<Arc<Shared>>, method: Method, uri: Uri)
         _ => "GET, HEAD",
     };
     let method: String = method.as_str().chars().take(20).collect();
-    let message = format!("{method} is not for {}, {allowed} are", uri.path());
+    let message = format!("method {method} not allowed for {}; allowed: {allowed}", uri.path());
     let answer = error(&shared.state, StatusCode::METHOD_NOT_ALLOWED, &message);
     ([(header::ALLOW, allowed)], answer).into_response()
 }

@@ -20,7 +20,7 @@ use crate::state::{State, Status};
 /// What every name begins with.
 pub const PREFIX: &str = "proxysql_agent";
 
-/// One family of metrics: its definition, for the README as well, and how it is read off the status.
+/// One family of metrics: its definition, for the documentation as well, and how it is read off the status.
 pub struct Metric {
     /// The name without [`PREFIX`], unit and `_total`.
     name: &'static str,
@@ -87,7 +87,7 @@ impl Metric {
     }
 }
 
-/// The reference table of the README, in Markdown.
+/// The reference table of `docs/metrics.md`, in Markdown.
 pub fn markdown() -> String {
     let mut text = "| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n".to_owned();
     for metric in METRICS {

@@ -65,7 +65,7 @@ pub async fn follow<F>(
             continue;
         }
         if matches!(signal, SIGUSR2 | SIGHUP) {
-            info!(signal = name, "asked to reload");
+            info!(signal = name, "reload requested");
             state.ask(Command::Reload);
             continue;
         }
@@ -143,14 +143,14 @@ fn say_status(state: &State, policy: &Policy) {
         members = members.unwrap_or_default(),
         // Of all that is above from `clients` on, and of what is below.
         age_ms = ready.body.age_ms,
-        contact = known.contact.as_str(),
-        silence_ms = known.contact.silence().map(ms),
+        connection = known.contact.as_str(),
+        unanswered_ms = known.contact.silence().map(ms),
         observed_age_ms = status.observed.as_ref().map(|(_, at)| ms(now - *at)),
-        diverging = list(
+        drift = list(
             status.situation.diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()
         ),
         refused = status.situation.refused.as_deref().unwrap_or_default(),
-        trouble = status.trouble.as_deref().unwrap_or_default(),
+        last_error = status.trouble.as_deref().unwrap_or_default(),
         drain = status.drain.as_ref().map(|drain| format!("{drain:?}")).unwrap_or_default(),
         "status"
     );

@@ -1,4 +1,4 @@
-//! Alerts: each fires on its fault, on scrapes of real agents, and not otherwise; each has a page in the runbook.
+//! Alerts: each fires on its fault, on scrapes of real agents, and not otherwise; each has an entry in the runbook.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -90,17 +90,16 @@ fn rules_and_dashboard_name_metrics_that_exist() {
 }
 
 #[test]
-fn every_alert_has_a_page_in_the_runbook_and_unit_tests() {
-    let (readme, tests) = (document("README.md"), document("build/prometheus/alerts_test.yaml"));
-    let (_, runbook) = readme.split_once("\n## Runbook\n").expect("a runbook");
-    let runbook = runbook.split("\n## ").next().unwrap();
-    let pages: Vec<&str> = runbook.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+fn every_alert_has_an_entry_in_the_runbook_and_unit_tests() {
+    let (runbook, tests) = (document("docs/runbook.md"), document("build/prometheus/alerts_test.yaml"));
+    let pages: Vec<&str> = runbook.lines().filter_map(|line| line.strip_prefix("## ")).collect();
     let mut alerts = Vec::new();
     let rules = rules();
     for rule in &rules {
         let name = text(rule, "/alert");
-        let anchor = format!("https://github.com/persona-id/proxysql-agent#{}", name.to_lowercase());
-        assert_eq!(text(rule, "/annotations/runbook_url"), anchor);
+        // Of this version, so that it says what this version does.
+        let page = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/v", env!("CARGO_PKG_VERSION"), "/docs/runbook.md");
+        assert_eq!(text(rule, "/annotations/runbook_url"), format!("{page}#{}", name.to_lowercase()));
         assert!(["warning", "critical"].contains(&text(rule, "/labels/severity")), "{name}");
         assert!(text(rule, "/annotations/summary").ends_with('.') && !text(rule, "/for").is_empty(), "{name}");
         assert!(tests.contains(&format!("alertname=\"{name}\"")), "{name} has no unit test");
@@ -270,7 +269,7 @@ async fn login_refused_fires_on_a_wrong_password() {
 async fn not_ready_fires_on_a_satellite_without_configuration() {
     let rig = fleet(Settings { configuration: String::new(), ..settings() }, 1, 1).await;
     says(&rig, "satellite-1", "not_ready{reason=\"unconfigured\"}", 1.0).await;
-    says(&rig, "core-1", "generation{standing=\"newest\"}", 1.0).await;
+    says(&rig, "core-1", "rollout_state{state=\"newest\"}", 1.0).await;
     says(&rig, "core-1", "module_published{module=\"mysql_users\"}", 1.0).await;
     // There was no time before it.
     let recording = Recording(vec![BTreeMap::new()]);
@@ -288,20 +287,20 @@ async fn members_missing_fires_where_a_list_is_not_taken() {
     scene.comes("core-c").await;
     says(&scene.rig, "core-1", "members_desired", 4.0).await;
     // Nobody is behind the others of this scene.
-    says(&scene.rig, "core-1", "divergences{class=\"unreachable\"}", 2.0).await;
+    says(&scene.rig, "core-1", "drift_modules{class=\"unreachable\"}", 2.0).await;
     then_fires(&scene.rig, recording, &["MembersMissing", "PeerUnreachable"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn members_held_fires_on_an_empty_list() {
+async fn members_frozen_fires_on_an_empty_list() {
     let (rig, recording) = well(settings(), 2, 1).await;
     for core in ["core-1", "core-2"] {
         rig.kubernetes().delete("proxysql", core).await.unwrap();
     }
-    says(&rig, "core-1", "members_held", 1.0).await;
-    says(&rig, "core-2", "members_held", 1.0).await;
+    says(&rig, "core-1", "members_frozen", 1.0).await;
+    says(&rig, "core-2", "members_frozen", 1.0).await;
     assert_eq!(metric(&rig, "core-1", "refusals_total{guard=\"empty_list\"}").await, Some(1.0));
-    then_fires(&rig, recording, &["MembersHeld"]).await;
+    then_fires(&rig, recording, &["MembersFrozen"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -339,13 +338,13 @@ async fn not_published_fires_where_something_is_in_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn diverging_fires_on_a_rogue_user() {
+async fn drift_fires_on_a_rogue_user() {
     let (rig, recording) = well(settings(), 1, 1).await;
     sleep(Duration::from_millis(1100)).await;
     let rogue = "INSERT INTO mysql_users (username, password) VALUES ('rogue', 'rogue-secret')";
     run(&rig.member("satellite-1").unwrap().node, &[rogue, "LOAD MYSQL USERS TO RUNTIME"]).await;
-    says(&rig, "satellite-1", "divergences{class=\"local_newer\"}", 1.0).await;
-    then_fires(&rig, recording, &["Diverging"]).await;
+    says(&rig, "satellite-1", "drift_modules{class=\"local_newer\"}", 1.0).await;
+    then_fires(&rig, recording, &["Drift"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -353,20 +352,20 @@ async fn peer_unreachable_fires_when_a_node_is_gone_that_is_listed() {
     let (mut rig, recording) = well(settings(), 2, 1).await;
     rig.member_mut("core-2").unwrap().kill_agent().await;
     rig.member_mut("core-2").unwrap().kill_node().await;
-    says(&rig, "core-1", "divergences{class=\"unreachable\"}", 1.0).await;
+    says(&rig, "core-1", "drift_modules{class=\"unreachable\"}", 1.0).await;
     then_fires(&rig, recording, &["PeerUnreachable"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn not_following_fires_when_no_core_answers() {
+async fn not_syncing_fires_when_no_core_answers() {
     let (mut rig, recording) = well(settings(), 1, 1).await;
     rig.member_mut("core-1").unwrap().kill_agent().await;
     rig.member_mut("core-1").unwrap().kill_node().await;
-    says(&rig, "satellite-1", "following{standing=\"connected\"}", 0.0).await;
-    let unreachable = "divergences{class=\"unreachable\"}";
+    says(&rig, "satellite-1", "sync_state{state=\"connected\"}", 0.0).await;
+    let unreachable = "drift_modules{class=\"unreachable\"}";
     eventually("it is said", async || metric(&rig, "satellite-1", unreachable).await.is_some_and(|many| many > 0.0))
         .await;
-    then_fires(&rig, recording, &["NotFollowing", "PeerUnreachable"]).await;
+    then_fires(&rig, recording, &["NotSyncing", "PeerUnreachable"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -423,7 +422,7 @@ async fn drain_stuck_fires_while_a_client_does_not_go() {
     let client = embedded(satellite).add_client(busy);
     let api = satellite.agent.as_ref().unwrap().api();
     let ended = in_background(async move { call(api, "POST", "/shutdown", &[]).await });
-    says(&rig, "satellite-1", "drain_step{step=\"emptying\"}", 1.0).await;
+    says(&rig, "satellite-1", "drain_step{step=\"waiting_for_clients\"}", 1.0).await;
     then_fires(&rig, recording, &["DrainStuck"]).await;
     assert!(embedded(satellite).remove_client(client));
     assert_eq!(ended.await.code, 200);

@@ -27,7 +27,7 @@ async fn step_is(pod: &Pod, step: &str) {
 
 fn adds_up(body: &Value) {
     let [clients, evicted, finished, cut] =
-        ["clients", "evicted", "finished", "cut"].map(|name| number(body, &format!("/drain/{name}")));
+        ["clients", "evicted", "finished", "terminated"].map(|name| number(body, &format!("/drain/{name}")));
     assert_eq!(clients, evicted + finished + cut, "{body}");
 }
 
@@ -110,7 +110,7 @@ async fn proxysql_closes_who_is_idle_and_the_others_finish() {
     eprintln!("the report: {}", body["drain"]);
     assert_eq!(body["drain"]["ended"], "empty");
     adds_up(&body);
-    let counts = ["clients", "cut"].map(|name| number(&body, &format!("/drain/{name}")));
+    let counts = ["clients", "terminated"].map(|name| number(&body, &format!("/drain/{name}")));
     assert_eq!(counts, [115, 0]);
     // Who is seen to rest after a COMMIT is told to go for that.
     assert!(number(&body, "/drain/evicted") >= 100, "{body}");
@@ -135,7 +135,7 @@ async fn pools_leave_between_two_statements(idle_threads: bool) {
     eventually("there is traffic", async || pod.embedded().executed().len() > 500).await;
     let body = shutdown(&pod).await;
     eprintln!("idle threads {idle_threads}: {}", body["drain"]);
-    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/cut")), (Some("empty"), 0), "{body}");
+    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/cut")), (Some("completed"), 0), "{body}");
     assert_eq!(number(&body, "/drain/clients"), (busy.len() + idle.len()) as u64, "{body}");
     let node = pod.embedded();
     assert!(node.cut_in_transaction().is_empty(), "{:?}", node.cut_in_transaction());
@@ -167,7 +167,7 @@ async fn session_state_is_kept_for_half_of_the_window_and_a_slow_reader_reads_on
     let mut pod = Make::new().env("SHUTDOWN_DRAIN_TIMEOUT", "6").ready().await;
     let holding = pod.clients(2, &ClientState::Holding);
     let draining = shutdown(&pod);
-    step_is(&pod, "emptying").await;
+    step_is(&pod, "waiting_for_clients").await;
     let began = Instant::now();
     eventually("they are told from others", async || {
         pod.get("/drain").await.body()["drain"]["waiting_for"]["session_state"] == 2
@@ -177,7 +177,7 @@ async fn session_state_is_kept_for_half_of_the_window_and_a_slow_reader_reads_on
     let kept = began.elapsed();
     assert!(kept >= Duration::from_millis(2_500), "half of six seconds, but for the steps before: {kept:?}");
     let body = draining.await;
-    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/evicted")), (Some("empty"), 2), "{body}");
+    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/evicted")), (Some("completed"), 2), "{body}");
     assert_eq!(pod.gone().await, Some(0));
 }
 
@@ -214,12 +214,12 @@ async fn who_logged_in_as_a_user_that_is_gone_is_waited_for_like_any_other() {
         pod.node.query(sql).await.unwrap();
     }
     let draining = shutdown(&pod);
-    step_is(&pod, "emptying").await;
+    step_is(&pod, "waiting_for_clients").await;
     sleep(SECOND).await;
     assert_eq!(number(&pod.get("/drain").await.body(), "/clients"), 1);
     assert!(pod.embedded().change_client(id, ClientState::Idle));
     let body = draining.await;
-    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/cut")), (Some("empty"), 0), "{body}");
+    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/cut")), (Some("completed"), 0), "{body}");
     assert_eq!(pod.gone().await, Some(0));
 }
 
@@ -370,7 +370,7 @@ async fn on_3_0_both_answers_of_pause_are_survived_and_postgresql_clients_are_wa
     assert_eq!(cancelled.await.code, 409);
     pod.is_ready().await;
     let draining = shutdown(&pod);
-    step_is(&pod, "emptying").await;
+    step_is(&pod, "waiting_for_clients").await;
     assert!(pod.embedded().remove_client(id));
     let body = draining.await;
     adds_up(&body);
@@ -388,7 +388,7 @@ async fn cancelling_restores_service_and_tells_who_waits() {
     pod.clients(1, &ClientState::InTransaction);
     let api = pod.api;
     let waiting = in_background(async move { call(api, "GET", "/shutdown", &[]).await });
-    step_is(&pod, "emptying").await;
+    step_is(&pod, "waiting_for_clients").await;
     assert!(pod.marker().is_file() && raw(pod.node.spec().mysql(), b"").await.is_err());
     let cancelled = pod.call("DELETE", "/drain").await;
     assert_eq!((cancelled.code, cancelled.body()["phase"].as_str()), (200, Some("running")));
@@ -445,7 +445,7 @@ async fn whoever_asks_joins_one_drain_and_gets_one_answer() {
     let mut stream = tokio::net::TcpStream::connect(pod.api).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut stream, hang_up.as_bytes()).await.unwrap();
     drop(stream);
-    step_is(&pod, "emptying").await;
+    step_is(&pod, "waiting_for_clients").await;
     assert!(pod.embedded().remove_client(id));
     let mut bodies = Vec::new();
     for caller in waiting.into_iter().chain(more) {
@@ -478,7 +478,7 @@ async fn proxysql_that_goes_away_ends_it() {
     let began = Instant::now();
     let answer = pod.get("/shutdown").await;
     assert!(began.elapsed() < SECOND * 2, "{:?}", began.elapsed());
-    assert_eq!(answer.body()["drain"]["ended"], "gone");
+    assert_eq!(answer.body()["drain"]["ended"], "proxysql_exited");
     assert_eq!(pod.gone().await, Some(0));
 }
 

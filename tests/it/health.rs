@@ -203,7 +203,7 @@ async fn a_login_that_is_refused_and_a_password_that_does_not_read_are_not_held_
         while since.elapsed() < 3 * max_age {
             assert_eq!((pod.code("/healthz/started").await, pod.code("/healthz/live").await), (200, 200), "{word}");
         }
-        assert_eq!(pod.get("/status").await.body()["proxysql"]["contact"], word);
+        assert_eq!(pod.get("/status").await.body()["proxysql"]["connection"], word);
         std::fs::write(&file, "radmin\n").unwrap();
         pod.is_ready().await;
     }

@@ -105,7 +105,7 @@ async fn without_the_token_nothing_happens_and_nothing_leaks() {
     assert_eq!(call(pod.api, "POST", "/shutdown", &[("authorization", "Bearer s3cret-of-today")]).await.code, 401);
     std::fs::write(&file, "s3cret-of-tomorrow").unwrap();
     assert_eq!(call(pod.api, "POST", "/shutdown", &[("authorization", "Bearer s3cret-of-today")]).await.code, 401);
-    // The sub-command finds it in the same configuration.
+    // The subcommand finds it in the same configuration.
     let mut command = pod.sub_command("shutdown");
     assert_eq!(command.exit_code(PATIENCE).await.unwrap(), Some(0), "{}", command.log().last());
     assert_eq!(pod.gone().await, Some(0));
@@ -117,7 +117,7 @@ async fn a_port_that_is_taken_is_said() {
     let pod = Make::new().ready().await;
     let mut second = pod.another_agent();
     assert_eq!(second.exit_code(PATIENCE).await.unwrap(), Some(1));
-    let is_said = |line: &LogLine| line.text.contains("the port for HTTP is taken");
+    let is_said = |line: &LogLine| line.text.contains("is already in use; set api.port");
     let said = second.log().wait_for(PATIENCE, is_said).await.unwrap().text;
     assert!(said.contains(&pod.api.to_string()), "{said}");
 }

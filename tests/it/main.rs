@@ -1,4 +1,4 @@
-//! What the README promises, a module for each promise. Every scenario runs the real binary.
+//! What the documentation promises, a module for each promise. Every scenario runs the real binary.
 
 #![allow(clippy::print_stderr, reason = "the figures of a run")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
@@ -15,10 +15,10 @@ mod drift;
 mod dump;
 mod generation;
 mod hangs;
+mod harness;
 mod health;
 mod http;
 mod kubernetes;
-mod life;
 mod lockout;
 mod manifests;
 mod membership;
@@ -37,12 +37,12 @@ mod reload;
 mod rogue;
 mod rolling;
 mod satellite;
-mod scene;
 mod session;
 mod shell;
 mod signals;
 mod static_binary;
 mod status;
 mod stillness;
-mod support;
 mod traffic;
+
+use self::harness::{life, scene, support};

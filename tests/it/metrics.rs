@@ -1,4 +1,4 @@
-//! Metrics: what Prometheus takes, what the README says, and nothing that it costs ProxySQL.
+//! Metrics: what Prometheus takes, what the documentation says, and nothing that it costs ProxySQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
@@ -61,8 +61,8 @@ fn declared(text: &str) -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn the_readme_lists_every_metric() {
-    held_part("README.md", "metrics", &markdown());
+fn the_documentation_lists_every_metric() {
+    held_part("docs/metrics.md", "metrics", &markdown());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,9 +117,9 @@ async fn a_core_counts_what_it_did() {
         ("proxysql_up", 1.0),
         ("members_desired", 3.0),
         ("members_listed", 3.0),
-        ("members_held", 0.0),
+        ("members_frozen", 0.0),
         ("discovery_up", 1.0),
-        ("generation{standing=\"newest\"}", 1.0),
+        ("rollout_state{state=\"newest\"}", 1.0),
         ("publish_refused", 0.0),
         ("module_published{module=\"mysql_users\"}", 1.0),
         ("reconnections_total", 0.0),
@@ -128,7 +128,7 @@ async fn a_core_counts_what_it_did() {
     ] {
         assert!((value(series) - wanted).abs() < 0.1, "{series} is {}", value(series));
     }
-    assert!(seen.get("following{standing=\"connected\"}").is_none(), "that is a satellite's");
+    assert!(seen.get("sync_state{state=\"connected\"}").is_none(), "that is a satellite's");
     // It published five modules and kept the list.
     let loads = value("loads_total{module=\"mysql_users\"}");
     assert!(loads >= 1.0 && value("loads_total{module=\"proxysql_servers\"}") >= 1.0);
@@ -147,10 +147,10 @@ async fn series_of_peers_that_are_gone_go() {
     let api = scene.agent().api();
     let take = async || Scrape::read(&call(api, "GET", "/metrics", &[]).await.text);
     // Nobody is at the addresses of the two others.
-    scene.until("two are unreachable", async || take().await.many("diverging") == 2).await;
+    scene.until("two are unreachable", async || take().await.many("drift") == 2).await;
     let mut gone = BTreeSet::new();
     for _ in 0..4 {
-        gone.extend(take().await.0.into_keys().filter(|series| series.starts_with("proxysql_agent_diverging{")));
+        gone.extend(take().await.0.into_keys().filter(|series| series.starts_with("proxysql_agent_drift{")));
         scene.changes().await;
         scene.converges().await;
     }
@@ -161,11 +161,11 @@ async fn series_of_peers_that_are_gone_go() {
     scene
         .until("their series are gone", async || {
             let now = take().await;
-            now.many("diverging") == 2 && gone.iter().all(|series| !now.0.contains_key(series))
+            now.many("drift") == 2 && gone.iter().all(|series| !now.0.contains_key(series))
         })
         .await;
     let now = take().await;
-    assert_eq!(now.get("divergences{class=\"unreachable\"}"), Some(2.0));
+    assert_eq!(now.get("drift_modules{class=\"unreachable\"}"), Some(2.0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -175,8 +175,10 @@ async fn a_scrape_asks_nobody_and_waits_for_nothing() {
     }
     // After the first round there is nothing to do for an hour.
     let pod = Make::new().env("SATELLITE_INTERVAL", "3600").env("PROXYSQL_STATEMENT_TIMEOUT", "60").ready().await;
-    eventually("the first round is over", async || scrape(&pod).await.get("rounds_total{result=\"ok\"}") == Some(1.0))
-        .await;
+    eventually("the first round is over", async || {
+        scrape(&pod).await.get("reconciles_total{result=\"ok\"}") == Some(1.0)
+    })
+    .await;
     let before = pod.sent("");
     for _ in 0..100 {
         scrape(&pod).await;
@@ -186,7 +188,7 @@ async fn a_scrape_asks_nobody_and_waits_for_nothing() {
     pod.embedded().trouble().hang(true);
     eventually("it is asked", async || {
         pod.get("/healthz/ready").await;
-        scrape(&pod).await.get("proxysql_silence_seconds").is_some_and(|silence| silence > 0.5)
+        scrape(&pod).await.get("proxysql_unanswered_seconds").is_some_and(|silence| silence > 0.5)
     })
     .await;
     pod.embedded().trouble().hang(false);
@@ -206,8 +208,8 @@ async fn a_drain_is_told_while_it_lasts() {
     eventually("the idle ones are evicted", async || drain("evicted").await == Some(5.0)).await;
     let seen = scrape(&pod).await;
     assert_eq!(seen.get("phase{phase=\"draining\"}"), Some(1.0));
-    assert_eq!(seen.get("drain_step{step=\"emptying\"}"), Some(1.0));
-    assert_eq!(seen.get("drain_clients{state=\"waiting\"}"), Some(2.0));
+    assert_eq!(seen.get("drain_step{step=\"waiting_for_clients\"}"), Some(1.0));
+    assert_eq!(seen.get("drain_clients{state=\"remaining\"}"), Some(2.0));
     assert_eq!(seen.get("not_ready{reason=\"draining\"}"), Some(1.0));
     // One that is cancelled is in the books.
     assert_eq!(pod.call("DELETE", "/drain").await.code, 200);

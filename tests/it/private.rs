@@ -148,7 +148,7 @@ async fn a_core_that_is_listed_sets_nothing(idle_threads: bool) {
     assert_eq!(own, BTreeSet::new());
     assert_eq!(report["drain"]["ended"], "drain_timeout", "{report}");
     let evicted = if idle_threads { 0 } else { IDLE as u64 };
-    let counts = ["evicted", "cut"].map(|name| number(&report, &format!("/drain/{name}")));
+    let counts = ["evicted", "terminated"].map(|name| number(&report, &format!("/drain/{name}")));
     assert_eq!(counts, [evicted, (IDLE + BUSY) as u64 - evicted], "{report}");
 }
 
@@ -167,8 +167,8 @@ async fn a_core_that_terminates_closes_sessions(idle_threads: bool) {
     let scenario = "a_core_whose_pod_terminates_closes_sessions";
     let Some((report, own)) = core_drains(scenario, idle_threads, true).await else { return };
     assert!(own.iter().any(|change| change.starts_with("mysql-wait_timeout=")), "{own:?}");
-    let counts = ["clients", "cut"].map(|name| number(&report, &format!("/drain/{name}")));
-    assert_eq!((report["drain"]["ended"].as_str(), counts), (Some("empty"), [(IDLE + BUSY) as u64, 0]), "{report}");
+    let counts = ["clients", "terminated"].map(|name| number(&report, &format!("/drain/{name}")));
+    assert_eq!((report["drain"]["ended"].as_str(), counts), (Some("completed"), [(IDLE + BUSY) as u64, 0]), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -214,7 +214,11 @@ async fn what_a_core_loads_while_a_satellite_drains_is_the_satellites_after_it()
     // A check each 200 ms, three differing ones: by then it would have been taken over.
     sleep(SECOND * 3).await;
     let progress = call(api, "GET", "/drain", &[]).await.body();
-    assert_eq!((&progress["drain"]["step"], number(&progress, "/clients")), (&"emptying".into(), 1), "{progress}");
+    assert_eq!(
+        (&progress["drain"]["step"], number(&progress, "/clients")),
+        (&"waiting_for_clients".into(), 1),
+        "{progress}"
+    );
     assert!(closing().await, "it still does");
     assert_eq!(call(api, "DELETE", "/drain", &[]).await.code, 200);
     for (name, value) in [("mysql-wait_timeout", "20000000"), ("mysql-max_connections", "777")] {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use proxysql_agent::domain::statement::Statement;
+use proxysql_agent::domain::proxysql::statement::Statement;
 use proxysql_agent::edge::admin::{Admin, Login, Password, Target};
 use proxysql_fleet::net::Block;
 use proxysql_fleet::rig::Settings;

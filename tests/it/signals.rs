@@ -81,13 +81,14 @@ async fn a_second_sigterm_ends_the_waiting() {
         let mut pod = Make::new().ready().await;
         pod.clients(1, &ClientState::InTransaction);
         pod.agent.signal(signal);
-        eventually("it drains", async || pod.get("/drain").await.body()["drain"]["step"] == "emptying").await;
+        eventually("it drains", async || pod.get("/drain").await.body()["drain"]["step"] == "waiting_for_clients")
+            .await;
         let api = pod.api;
         let waiting = in_background(async move { call(api, "GET", "/shutdown", &[]).await });
-        eventually("it is asked", async || pod.log().contains("asked to drain")).await;
+        eventually("it is asked", async || pod.log().contains("drain requested")).await;
         assert!(terminate(&mut pod).await < AT_ONCE);
         let answer = waiting.await;
-        assert_eq!((answer.code, answer.body()["drain"]["ended"].as_str()), (200, Some("hurried")));
+        assert_eq!((answer.code, answer.body()["drain"]["ended"].as_str()), (200, Some("forced")));
         assert_eq!(pod.sent("PROXYSQL SHUTDOWN"), 1);
     }
 }

@@ -44,7 +44,7 @@ fn problems(document: &Value) -> Vec<String> {
     problems.map(|problem| problem["problem"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What came of a sub-command.
+/// The outcome of a subcommand.
 struct Ran {
     code: Option<i32>,
     out: String,
@@ -102,7 +102,7 @@ async fn a_fleet_shows_members_peers_and_what_differs() {
     assert_eq!((document["agent"]["mode"].as_str(), document["agent"]["pod"].as_str()), (Some("core"), Some("core-1")));
     assert_eq!(document["members"]["desired"], document["members"]["runtime"]);
     assert_eq!(document["members"]["runtime"].as_array().unwrap().len(), 2);
-    assert_eq!(document["publishing"]["generation"]["standing"], "newest");
+    assert_eq!(document["publishing"]["rollout"]["state"], "newest");
     assert_eq!(document["discovery"]["up"], true);
     assert_eq!(document["backends"]["total"], 3);
     assert!(document["proxysql"]["version"].as_str().is_some_and(|version| version.starts_with("2.")), "{document:#}");
@@ -117,7 +117,7 @@ async fn a_fleet_shows_members_peers_and_what_differs() {
     // A user that only the satellite has.
     let satellite = api(&rig, "satellite-1");
     eventually("the satellite is well", async || status(satellite).await["status"] == "ok").await;
-    assert_eq!(status(satellite).await["following"], "connected");
+    assert_eq!(status(satellite).await["sync_state"], "connected");
     sleep(Duration::from_millis(1100)).await;
     let node = &rig.member("satellite-1").unwrap().node;
     for sql in
@@ -125,7 +125,7 @@ async fn a_fleet_shows_members_peers_and_what_differs() {
     {
         node.query(sql).await.unwrap();
     }
-    eventually("it differs", async || problems(&status(satellite).await) == ["diverging", "diverging"]).await;
+    eventually("it differs", async || problems(&status(satellite).await) == ["drift", "drift"]).await;
     let document = status(satellite).await;
     assert_eq!(document["status"], "degraded");
     let classes: Vec<&str> = document["peers"]
@@ -133,8 +133,8 @@ async fn a_fleet_shows_members_peers_and_what_differs() {
         .unwrap()
         .iter()
         .map(|peer| {
-            assert_eq!(peer["divergences"][0]["module"], "mysql_users", "{peer}");
-            peer["divergences"][0]["class"].as_str().unwrap()
+            assert_eq!(peer["drift"][0]["module"], "mysql_users", "{peer}");
+            peer["drift"][0]["class"].as_str().unwrap()
         })
         .collect();
     // The core that did not publish may be at version 1.
@@ -144,10 +144,10 @@ async fn a_fleet_shows_members_peers_and_what_differs() {
 
     // A core whose ProxySQL is gone.
     rig.member_mut("core-1").unwrap().kill_node().await;
-    eventually("that is seen", async || status(core).await["proxysql"]["contact"] == "gone").await;
+    eventually("that is seen", async || status(core).await["proxysql"]["connection"] == "refused").await;
     let document = status(core).await;
     assert_eq!(document["status"], "unhealthy");
-    assert!(document["trouble"].as_str().is_some_and(|trouble| trouble.contains("cannot connect")), "{document:#}");
+    assert!(document["last_error"].as_str().is_some_and(|trouble| trouble.contains("cannot connect")), "{document:#}");
 }
 
 /// What a ProxySQL that is dead was like is told as that: with its age, which grows, and nowhere as what is.
@@ -166,8 +166,8 @@ async fn what_is_old_says_how_old() {
         page().await.contains("<td class=\"good\">ONLINE") && metrics().await.contains("\nproxysql_agent_backends{")
     );
     rig.member_mut("core-1").unwrap().kill_node().await;
-    eventually("it is seen that it is gone", async || status(api).await["proxysql"]["contact"] == "gone").await;
-    let heard = |document: &Value| document["peers"][0]["heard_seconds_ago"].as_u64();
+    eventually("it is seen that it is gone", async || status(api).await["proxysql"]["connection"] == "refused").await;
+    let heard = |document: &Value| document["peers"][0]["last_seen_seconds_ago"].as_u64();
     let first = heard(&status(api).await);
     assert!(first.is_some());
     eventually("peers were heard longer and longer ago", async || {
@@ -184,7 +184,7 @@ async fn what_is_old_says_how_old() {
         assert!(line(name).contains(" s ago)"), "{}", ran.out);
     }
     let proxysql = line("ProxySQL");
-    assert!(proxysql.contains("gone, no answer for ") && !proxysql.contains(" up "), "{proxysql}");
+    assert!(proxysql.contains("connection refused, no answer for ") && !proxysql.contains(" up "), "{proxysql}");
     let page = page().await;
     assert!(page.contains("ONLINE") && !page.contains("<td class=\"good\">ONLINE"), "{page}");
     assert!(page.contains("<h2>Backends <small") && page.contains(" s ago</small></h2>"), "{page}");
@@ -196,11 +196,11 @@ async fn what_is_old_says_how_old() {
     eventually("the line is there", async || agent.said_since(mark).iter().any(|said| said.message == "status")).await;
     let said = agent.said_since(mark).into_iter().find(|said| said.message == "status").unwrap();
     let number = |field: &str| said.fields[field].parse::<u64>().unwrap();
-    assert_eq!(said.fields["contact"], "gone");
+    assert_eq!(said.fields["connection"], "refused");
     for field in ["age_ms", "observed_age_ms"] {
         assert!(number(field) >= 4_000, "{said}");
     }
-    assert!(said.fields.contains_key("silence_ms"), "{said}");
+    assert!(said.fields.contains_key("unanswered_ms"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -231,7 +231,7 @@ async fn a_file_that_is_refused_is_told_with_its_reason() {
     let api = member.agent.as_ref().unwrap().api();
     eventually("the core is well", async || status(api).await["status"] == "ok").await;
     fs::write(member.config_file(), "mysql_users = ( { broken").unwrap();
-    eventually("it is refused", async || problems(&status(api).await) == ["refused"]).await;
+    eventually("it is refused", async || problems(&status(api).await) == ["publish_refused"]).await;
     let document = status(api).await;
     assert_eq!(document["status"], "degraded");
     assert!(document["publishing"]["refused"].is_string());
@@ -245,7 +245,7 @@ async fn a_node_has_one_schema_from_its_start_to_its_end() {
     let before = Make::new().without_node().start().await;
     let document = status(before.api).await;
     assert_eq!(
-        (document["status"].as_str(), document["proxysql"]["contact"].as_str()),
+        (document["status"].as_str(), document["proxysql"]["connection"].as_str()),
         (Some("unhealthy"), Some("never"))
     );
     assert!(document["members"]["runtime"].is_null() && document["proxysql"]["version"].is_null());
@@ -254,7 +254,7 @@ async fn a_node_has_one_schema_from_its_start_to_its_end() {
     let up = async || status(pod.api).await["agent"]["uptime_seconds"].as_u64().unwrap();
     eventually("it has run for some time", async || up().await >= 3).await;
     pod.agent.terminate();
-    eventually("it drains", async || status(pod.api).await["drain"]["step"] == "emptying").await;
+    eventually("it drains", async || status(pod.api).await["drain"]["step"] == "waiting_for_clients").await;
     let document = status(pod.api).await;
     // It drains for as long as it drains, and not for as long as it has run.
     let seconds = |of: &str| document["agent"][of].as_u64().unwrap();
@@ -288,7 +288,7 @@ async fn the_configuration_is_that_of_the_running_process() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_sub_command_says_how_it_is_by_its_exit_code() {
+async fn the_subcommand_says_how_it_is_by_its_exit_code() {
     let mut rig = fleet(settings(), 2, 1).await;
     let member = rig.member("core-1").unwrap();
     let api = member.agent.as_ref().unwrap().api();
@@ -298,7 +298,7 @@ async fn the_sub_command_says_how_it_is_by_its_exit_code() {
     let inside = [("AGENT_API_ADDRESS", ip.as_str()), ("AGENT_API_PORT", port.as_str())];
     let ran = run(&["status"], &inside).await;
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{}", ran.out);
-    for words in ["ok: core core-1, running", "ready yes", "2 users", "WANTED", "IN EFFECT", "core-2", "ONLINE"] {
+    for words in ["ok: core core-1, running", "ready yes", "2 users", "DESIRED", "RUNTIME", "core-2", "ONLINE"] {
         assert!(ran.out.contains(words), "{words}\n{}", ran.out);
     }
     assert!(ran.out.lines().all(|line| line.chars().count() <= 100), "{}", ran.out);
@@ -316,7 +316,7 @@ async fn the_sub_command_says_how_it_is_by_its_exit_code() {
     rig.member_mut("core-1").unwrap().kill_agent().await;
     let ran = run(&["status"], &inside).await;
     assert_eq!((ran.code, ran.out.as_str()), (Some(4), ""));
-    assert!(ran.err.starts_with("cannot ask the agent on port "), "{}", ran.err);
+    assert!(ran.err.starts_with("cannot reach the agent on port "), "{}", ran.err);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -360,7 +360,7 @@ async fn check_judges_a_configuration_and_contacts_nobody() {
     let (_dir, good) = file("run_mode: core\nproxysql: {address: 'nowhere.invalid:6032', password: hidden-secret}\n");
     let ran = run(&["check"], &[("AGENT_CONFIG_FILE", &good.to_string_lossy())]).await;
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""));
-    assert!(ran.out.contains("the configuration is good: run_mode core") && ran.out.contains("42 s"), "{}", ran.out);
+    assert!(ran.out.contains("configuration is valid: run_mode core") && ran.out.contains("42 s"), "{}", ran.out);
     assert!(!ran.out.contains("warning") && !ran.out.contains("hidden-secret"), "{}", ran.out);
 
     let (_dir, short) = file("run_mode: core\nshutdown: {drain_timeout: 55}\n");

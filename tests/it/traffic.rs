@@ -71,7 +71,7 @@ async fn transactions_commit_and_queries_return_while_idle_clients_are_evicted()
     let body = answer.body();
     eprintln!("the report: {}", body["drain"]);
     assert_eq!(body["drain"]["ended"], "empty", "{body}");
-    let counts = ["clients", "evicted", "finished", "cut"].map(|name| number(&body, &format!("/drain/{name}")));
+    let counts = ["clients", "evicted", "finished", "terminated"].map(|name| number(&body, &format!("/drain/{name}")));
     assert_eq!(counts[0], counts[1] + counts[2] + counts[3]);
     assert_eq!((counts[0], counts[3]), (115, 0), "{body}");
     assert!(counts[1] >= 100, "{body}");
@@ -158,7 +158,7 @@ async fn a_cancelled_drain_serves_as_before() {
     client.run("BEGIN").await.unwrap();
     client.run("INSERT INTO done (who) VALUES (1)").await.unwrap();
     assert_eq!(pod.call("POST", "/shutdown?wait=false").await.code, 202);
-    eventually("it drains", async || pod.get("/drain").await.body()["drain"]["step"] == "emptying").await;
+    eventually("it drains", async || pod.get("/drain").await.body()["drain"]["step"] == "waiting_for_clients").await;
     assert!(Client::connect(server).await.is_err(), "the listener is closed");
     assert_eq!(pod.call("DELETE", "/drain").await.code, 200);
     pod.is_ready().await;
@@ -166,7 +166,7 @@ async fn a_cancelled_drain_serves_as_before() {
     connect(server, 3).await;
     drop(client);
     let body = call(pod.api, "POST", "/shutdown", &[]).await.body();
-    assert_eq!(body["drain"]["cut"], 0, "{body}");
+    assert_eq!(body["drain"]["terminated"], 0, "{body}");
     assert_eq!(pod.gone().await, Some(0));
 }
 
@@ -207,7 +207,7 @@ async fn a_second_node_loses_nobody_and_sees_no_variable_change_while_the_first_
     let api = first.agent.as_ref().unwrap().api();
     let body = call(api, "POST", "/shutdown", &[]).await.body();
     eprintln!("the report: {}", body["drain"]);
-    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/evicted")), (Some("empty"), 20), "{body}");
+    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/evicted")), (Some("completed"), 20), "{body}");
     // Time for whatever would be pulled from it: a check each 200 ms, three differing ones.
     sleep(SECOND * 3).await;
     let after = [second.node.query(sql).await.unwrap(), rig.member("core-1").unwrap().node.query(sql).await.unwrap()];

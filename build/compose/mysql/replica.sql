@@ -1,4 +1,4 @@
--- What the image did to this server so far is not for anybody else.
+-- What the image did to this server so far must not be replicated.
 RESET BINARY LOGS AND GTIDS;
 CHANGE REPLICATION SOURCE TO
     SOURCE_HOST = 'mysql-primary',

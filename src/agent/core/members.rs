@@ -10,16 +10,16 @@ use super::super::Proxysql;
 use super::super::round::{Next, RoundError, SPACING};
 use super::super::unlock::{load_again, unlock};
 use super::Core;
-use crate::domain::drift;
-use crate::domain::followers::Wanted;
-use crate::domain::generation::Standing;
-use crate::domain::member::{Member, Members};
-use crate::domain::membership::{self, Knowledge, Listed, Origin};
-use crate::domain::observation::{Observation, Peer};
-use crate::domain::roster::Freshness;
-use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::cluster::drift;
+use crate::domain::cluster::followers::Wanted;
+use crate::domain::cluster::generation::Standing;
+use crate::domain::cluster::member::{Member, Members};
+use crate::domain::cluster::membership::{self, Knowledge, Listed, Origin};
+use crate::domain::cluster::unlock::{Turns, Unlock};
+use crate::domain::discovery::roster::Freshness;
+use crate::domain::proxysql::observation::{Observation, Peer};
+use crate::domain::proxysql::statement::{Module, Plan, Statement};
 use crate::domain::tally::{Count, Guard};
-use crate::domain::unlock::{Turns, Unlock};
 
 /// Where two looks in succession do not agree, the next is this much later.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);

@@ -13,7 +13,7 @@ use super::undo::{UndoError, undo};
 use super::variables;
 use crate::domain::drain::{Before, Effect, Failure, Input, Look, Marked, Pulls, Scope};
 use crate::domain::health::Snapshot;
-use crate::domain::statement::Statement;
+use crate::domain::proxysql::statement::Statement;
 use crate::edge::admin::AdminError;
 use crate::state::Publisher;
 

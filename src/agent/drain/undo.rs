@@ -10,8 +10,8 @@ use super::super::draft::{claim, columns, release, take_back};
 use super::perform::failure;
 use super::variables;
 use crate::domain::drain::{Failure, Marked, closing};
-use crate::domain::module::Module;
-use crate::domain::statement::{Statement, WAS_PAUSED, Worker};
+use crate::domain::proxysql::module::Module;
+use crate::domain::proxysql::statement::{Statement, WAS_PAUSED, Worker};
 use crate::edge::admin::AdminError;
 
 /// What a client that connects gets to be answered. A thread that lets clients in does so within milliseconds.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::Proxysql;
 use super::super::draft::{claim, columns, keep, release, take_back};
 use crate::domain::drain::closing::{self, Variables};
-use crate::domain::statement::{Module, Statement, Worker};
+use crate::domain::proxysql::statement::{Module, Statement, Worker};
 use crate::edge::admin::AdminError;
 
 /// Sets these; `false` where memory is being worked on by another process at the moment.

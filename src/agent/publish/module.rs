@@ -14,11 +14,11 @@ use super::super::record::{self, Recorded};
 use super::super::round::{RoundError, SPACING, Spacing, observe};
 use super::super::unlock::in_effect_again;
 use super::{Awaited, Outcome, Proxysql, Publisher, Unlocks};
-use crate::domain::observation::{Checksum, Observation};
-use crate::domain::publish::{Change, Difference};
-use crate::domain::statement::{Module, Plan, Statement};
+use crate::domain::cluster::unlock::Unlock;
+use crate::domain::config_file::publish::{Change, Difference};
+use crate::domain::proxysql::observation::{Checksum, Observation};
+use crate::domain::proxysql::statement::{Module, Plan, Statement};
 use crate::domain::tally::{Count, Guard};
-use crate::domain::unlock::Unlock;
 use crate::edge::admin::AdminError;
 
 /// A module that is worked on.

@@ -7,9 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::super::module::{Shape, Table};
 use super::entries::{Entry, as_text, entries, keys};
 use super::{Setting, Value};
+use crate::domain::proxysql::module::{Shape, Table};
 
 /// A row: its values by column.
 pub type Row = BTreeMap<String, String>;

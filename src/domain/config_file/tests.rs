@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::module::Shape;
+use crate::domain::proxysql::module::Shape;
 
 fn read(text: impl AsRef<[u8]>) -> Result<Vec<Setting>, Fault> {
     parse(text.as_ref(), &Texts::new()).settings
@@ -198,7 +198,7 @@ const SERVERS: Table = Module::MysqlServers.tables()[0];
 const USERS: Table = Module::MysqlUsers.tables()[0];
 const RULES: Table = Module::MysqlQueryRules.tables()[0];
 
-use crate::domain::module::Table;
+use crate::domain::proxysql::module::Table;
 
 fn rows(columns: &[&str], rows: &[&[&str]]) -> Vec<Row> {
     let row = |values: &&[&str]| columns.iter().zip(*values).map(|(c, v)| ((*c).to_owned(), (*v).to_owned())).collect();

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::module::Table;
 use super::entries::{Entry, entries};
 use super::{Setting, Value};
+use crate::domain::proxysql::module::Table;
 
 /// What comes of a section.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -115,7 +115,7 @@ fn unquoted(text: &str, quote: char) -> Option<String> {
 mod tests {
     use super::super::{Texts, parse};
     use super::*;
-    use crate::domain::module::Module;
+    use crate::domain::proxysql::module::Module;
 
     fn section(text: &str) -> Value {
         parse(text.as_bytes(), &Texts::new()).settings.unwrap().remove(0).value

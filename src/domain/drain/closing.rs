@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::module::Module;
 use super::session::{Activity, DETAILED, Session};
+use crate::domain::proxysql::module::Module;
 
 /// Names and values of variables.
 pub type Variables = BTreeMap<&'static str, String>;

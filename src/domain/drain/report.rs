@@ -12,18 +12,21 @@ use super::session::Activity;
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Finding out who is connected.
+    #[serde(rename = "checking_clients")]
     Looking,
     /// Waiting for endpoints to stop routing here.
     Propagating,
     /// Closing the listener.
     Pausing,
     /// Waiting for clients to finish, closing those that rest.
+    #[serde(rename = "waiting_for_clients")]
     Emptying,
     /// Opening the listener again, with all that the drain has set put back.
     Resuming,
     /// Stopping `ProxySQL`.
     ShuttingDown,
     /// No more steps.
+    #[serde(rename = "finished")]
     Over,
 }
 
@@ -42,13 +45,13 @@ impl Step {
     /// The word that answers and logs have.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Looking => "looking",
+            Self::Looking => "checking_clients",
             Self::Propagating => "propagating",
             Self::Pausing => "pausing",
-            Self::Emptying => "emptying",
+            Self::Emptying => "waiting_for_clients",
             Self::Resuming => "resuming",
             Self::ShuttingDown => "shutting_down",
-            Self::Over => "over",
+            Self::Over => "finished",
         }
     }
 }
@@ -58,16 +61,20 @@ impl Step {
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
     /// No client was left.
+    #[serde(rename = "completed")]
     Empty,
-    /// Clients were left at `drain_timeout`, and cut.
+    /// Clients were left at `drain_timeout`, and terminated.
     DrainTimeout,
     /// Something hung until `shutdown_timeout`.
     ShutdownTimeout,
     /// It was asked for twice.
+    #[serde(rename = "forced")]
     Hurried,
     /// `ProxySQL` was not there any more.
+    #[serde(rename = "proxysql_exited")]
     Gone,
     /// `ProxySQL` had never answered.
+    #[serde(rename = "never_connected")]
     NeverReached,
     /// It was undone.
     Cancelled,
@@ -88,19 +95,19 @@ impl Ending {
     /// The word that answers and logs have.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Empty => "empty",
+            Self::Empty => "completed",
             Self::DrainTimeout => "drain_timeout",
             Self::ShutdownTimeout => "shutdown_timeout",
-            Self::Hurried => "hurried",
-            Self::Gone => "gone",
-            Self::NeverReached => "never_reached",
+            Self::Hurried => "forced",
+            Self::Gone => "proxysql_exited",
+            Self::NeverReached => "never_connected",
             Self::Cancelled => "cancelled",
         }
     }
 }
 
 /// A drain as the answers show it: under way, or its report. `clients` is always the sum of `remaining`, `evicted`, `finished` and
-/// `cut`.
+/// `terminated`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Progress {
     /// The step that is under way.
@@ -116,6 +123,7 @@ pub struct Progress {
     /// Those who finished what they were doing, or went by themselves.
     pub finished: u64,
     /// Those who were still connected when `ProxySQL` was stopped.
+    #[serde(rename = "terminated")]
     pub cut: u64,
     /// How many of those who are connected do what; the text of no statement.
     pub waiting_for: BTreeMap<&'static str, u64>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::super::observation::{Unreadable, number};
+use crate::domain::proxysql::observation::{Unreadable, number};
 
 /// Sessions of one look of which user, address and inner state are asked for. The text that `ProxySQL` makes of each for that is
 /// made under the lock of the thread that serves it.

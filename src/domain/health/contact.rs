@@ -23,8 +23,8 @@ impl Contact {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Never => "never",
-            Self::Answering(_) => "answering",
-            Self::Gone(_) => "gone",
+            Self::Answering(_) => "up",
+            Self::Gone(_) => "refused",
             Self::Barred(_) => "login_refused",
             Self::Unable(_) => "agent_error",
         }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use self::packet::{AuthReply, Greeting, Reply};
 use super::{AdminError, Answer, MAX_ALLOWED_PACKET, MOST_ROWS};
-use crate::domain::statement::Statement;
+use crate::domain::proxysql::statement::Statement;
 
 /// Bound of the connection with its login, and of each statement on it.
 const DEADLINE: Duration = Duration::from_secs(1);

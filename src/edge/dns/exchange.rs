@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::domain::resolution::{Answer, Family, is_usable};
+use crate::domain::discovery::resolution::{Answer, Family, is_usable};
 
 /// Without EDNS no answer is longer than 512 bytes; some servers send more all the same.
 const DATAGRAM: usize = 4096;

@@ -7,7 +7,7 @@ use resolv_conf::{Config, ScopedIp};
 
 use super::Plan;
 use crate::apart;
-use crate::domain::resolution;
+use crate::domain::discovery::resolution;
 
 const PATH: &str = "/etc/resolv.conf";
 const LARGEST: u64 = 1 << 20;

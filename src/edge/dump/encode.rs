@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::Form;
-use crate::domain::digest::{Value, header};
+use crate::domain::dump::digest::{Value, header};
 
 /// Turns records into bytes, the header first.
 #[derive(Debug)]

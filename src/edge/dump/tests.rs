@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::encode::Encoder;
 use super::*;
-use crate::domain::digest::{Layout, header};
+use crate::domain::dump::digest::{Layout, header};
 
 const COLUMNS: [&str; 14] = [
     "hostgroup",

@@ -13,10 +13,10 @@ const BACKLOG: u32 = 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Somebody else does already.
-    #[error("the port for HTTP is taken: {0}; api.port is another")]
+    #[error("HTTP address {0} is already in use; set api.port to another port")]
     Taken(SocketAddr),
     /// The system refuses.
-    #[error("cannot listen for HTTP on {address}: {source}")]
+    #[error("cannot listen on HTTP address {address}: {source}")]
     Refused {
         /// The last address that was tried.
         address: SocketAddr,
@@ -24,7 +24,7 @@ pub enum BindError {
         source: io::Error,
     },
     /// There was nothing to try.
-    #[error("no address to listen for HTTP on")]
+    #[error("no HTTP address to listen on")]
     Nothing,
 }
 

@@ -1,4 +1,4 @@
-//! The other side: asks an agent, for sub-commands.
+//! The client side: queries an agent, for subcommands.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

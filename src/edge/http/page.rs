@@ -1,4 +1,4 @@
-//! The page for people: one file, no scripts, nothing fetched from anywhere; it asks for itself again every few seconds.
+//! The HTML status page: one file, no scripts, nothing fetched from anywhere; it asks for itself again every few seconds.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
@@ -30,7 +30,7 @@ th{font-weight:500;opacity:.75}td.n,th.n{text-align:right}progress{width:100%}sm
 /// The page as of `now`.
 pub(super) fn render(status: &Status, policy: &Policy, now: Instant) -> Response {
     let mut text = String::with_capacity(4096);
-    // Writing to a string does not fail.
+    // `fmt::Write` for a string never fails.
     let _ = write(&mut text, status, policy, now);
     let mut page = reply(StatusCode::OK, "text/html; charset=utf-8", text.into_bytes());
     let nothing_else = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
@@ -57,24 +57,24 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
     )?;
     let listed = status.observed.as_ref().map(|(seen, _)| &seen.runtime);
     let (_, problems) = situation::judge(ready, &verdicts[2].1, &status.situation, listed);
-    // What diverges has a table of its own.
-    for Problem { problem, message } in problems.iter().filter(|problem| problem.problem != "diverging") {
+    // Drift has a table of its own.
+    for Problem { problem, message } in problems.iter().filter(|problem| problem.problem != "drift") {
         let class = if status.stage == Stage::Running { "bad" } else { class };
         write!(out, "<p class=\"{class}\"><b>{}</b> {}</p>", Text(problem), Text(message))?;
     }
     if let Some(trouble) = &status.trouble {
-        write!(out, "<p class=\"bad\">{}</p>", Text(trouble))?;
+        write!(out, "<p class=\"bad\"><b>last error</b> {}</p>", Text(trouble))?;
     }
     match known.age {
         Some(age) => write!(out, "<p><small>as of {:.1} s ago</small></p>", age.as_secs_f64())?,
-        None => out.push_str("<p><small>ProxySQL has not been seen yet</small></p>"),
+        None => out.push_str("<p><small>no health check yet</small></p>"),
     }
     if let Some(progress) = &status.drain {
         drain(out, progress, status.stage)?;
     }
     probes(out, &verdicts)?;
     let observed = status.observed.as_ref().map(|(_, at)| now - *at);
-    diverging(out, status, &Age::of(observed, known.contact))?;
+    drift(out, status, &Age::of(observed, known.contact))?;
     if let Some(snapshot) = known.snapshot {
         proxysql(out, snapshot, &Age::of(known.age, known.contact))?;
     }
@@ -89,7 +89,7 @@ fn drain(out: &mut String, progress: &Progress, stage: Stage) -> fmt::Result {
     write!(
         out,
         "<h2>{title}</h2><p>{} {ended}</p><progress max=\"{}\" value=\"{}\"></progress>\
-         <table><tr><th class=\"n\">clients<th class=\"n\">waited for<th class=\"n\">evicted<th class=\"n\">finished<th class=\"n\">cut\
+         <table><tr><th class=\"n\">clients<th class=\"n\">remaining<th class=\"n\">evicted<th class=\"n\">finished<th class=\"n\">terminated\
          <th class=\"n\">seconds<tr><td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}<td class=\"n\">{}\
          <td class=\"n\">{:.1}</table>",
         progress.step.as_str(),
@@ -130,11 +130,11 @@ fn left(out: &mut String, progress: &Progress) -> fmt::Result {
     Ok(())
 }
 
-fn diverging(out: &mut String, status: &Status, age: &Age) -> fmt::Result {
+fn drift(out: &mut String, status: &Status, age: &Age) -> fmt::Result {
     if status.situation.diverging.is_empty() {
         return Ok(());
     }
-    write!(out, "<h2>Diverging{age}</h2><table><tr><th>what<th>how")?;
+    write!(out, "<h2>Drift{age}</h2><table><tr><th>where<th>class")?;
     for (subject, class) in status.situation.diverging.iter().take(MOST_ROWS) {
         let (subject, class) = (subject.to_string(), class.to_string());
         write!(out, "<tr><td>{}<td class=\"bad\">{}", Text(&subject), Text(&class))?;
@@ -155,7 +155,7 @@ fn probes(out: &mut String, verdicts: &[(Probe, Verdict)]) -> fmt::Result {
 }
 
 fn proxysql(out: &mut String, snapshot: &Snapshot, age: &Age) -> fmt::Result {
-    write!(out, "<h2>Clients{age}</h2><p>{} logged in, {} users</p>", snapshot.clients, snapshot.users)?;
+    write!(out, "<h2>Clients{age}</h2><p>{} logged in; {} users in runtime</p>", snapshot.clients, snapshot.users)?;
     write!(out, "<h2>Backends{age}</h2>")?;
     if snapshot.backends.is_empty() {
         out.push_str("<p>none</p>");
@@ -177,7 +177,7 @@ fn proxysql(out: &mut String, snapshot: &Snapshot, age: &Age) -> fmt::Result {
         out.push_str("<p>none</p>");
         return Ok(());
     }
-    out.push_str("<table><tr><th>core<th>comment");
+    out.push_str("<table><tr><th>address<th>comment");
     for (address, comment) in snapshot.members.iter().take(MOST_ROWS) {
         write!(out, "<tr><td>{}<td>{}", Text(address), Text(comment))?;
     }

@@ -94,7 +94,7 @@ pub async fn serve(
                 refused = false;
                 visits.retain(|visit| !visit.ended.load(Ordering::Relaxed));
                 if !make_room(&mut visits) {
-                    debug!(%peer, "too many requests at one time");
+                    debug!(%peer, "connection limit reached");
                     continue;
                 }
                 let visit = Arc::new(Visit::new());

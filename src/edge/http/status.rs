@@ -6,13 +6,13 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Settings;
+use crate::domain::cluster::generation::Standing;
+use crate::domain::cluster::isolation::Standing as Following;
+use crate::domain::cluster::member::{Member, Members};
 use crate::domain::drain::{Progress, Stage};
-use crate::domain::generation::Standing;
 use crate::domain::health::{Probe, Snapshot, judge};
-use crate::domain::isolation::Standing as Following;
-use crate::domain::member::{Member, Members};
-use crate::domain::module::Module;
-use crate::domain::observation::{Observation, Peer};
+use crate::domain::proxysql::module::Module;
+use crate::domain::proxysql::observation::{Observation, Peer};
 use crate::domain::situation::{self, Health, Problem, Situation};
 use crate::state::Status;
 
@@ -44,7 +44,7 @@ pub struct Setting {
 pub(super) struct Document<'a> {
     status: Health,
     problems: Vec<Problem>,
-    trouble: Option<&'a str>,
+    last_error: Option<&'a str>,
     agent: Agent<'a>,
     probes: Probes,
     proxysql: Proxysql<'a>,
@@ -54,7 +54,7 @@ pub(super) struct Document<'a> {
     peers: Vec<PeerOf>,
     publishing: Publishing<'a>,
     discovery: Option<Discovery>,
-    following: Option<&'static str>,
+    sync_state: Option<&'static str>,
     drain: Option<&'a Progress>,
     configuration: &'a [Setting],
 }
@@ -80,8 +80,8 @@ struct Probes {
 #[derive(Serialize)]
 struct Proxysql<'a> {
     address: &'a str,
-    contact: &'static str,
-    silence_ms: u64,
+    connection: &'static str,
+    unanswered_ms: u64,
     version: Option<&'a str>,
     uptime_seconds: Option<u64>,
     paused: bool,
@@ -117,7 +117,7 @@ struct Group<'a> {
 struct MembersOf<'a> {
     desired: Option<&'a Members>,
     runtime: Option<&'a Members>,
-    held: bool,
+    frozen: bool,
     age_ms: Option<u64>,
 }
 
@@ -125,12 +125,12 @@ struct MembersOf<'a> {
 struct PeerOf {
     /// Null for this node itself.
     address: Option<String>,
-    heard_seconds_ago: Option<u64>,
-    divergences: Vec<Divergence>,
+    last_seen_seconds_ago: Option<u64>,
+    drift: Vec<Drift>,
 }
 
 #[derive(Serialize)]
-struct Divergence {
+struct Drift {
     module: Option<Module>,
     class: &'static str,
     message: String,
@@ -138,7 +138,7 @@ struct Divergence {
 
 #[derive(Serialize)]
 struct Publishing<'a> {
-    generation: Option<Generation<'a>>,
+    rollout: Option<Rollout<'a>>,
     refused: Option<&'a str>,
     passed_over: &'a [String],
     not_published: &'a [String],
@@ -147,11 +147,11 @@ struct Publishing<'a> {
 }
 
 #[derive(Serialize)]
-struct Generation<'a> {
-    standing: &'static str,
-    newer: Option<&'a str>,
-    by: Option<&'a str>,
-    older: Vec<&'a str>,
+struct Rollout<'a> {
+    state: &'static str,
+    newer_pod: Option<&'a str>,
+    source: Option<&'a str>,
+    older_pods: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -166,7 +166,7 @@ struct ModuleOf<'a> {
 #[derive(Serialize)]
 struct Discovery {
     up: bool,
-    answers: u64,
+    updates: u64,
     restarts: u64,
 }
 
@@ -189,7 +189,7 @@ impl<'a> Document<'a> {
         Self {
             status: health,
             problems,
-            trouble: status.trouble.as_deref(),
+            last_error: status.trouble.as_deref(),
             agent: Agent {
                 version: env!("CARGO_PKG_VERSION"),
                 mode: told.mode,
@@ -201,8 +201,8 @@ impl<'a> Document<'a> {
             probes,
             proxysql: Proxysql {
                 address: &told.proxysql,
-                contact: known.contact.as_str(),
-                silence_ms: ms(known.contact.silence().unwrap_or_default()),
+                connection: known.contact.as_str(),
+                unanswered_ms: ms(known.contact.silence().unwrap_or_default()),
                 version: snapshot.map(|seen| seen.version.as_str()).filter(|version| !version.is_empty()),
                 uptime_seconds: snapshot.and_then(|seen| seen.uptime),
                 paused: snapshot.is_some_and(|seen| seen.paused),
@@ -224,12 +224,12 @@ impl<'a> Document<'a> {
             members: MembersOf {
                 desired: situation.desired.as_ref(),
                 runtime,
-                held: situation.held,
+                frozen: situation.held,
                 age_ms: observed_age.map(ms),
             },
             peers: peers(seen, observed_age.unwrap_or_default(), situation),
             publishing: Publishing {
-                generation: situation.generation.as_ref().map(generation),
+                rollout: situation.generation.as_ref().map(rollout),
                 refused: situation.refused.as_deref(),
                 passed_over: &situation.passed_over,
                 not_published: &situation.not_published,
@@ -238,10 +238,10 @@ impl<'a> Document<'a> {
             },
             discovery: situation.discovery.map(|discovery| Discovery {
                 up: discovery.is_up(),
-                answers: discovery.answers,
+                updates: discovery.answers,
                 restarts: discovery.restarts,
             }),
-            following: situation.following.map(Following::as_str),
+            sync_state: situation.following.map(Following::as_str),
             drain: known.drain,
             configuration: &told.configuration,
         }
@@ -256,48 +256,44 @@ fn hostgroups(seen: &Snapshot) -> Vec<Group<'_>> {
     seen.backends.iter().map(|((hostgroup, status), servers)| Group { hostgroup, status, servers: *servers }).collect()
 }
 
-/// Every peer in the order of the list, this node last if it diverges from what was published. What was heard when the observation was
+/// Every peer in the order of the list, this node last if it is not as published. What was last seen when the observation was
 /// made is older now by its `age`.
 fn peers(seen: Option<&Observation>, age: Duration, situation: &Situation) -> Vec<PeerOf> {
     let of = |key: Option<(&str, u16)>| {
         let diverging = situation.diverging.iter();
         let its =
             diverging.filter(|(subject, _)| subject.peer.as_ref().map(|(host, port)| (host.as_str(), *port)) == key);
-        its.map(|(subject, class)| Divergence {
-            module: subject.module,
-            class: class.name(),
-            message: class.to_string(),
-        })
-        .collect::<Vec<_>>()
+        its.map(|(subject, class)| Drift { module: subject.module, class: class.name(), message: class.to_string() })
+            .collect::<Vec<_>>()
     };
     let listed = seen.into_iter().flat_map(|seen| seen.peers.iter().map(|peer| (peer, seen.clock)));
     let mut peers: Vec<PeerOf> = listed
         .map(|(Peer { hostname, port, updated_at, .. }, clock)| PeerOf {
             address: Some(Member::of_pod(hostname, *port, "").to_string()),
-            heard_seconds_ago: updated_at.map(|at| clock.saturating_sub(at).max(0).unsigned_abs() + age.as_secs()),
-            divergences: of(Some((hostname, *port))),
+            last_seen_seconds_ago: updated_at.map(|at| clock.saturating_sub(at).max(0).unsigned_abs() + age.as_secs()),
+            drift: of(Some((hostname, *port))),
         })
         .collect();
     let own = of(None);
     if !own.is_empty() {
-        peers.push(PeerOf { address: None, heard_seconds_ago: None, divergences: own });
+        peers.push(PeerOf { address: None, last_seen_seconds_ago: None, drift: own });
     }
     peers
 }
 
-fn generation(standing: &Standing) -> Generation<'_> {
-    let (newer, by) = match standing {
+fn rollout(standing: &Standing) -> Rollout<'_> {
+    let (newer_pod, source) = match standing {
         Standing::Older { newer, by } => (Some(newer.as_str()), Some(*by)),
         _ => (None, None),
     };
-    let older = match standing {
+    let older_pods = match standing {
         Standing::Newest { older } => older.iter().map(String::as_str).collect(),
         _ => Vec::new(),
     };
-    Generation { standing: standing.as_str(), newer, by, older }
+    Rollout { state: standing.as_str(), newer_pod, source, older_pods }
 }
 
-/// The modules that this release has; only a core publishes.
+/// The modules that this version has; only a core publishes.
 fn modules(seen: &Observation, publishes: bool) -> Vec<ModuleOf<'_>> {
     let of = |module: Module| {
         let own = seen.own(module)?;

@@ -28,8 +28,8 @@ pub(super) enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("no token"),
-            Self::Wrong => f.write_str("another token"),
+            Self::Missing => f.write_str("no bearer token"),
+            Self::Wrong => f.write_str("wrong token"),
             Self::Unreadable(kind) => write!(f, "api.token_file cannot be read: {kind}"),
             Self::Empty => f.write_str("api.token_file is empty"),
         }

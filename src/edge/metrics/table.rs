@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Kind, Metric, Samples, View};
+use crate::domain::cluster::drift::Class as Divergence;
+use crate::domain::cluster::generation::Standing;
+use crate::domain::cluster::isolation;
+use crate::domain::cluster::member::Member;
 use crate::domain::drain::session::Activity;
 use crate::domain::drain::{Ending, Stage, Step};
-use crate::domain::drift::Class as Divergence;
-use crate::domain::generation::Standing;
 use crate::domain::health::{Contact, Probe, REASONS, Snapshot, judge};
-use crate::domain::isolation;
-use crate::domain::member::Member;
-use crate::domain::module::Module;
+use crate::domain::proxysql::module::Module;
 use crate::domain::tally::{Class, Failure, Guard};
 
 /// Series of one family whose labels come from outside, at most: a table that went mad must not fill a database.
@@ -39,7 +39,7 @@ fn is_up(view: &View<'_>) -> bool {
     matches!(view.status.contact(view.now), Contact::Answering(silence) if silence <= view.policy.max_age)
 }
 
-/// The last look at health while it can be repeated: what a `ProxySQL` that is gone was like is nothing to draw a curve of.
+/// The last health snapshot while `ProxySQL` answers: the past of a `ProxySQL` that is down is nothing to draw a curve of.
 fn current<'a>(view: &View<'a>) -> Option<&'a Snapshot> {
     view.status.seen.as_ref().filter(|_| is_up(view)).map(|(snapshot, _)| snapshot)
 }
@@ -61,32 +61,32 @@ impl Metric {
     }
 }
 
-/// All of them. What is not known yet, or not any more, has no sample; labels of peers and of hostgroups go with them.
+/// All of them. What is not known yet, or no longer, has no sample; series of removed peers and hostgroups disappear.
 pub const METRICS: &[Metric] = &[
-    info("build", &["version", "mode"], "The release of the agent and its run mode.", |view, out| {
+    info("build", &["version", "mode"], "Version and run mode of the agent.", |view, out| {
         out.info(&[env!("CARGO_PKG_VERSION"), view.process.mode]);
     }),
-    gauge("start_time", "When the agent started, in seconds since 1970.", |view, out| {
+    gauge("start_time", "Start time of the agent, in seconds since the Unix epoch.", |view, out| {
         out.put(&[], view.process.started);
     })
     .seconds(),
-    counter("log_lines_dropped", "Log lines that were dropped because nobody read the log.", |view, out| {
+    counter("log_lines_dropped", "Log lines dropped because the reader of the log was too slow.", |view, out| {
         out.count(&[], view.dropped);
     }),
-    gauge("phase", "1 for the phase that this node is in: running, draining, stopping or stopped.", |view, out| {
+    gauge("phase", "1 for the current phase of this node: running, draining, stopping or stopped.", |view, out| {
         for stage in Stage::ALL {
             out.flag(&[stage.as_str()], view.status.stage == stage);
         }
     })
     .by(&["phase"]),
-    gauge("probe_ok", "Whether the probe would be answered with 200 at the moment.", |view, out| {
+    gauge("probe_ok", "1 if the probe currently succeeds.", |view, out| {
         let known = view.status.known(view.now);
         for probe in Probe::ALL {
             out.flag(&[probe.as_str()], judge(&known, &view.policy, probe).code == 200);
         }
     })
     .by(&["probe"]),
-    gauge("not_ready", "1 for each reason why readiness is 503.", |view, out| {
+    gauge("not_ready", "1 for each reason why the readiness probe fails.", |view, out| {
         let verdict = judge(&view.status.known(view.now), &view.policy, Probe::Ready);
         for reason in REASONS {
             out.flag(&[reason], verdict.body.reasons.iter().any(|given| given.reason == reason));
@@ -95,7 +95,7 @@ pub const METRICS: &[Metric] = &[
     .by(&["reason"]),
     gauge(
         "snapshot_age",
-        "Age of the last look at health; probes and GET /status have it looked again.",
+        "Age of the last health snapshot; refreshed by probes and GET /status.",
         |view, out| {
             if let Some((_, at)) = &view.status.seen {
                 out.put(&[], (view.now - *at).as_secs_f64());
@@ -103,7 +103,7 @@ pub const METRICS: &[Metric] = &[
         },
     )
     .seconds(),
-    gauge("observation_age", "Age of the last observation of a round.", |view, out| {
+    gauge("observation_age", "Age of the last reconcile's view of ProxySQL.", |view, out| {
         if let Some((_, at)) = &view.status.observed {
             out.put(&[], (view.now - *at).as_secs_f64());
         }
@@ -111,24 +111,24 @@ pub const METRICS: &[Metric] = &[
     .seconds(),
     gauge(
         "proxysql_up",
-        "Whether ProxySQL answers: 0 before it has, when nobody listens, and after a silence of health.max_age.",
+        "1 if ProxySQL has answered within health.max_age, otherwise 0.",
         |view, out| {
             out.flag(&[], is_up(view));
         },
     ),
-    gauge("proxysql_silence", "For how long a question to ProxySQL has had no answer.", |view, out| {
+    gauge("proxysql_unanswered", "Age of the oldest unanswered query to ProxySQL; 0 if there is none.", |view, out| {
         let silence = view.status.contact(view.now).silence().unwrap_or(Duration::ZERO);
         out.put(&[], silence.as_secs_f64());
     })
     .seconds(),
-    info("proxysql", &["version"], "The release of ProxySQL.", |view, out| {
+    info("proxysql", &["version"], "Version of ProxySQL.", |view, out| {
         if let Some(snapshot) = current(view).filter(|snapshot| !snapshot.version.is_empty()) {
             out.info(&[snapshot.version.as_str()]);
         }
     }),
     gauge(
         "admin_statement_duration",
-        "Time to the whole answer of a statement on the admin port, by what it is for: observe, health, draft, load, mark, drain, command, peer.",
+        "Latency of statements on the admin port, by purpose: observe, health, compare, load, marker, drain, lifecycle, peer.",
         |view, out| {
             for class in Class::ALL {
                 out.latency(&[class.as_str()], view.status.tally.latency(class));
@@ -138,7 +138,7 @@ pub const METRICS: &[Metric] = &[
     .by(&["class"])
     .seconds()
     .histogram(),
-    counter("admin_statement_errors", "Statements that failed, by how: password, local, unreachable, login, timeout, refused, lost.", |view, out| {
+    counter("admin_statement_errors", "Failed statements on the admin port, by error: password, local, unreachable, login, timeout, refused, lost.", |view, out| {
         for class in Class::ALL {
             for failure in Failure::ALL {
                 out.count(&[class.as_str(), failure.as_str()], view.status.tally.errors(class, failure));
@@ -149,51 +149,51 @@ pub const METRICS: &[Metric] = &[
     counter("reconnections", "Logins to the admin port after the first.", |view, out| {
         out.count(&[], view.status.tally.connections.saturating_sub(1));
     }),
-    counter("rounds", "Rounds of observing, planning and applying, by how they ended.", |view, out| {
+    counter("reconciles", "Reconcile passes by result: ok, failed.", |view, out| {
         out.count(&["ok"], view.status.tally.rounds);
         out.count(&["failed"], view.status.tally.failed_rounds);
     })
     .by(&["result"]),
-    gauge("members_desired", "Members that there should be: the cores that were found; on a core that knows of any.", |view, out| {
+    gauge("members_desired", "Cores found by discovery (cores only; no sample until discovery has found one).", |view, out| {
         if let Some(desired) = &view.status.situation.desired {
             out.count(&[], desired.len() as u64);
         }
     }),
-    gauge("members_present", "Desired members that are in effect.", |view, out| {
+    gauge("members_present", "Desired members present in runtime.", |view, out| {
         if let (Some(desired), Some((seen, _))) = (&view.status.situation.desired, &view.status.observed) {
             out.count(&[], desired.intersection(&seen.runtime).count() as u64);
         }
     }),
-    gauge("members_listed", "Rows of proxysql_servers in effect, the bootstrap row included.", |view, out| {
+    gauge("members_listed", "Rows of proxysql_servers in runtime, including the bootstrap row.", |view, out| {
         if let Some((seen, _)) = &view.status.observed {
             out.count(&[], seen.runtime.len() as u64);
         }
     }),
     gauge(
-        "members_held",
-        "Whether the last members stay because no core pod runs, says the API server.",
+        "members_frozen",
+        "1 if discovery reports no running core and the last known members are kept.",
         |view, out| {
             out.flag(&[], view.status.situation.held);
         },
     ),
-    gauge("discovery_up", "Whether the search for cores works: the watch on pods, the name, the list; on a core.", |view, out| {
+    gauge("discovery_up", "1 if core discovery is working (cores only).", |view, out| {
         if let Some(discovery) = view.status.situation.discovery {
             out.flag(&[], discovery.is_up());
         }
     }),
-    counter("discovery_answers", "Whole answers to the search for cores: lists of pods, looks at a name or a list; on a core.", |view, out| {
+    counter("discovery_updates", "Complete discovery results: pod lists, DNS lookups, or the static list (cores only).", |view, out| {
         if let Some(discovery) = view.status.situation.discovery {
             out.count(&[], discovery.answers);
         }
     }),
-    counter("discovery_restarts", "How often the search for cores failed and was begun again; on a core.", |view, out| {
+    counter("discovery_restarts", "Failures of core discovery after which it was restarted (cores only).", |view, out| {
         if let Some(discovery) = view.status.situation.discovery {
             out.count(&[], discovery.restarts);
         }
     }),
     gauge(
-        "following",
-        "1 for what the list of cores can do: connected, silent, isolated, restored; on a satellite.",
+        "sync_state",
+        "1 for the sync state of the satellite: connected, silent, isolated, restored (satellites only).",
         |view, out| {
             if let Some(following) = view.status.situation.following {
                 for standing in isolation::Standing::ALL {
@@ -202,10 +202,10 @@ pub const METRICS: &[Metric] = &[
             }
         },
     )
-    .by(&["standing"]),
+    .by(&["state"]),
     gauge(
-        "generation",
-        "1 for where this core's file stands: newest, older, undecided, unknown; on a core.",
+        "rollout_state",
+        "1 for the rollout state of this core: newest, older, undecided, unknown (cores only).",
         |view, out| {
             if let Some(generation) = &view.status.situation.generation {
                 for word in Standing::WORDS {
@@ -214,28 +214,28 @@ pub const METRICS: &[Metric] = &[
             }
         },
     )
-    .by(&["standing"]),
-    counter("plans", "Plans that were carried out, by module.", |view, out| {
+    .by(&["state"]),
+    counter("plans", "Applied plans, by module.", |view, out| {
         for module in Module::all() {
             let name = module.to_string();
             out.count(&[name.as_str()], view.status.tally.plans.get(&module).copied().unwrap_or_default());
         }
     })
     .by(&["module"]),
-    counter("loads", "Modules put into effect by this agent.", |view, out| {
+    counter("loads", "Modules loaded to runtime by this agent, by module.", |view, out| {
         for module in Module::all() {
             let name = module.to_string();
             out.count(&[name.as_str()], view.status.tally.loads.get(&module).copied().unwrap_or_default());
         }
     })
     .by(&["module"]),
-    counter("refusals", "What a guard prevented: broken_file, would_empty, lockout, rejected and passed_over each time that the file is tried, older_generation and empty_list once.", |view, out| {
+    counter("refusals", "Actions blocked by a safety check, by check: broken_file, would_empty, lockout, rejected and passed_over count each attempt; older_revision and empty_list count once.", |view, out| {
         for guard in Guard::ALL {
             out.count(&[guard.as_str()], view.status.tally.refusals(guard));
         }
     })
     .by(&["guard"]),
-    gauge("publish_refused", "Whether the configuration file is refused at the moment.", |view, out| {
+    gauge("publish_refused", "1 if the agent currently refuses to publish the configuration file.", |view, out| {
         out.flag(&[], view.status.situation.refused.is_some());
     }),
     gauge("publish_passed_over", "What the configuration file names and ProxySQL did not take, of modules that were published.", |view, out| {
@@ -244,13 +244,13 @@ pub const METRICS: &[Metric] = &[
     gauge("publish_sections_not_published", "Sections of the configuration file that are not published.", |view, out| {
         out.count(&[], view.status.situation.not_published.len() as u64);
     }),
-    gauge("module_version", "Loads of the module since ProxySQL started; nobody pulls version 1.", |view, out| {
+    gauge("module_version", "Version of the module: loads since ProxySQL started. Peers never sync version 1.", |view, out| {
         each_module(view, |module, version, _| out.count(&[module], version));
     })
     .by(&["module"]),
     gauge(
         "module_published",
-        "Whether the module was brought in line with the configuration file; on a core.",
+        "1 if the module matches the published configuration file (cores only).",
         |view, out| {
             if view.status.situation.generation.is_some() {
                 each_module(view, |module, _, published| {
@@ -263,8 +263,8 @@ pub const METRICS: &[Metric] = &[
     )
     .by(&["module"]),
     gauge(
-        "divergences",
-        "Modules of peers, and peers, that differ for longer than a pull takes, by class: pending, blocked_at_version_1, equal_epochs, local_newer, clock_ahead, other_version, unreachable, not_as_published.",
+        "drift_modules",
+        "Drifted modules of peers, by class: pending, never_loaded, epoch_conflict, local_newer, clock_ahead, version_mismatch, unreachable, not_as_published. A peer as a whole counts as one.",
         |view, out| {
             for class in Divergence::NAMES {
                 let diverging = &view.status.situation.diverging;
@@ -274,8 +274,8 @@ pub const METRICS: &[Metric] = &[
     )
     .by(&["class"]),
     gauge(
-        "diverging",
-        "1 for each divergence; peer is self for this node, module is all for the whole peer.",
+        "drift",
+        "1 for each drifted module; peer is self for this node, module is all for a peer as a whole.",
         |view, out| {
             for (subject, class) in view.status.situation.diverging.iter().take(MOST_SERIES) {
                 let peer = subject
@@ -288,13 +288,13 @@ pub const METRICS: &[Metric] = &[
         },
     )
     .by(&["peer", "module", "class"]),
-    gauge("peers", "Nodes that this one is told to follow, itself among them on a core.", |view, out| {
+    gauge("peers", "Cluster peers known to this node, including itself on a core.", |view, out| {
         if let Some((seen, _)) = view.status.observed.as_ref().filter(|_| is_up(view)) {
             let peers: BTreeSet<_> = seen.peers.iter().map(|peer| (&peer.hostname, peer.port)).collect();
             out.count(&[], peers.len() as u64);
         }
     }),
-    gauge("backends", "Servers in effect, by hostgroup and status.", |view, out| {
+    gauge("backends", "Servers in runtime, by hostgroup and status.", |view, out| {
         if let Some(snapshot) = current(view) {
             for ((hostgroup, status), many) in snapshot.backends.iter().take(MOST_SERIES) {
                 out.count(&[hostgroup.as_str(), status.as_str()], *many);
@@ -302,22 +302,22 @@ pub const METRICS: &[Metric] = &[
         }
     })
     .by(&["hostgroup", "status"]),
-    gauge("clients", "Clients that have logged in.", |view, out| {
+    gauge("clients", "Connected clients that have logged in.", |view, out| {
         if let Some(snapshot) = current(view) {
             out.count(&[], snapshot.clients);
         }
     }),
-    gauge("users", "Users in effect that clients can log in as.", |view, out| {
+    gauge("users", "Users in runtime that clients can log in as.", |view, out| {
         if let Some(snapshot) = current(view) {
             out.count(&[], snapshot.users);
         }
     }),
-    gauge("listener_paused", "Whether a listener of ProxySQL is paused.", |view, out| {
+    gauge("listener_paused", "1 if a listener of ProxySQL is paused.", |view, out| {
         if let Some(snapshot) = current(view) {
             out.flag(&[], snapshot.paused);
         }
     }),
-    gauge("drain_step", "1 for the step of the drain that is under way, or of the last one.", |view, out| {
+    gauge("drain_step", "1 for the step of the current drain, or of the last one.", |view, out| {
         if let Some(drain) = &view.status.drain {
             for step in Step::ALL {
                 out.flag(&[step.as_str()], drain.step == step);
@@ -327,21 +327,21 @@ pub const METRICS: &[Metric] = &[
     .by(&["step"]),
     gauge(
         "drain_clients",
-        "Clients of the drain that is under way, or of the last one: waiting, evicted, finished by themselves, cut.",
+        "Clients of the current drain, or of the last one: remaining, evicted, finished, terminated.",
         |view, out| {
             if let Some(drain) = &view.status.drain {
-                out.count(&["waiting"], drain.remaining);
+                out.count(&["remaining"], drain.remaining);
                 out.count(&["evicted"], drain.evicted);
                 out.count(&["finished"], drain.finished);
-                out.count(&["cut"], drain.cut);
+                out.count(&["terminated"], drain.cut);
             }
         },
     )
     .by(&["state"]),
     gauge(
         "drain_waiting",
-        "Clients that the drain under way waits for, or that were there at the end of the last one, by what they are doing: idle, running, \
-         in_transaction, session_state, failed_statement, slow_reader, fast_forward.",
+        "Clients that the current drain waits for, or that were left at the end of the last one, by activity: idle, running, in_transaction, \
+         session_state, failed_statement, slow_reader, fast_forward.",
         |view, out| {
             if let Some(drain) = &view.status.drain {
                 for activity in Activity::ALL {
@@ -351,7 +351,7 @@ pub const METRICS: &[Metric] = &[
         },
     )
     .by(&["activity"]),
-    gauge("drain_time", "What the steps of the drain have taken so far.", |view, out| {
+    gauge("drain_time", "Time spent in each part of the current drain, or of the last one: propagation, pause, drain, shutdown.", |view, out| {
         if let Some(drain) = &view.status.drain {
             out.put(&["propagation"], drain.seconds.propagation.as_secs_f64());
             out.put(&["pause"], drain.seconds.pause.as_secs_f64());
@@ -359,30 +359,30 @@ pub const METRICS: &[Metric] = &[
             out.put(&["shutdown"], drain.seconds.shutdown.as_secs_f64());
         }
     })
-    .by(&["step"])
+    .by(&["part"])
     .seconds(),
-    counter("drains", "Drains that have ended, by how: empty, drain_timeout, shutdown_timeout, hurried, gone, never_reached, cancelled.", |view, out| {
+    counter("drains", "Finished drains, by ending: completed, drain_timeout, shutdown_timeout, forced, proxysql_exited, never_connected, cancelled.", |view, out| {
         for ending in Ending::ALL {
             out.count(&[ending.as_str()], view.status.tally.drains(ending));
         }
     })
     .by(&["ended"]),
-    counter("drained_clients", "Clients of drains that have ended, by how they went.", |view, out| {
+    counter("drained_clients", "Clients of finished drains, by state: evicted, finished, terminated.", |view, out| {
         let tally = &view.status.tally;
         out.count(&["evicted"], tally.evicted);
         out.count(&["finished"], tally.finished);
-        out.count(&["cut"], tally.cut);
+        out.count(&["terminated"], tally.cut);
     })
     .by(&["state"]),
-    counter("reloads", "How often the configuration was read again.", |view, out| {
+    counter("reloads", "Reloads of the configuration.", |view, out| {
         out.count(&[], view.status.tally.reloads);
     }),
-    counter("resyncs", "How often this node was told to follow the cores again.", |view, out| {
+    counter("resyncs", "Requests to sync this satellite with the cores again.", |view, out| {
         out.count(&[], view.status.tally.resyncs);
     }),
 ];
 
-/// Calls with the name of each module that this release has, its version, and whether it was published, if it can be.
+/// Calls with the name of each module that this version has, its version, and whether it was published, if it can be.
 fn each_module(view: &View<'_>, mut call: impl FnMut(&str, u64, Option<bool>)) {
     let Some((seen, _)) = &view.status.observed else { return };
     for module in Module::all() {

@@ -264,8 +264,8 @@ fn what_is_thin_is_a_warning() {
     assert_eq!(
         warnings("shutdown: {drain_timeout: 57}"),
         [
-            "shutdown.propagation_delay and shutdown.drain_timeout are 62 s together: that is all of shutdown.shutdown_timeout, 60 s, \
-          and a drain may be cut short"
+            "shutdown.propagation_delay and shutdown.drain_timeout are 62 s together, which reaches shutdown.shutdown_timeout, 60 s; \
+          the drain may be cut short"
         ]
     );
     assert_eq!(warnings("dump: {reset: true, top: 3}").len(), 1);

@@ -6,8 +6,8 @@ use super::Given;
 use crate::support::{held, held_part};
 
 #[test]
-fn the_readme_lists_every_key() {
-    held_part("README.md", "keys", &reference::markdown());
+fn the_documentation_lists_every_key() {
+    held_part("docs/configuration.md", "keys", &reference::markdown());
 }
 
 #[test]

@@ -266,7 +266,7 @@ async fn it_comes_lives_and_goes() {
     // Without the right to read revisions the younger template is the newer, and that is said once.
     eventually("the older core knows that it is", async || {
         let status = call(old.api, "GET", "/status", &[]).await.body();
-        status["publishing"]["generation"]["standing"] == "older"
+        status["publishing"]["rollout"]["state"] == "older"
     })
     .await;
     let complaints = old.log().into_iter().filter(|line| line.contains("cannot ask for the revision")).count();

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use proxysql_agent::config::{Config, OnSigterm, RunMode, Sources, load};
-use proxysql_agent::domain::budget::Budget;
+use proxysql_agent::domain::drain::budget::Budget;
 use serde_json::{Value, json};
 
 use super::typed::{name, text};
@@ -265,7 +265,7 @@ fn bears(probe: &Value) -> (u64, u64) {
 /// A probe that finds no agent fails ProxySQL. So it has to fail for long, before anything comes of it.
 #[test]
 fn an_agent_that_is_away_costs_its_proxysql_nothing_for_a_while() {
-    let readme = crate::support::document("README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let readme = crate::support::document("docs/getting-started.md").split_whitespace().collect::<Vec<_>>().join(" ");
     for (variant, objects) in variants() {
         for workload in workloads(&objects) {
             let what = format!("{variant}: {}", name(workload));
@@ -290,9 +290,9 @@ fn an_agent_that_is_away_costs_its_proxysql_nothing_for_a_while() {
             };
             for statement in [
                 format!("for {} s ({})", bears(ready).0, figures("readiness", ready)),
-                format!("for {} s ({}; {})", bears(live).0, figures("liveness", live), figures("start-up", started)),
+                format!("for {} s ({}; {})", bears(live).0, figures("liveness", live), figures("startup", started)),
             ] {
-                assert!(readme.contains(&statement), "{what}: the README does not say {statement:?}");
+                assert!(readme.contains(&statement), "{what}: docs/getting-started.md does not say {statement:?}");
             }
             // The agent's own probe ends nobody but the agent, and is no reason to call the pod unready.
             let agent = container(workload, "agent");

@@ -1,4 +1,4 @@
-//! The workflows: actions of a version, commands that exist, jobs that end.
+//! The workflows: pinned actions, commands that exist, jobs that end.
 
 use std::collections::BTreeSet;
 
@@ -58,17 +58,27 @@ fn a_release_passes_what_a_change_passes() {
     assert_eq!(release["jobs"]["release"]["permissions"]["id-token"], "write");
 }
 
+/// By the hash of a commit, which cannot be moved, with the version beside it: that is what dependabot reads and writes.
 #[test]
-fn every_action_has_a_version() {
-    for (file, workflow) in all() {
-        for step in jobs(&workflow).values().flat_map(steps) {
-            let Some(action) = step["uses"].as_str() else { continue };
-            let (name, version) = action.split_once('@').unwrap_or_else(|| panic!("{file}: {action}"));
-            let numbers: Vec<_> = version.strip_prefix('v').unwrap_or_default().split('.').collect();
-            let exact = numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok());
-            assert!(name.contains('/') && exact, "{file}: {action}");
+fn every_action_is_pinned_and_has_a_version() {
+    let mut pins = BTreeSet::new();
+    for (file, _) in all() {
+        let text = super::read(&format!(".github/workflows/{file}"));
+        for used in text.lines().filter_map(|line| line.split_once("uses: ").map(|(_, used)| used)) {
+            if used.starts_with("./") {
+                continue;
+            }
+            let (action, version) = used.split_once(" # v").unwrap_or_else(|| panic!("{file}: {used}: no version"));
+            let (name, hash) = action.split_once('@').unwrap_or_else(|| panic!("{file}: {used}"));
+            let numbers: Vec<_> = version.split('.').collect();
+            assert!(numbers.len() == 3 && numbers.iter().all(|number| number.parse::<u32>().is_ok()), "{file}: {used}");
+            let is_hash = hash.len() == 40 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(name.contains('/') && is_hash, "{file}: {used}");
+            pins.insert((name.to_owned(), hash.to_owned()));
         }
     }
+    let names: BTreeSet<_> = pins.iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), pins.len(), "one version of each action: {pins:?}");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use proxysql_agent::domain::member::{Member, Members};
-use proxysql_agent::domain::statement::Statement;
+use proxysql_agent::domain::cluster::member::{Member, Members};
+use proxysql_agent::domain::proxysql::statement::Statement;
 use proxysql_agent::edge::admin::{Admin, AdminError, Answer, Password, Target};
 use proxysql_fleet::net::Block;
 use proxysql_fleet::node::{Cnf, Node, NodeSpec};

@@ -1,0 +1,10 @@
+//! The nodes of a cluster: who is a member, who acts for all, and where they differ.
+
+pub mod drift;
+pub mod followers;
+pub mod generation;
+pub mod hearing;
+pub mod isolation;
+pub mod member;
+pub mod membership;
+pub mod unlock;

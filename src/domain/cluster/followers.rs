@@ -1,0 +1,185 @@
+//! Nodes that follow this core without being members: satellites.
+//!
+//! A satellite that nobody answered restores its bootstrap row, and that load gives its list a newer epoch than the cores' has. From
+//! then on it follows in everything but the list of members, silently and for good, until some core loads the list again. Only a
+//! core can do that, and the only thing that a core sees of it is a new connection.
+
+use std::collections::BTreeMap;
+
+use super::member::Members;
+use crate::domain::proxysql::observation::Observation;
+
+/// A connection of another node's cluster thread, as a row of `stats_proxysql_servers_clients_status`. Rows of ended connections stay
+/// there; a node that connects anew is another row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Follower {
+    /// Identity of the node, kept on its disk.
+    pub uuid: String,
+    /// Address that the connection came from.
+    pub hostname: String,
+    /// Its port there, another one with each connection.
+    pub port: u16,
+    /// `admin-mysql_ifaces` of the node: where it listens, if it names an address.
+    pub interfaces: String,
+}
+
+/// A load follows a connection by at least so many seconds: in the second of the satellite's own load, or earlier by a clock that is
+/// behind, it would not be the newer one.
+const LATER: i64 = 2;
+
+/// A connection is forgotten when so many looks in a row were without it: one may be missing for a moment, and for longer where the clock
+/// was set, for its row has the time of its last statement. One that comes anew has another port.
+const FORGOTTEN: u8 = 100;
+
+/// What has to be done for a follower.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing.
+    Nothing,
+    /// A node has just connected: what is known of the members is to be learnt anew, for the list is loaded for it soon.
+    Ask,
+    /// A load, but not in this second, or not before the members were heard of anew.
+    LoadLater,
+    /// A load.
+    Load,
+}
+
+/// The connections that were there at the last look, and when one came that no load has followed yet.
+#[derive(Debug, Clone, Default)]
+pub struct Followers {
+    known: Option<BTreeMap<Follower, u8>>,
+    came: Option<Came>,
+}
+
+/// When a node connected.
+#[derive(Debug, Clone, Copy)]
+struct Came {
+    /// `ProxySQL`'s clock when it was first seen.
+    clock: i64,
+    /// How often who tells about the members had been heard of then.
+    heard: u64,
+}
+
+impl Followers {
+    /// Whether a node connected that may hold a list of members newer than this core's, and the list was not loaded here since.
+    /// The first look only learns who is there: an agent that restarts must not load anything for it.
+    ///
+    /// Another core's load does not help: equal content is not pulled, so this core keeps its older epoch, and a node that
+    /// follows only this one sees no other.
+    ///
+    /// `heard` is how often who tells about the members was heard of. What is loaded here replaces what any other member has loaded
+    /// before, so it has to be true at that time: a watch that is mute looks like one on a quiet day.
+    pub fn want(&mut self, seen: &Observation, members: &Members, heard: u64) -> Wanted {
+        let present = seen.followers.iter().filter(|f| !is_member(f, members));
+        let is_first = self.known.is_none();
+        let known = self.known.get_or_insert_default();
+        for missed in known.values_mut() {
+            *missed += 1;
+        }
+        let mut is_new = false;
+        for follower in present {
+            is_new |= known.insert(follower.clone(), 0).is_none() && !is_first;
+        }
+        known.retain(|_, missed| *missed < FORGOTTEN);
+        if is_new {
+            self.came = Some(Came { clock: seen.clock, heard });
+            return Wanted::Ask;
+        }
+        let Some(came) = self.came else { return Wanted::Nothing };
+        match seen.clock.saturating_sub(came.clock) {
+            0..LATER => Wanted::LoadLater,
+            _ if heard <= came.heard => Wanted::LoadLater,
+            // The clock may have been set back, too.
+            _ => Wanted::Load,
+        }
+    }
+
+    /// The list was loaded after the last look, which wanted it.
+    pub fn loaded(&mut self) {
+        self.came = None;
+    }
+}
+
+/// Members connect to each other all the time; they load the list themselves.
+fn is_member(follower: &Follower, members: &Members) -> bool {
+    let listens_at = |m: &str, port: u16| {
+        follower
+            .interfaces
+            .split([';', ','])
+            .any(|i| i.trim() == format!("{m}:{port}") || i.trim() == format!("[{m}]:{port}"))
+    };
+    members.iter().any(|m| m.hostname == follower.hostname || listens_at(&m.hostname, m.port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::cluster::member::Member;
+
+    fn connection(uuid: &str, port: u16) -> Follower {
+        Follower { uuid: uuid.into(), hostname: "10.1.0.1".into(), port, interfaces: "0.0.0.0:6032".into() }
+    }
+
+    fn seen(clock: i64, followers: &[Follower]) -> Observation {
+        Observation { clock, followers: followers.to_vec(), ..Observation::default() }
+    }
+
+    #[test]
+    fn who_was_there_when_the_agent_came_is_no_news() {
+        let mut followers = Followers::default();
+        let there = [connection("a", 1), connection("b", 2)];
+        assert_eq!(followers.want(&seen(100, &there), &Members::new(), 1), Wanted::Nothing);
+        assert_eq!(followers.want(&seen(110, &there), &Members::new(), 1), Wanted::Nothing);
+        assert_eq!(followers.want(&seen(120, &there[..1]), &Members::new(), 2), Wanted::Nothing, "nor is who left");
+        assert_eq!(
+            followers.want(&seen(121, &there), &Members::new(), 3),
+            Wanted::Nothing,
+            "nor who was missing for a moment"
+        );
+    }
+
+    #[test]
+    fn a_node_that_connects_or_comes_back_gets_a_load_in_a_later_second() {
+        let mut followers = Followers::default();
+        followers.want(&seen(100, &[connection("a", 1)]), &Members::new(), 4);
+        let back = [connection("a", 1), connection("a", 7)];
+        assert_eq!(followers.want(&seen(110, &back), &Members::new(), 4), Wanted::Ask);
+        assert_eq!(followers.want(&seen(111, &back), &Members::new(), 5), Wanted::LoadLater);
+        assert_eq!(
+            followers.clone().want(&seen(50, &back), &Members::new(), 5),
+            Wanted::Load,
+            "the clock was set back"
+        );
+        assert_eq!(followers.want(&seen(112, &back), &Members::new(), 5), Wanted::Load);
+        assert_eq!(followers.want(&seen(113, &back), &Members::new(), 5), Wanted::Load, "not loaded yet");
+        followers.loaded();
+        assert_eq!(followers.want(&seen(114, &back), &Members::new(), 5), Wanted::Nothing);
+    }
+
+    #[test]
+    fn nothing_is_loaded_for_a_node_before_the_members_were_heard_of_anew() {
+        let mut followers = Followers::default();
+        followers.want(&seen(100, &[]), &Members::new(), 4);
+        let there = [connection("a", 1)];
+        assert_eq!(followers.want(&seen(110, &there), &Members::new(), 4), Wanted::Ask);
+        for clock in [112, 120, 1000] {
+            assert_eq!(followers.want(&seen(clock, &there), &Members::new(), 4), Wanted::LoadLater);
+        }
+        assert_eq!(followers.want(&seen(1001, &there), &Members::new(), 5), Wanted::Load);
+    }
+
+    #[test]
+    fn members_are_no_followers() {
+        let mut followers = Followers::default();
+        let members: Members =
+            [Member::of_pod("10.1.0.1", 6032, "core-0"), Member::of_pod("10.1.0.9", 6032, "core-1")].into();
+        followers.want(&seen(100, &[]), &members, 1);
+        let by_interface = Follower {
+            hostname: "127.0.0.1".into(),
+            interfaces: "10.1.0.9:6032;/tmp/admin.sock".into(),
+            ..connection("c", 3)
+        };
+        let wanted = followers.want(&seen(110, &[connection("a", 1), by_interface]), &members, 1);
+        assert_eq!(wanted, Wanted::Nothing);
+    }
+}

@@ -1,0 +1,324 @@
+//! Whose configuration file is the newest, of all core pods that run.
+//!
+//! A rollout replaces pods one by one, and a pod of the older template may come back in the middle of it. If that one published, the
+//! older configuration would have the newer epoch, and the fleet would go back to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::member::{Member, Members};
+use crate::domain::discovery::roster::Sighting;
+use crate::domain::proxysql::observation::Observation;
+use crate::domain::proxysql::statement::Module;
+
+/// The object that a pod was made from and that counts revisions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// What counts.
+    pub kind: SourceKind,
+    /// The name of the object.
+    pub name: String,
+    /// What its revisions belong to: the deployment, the stateful set. Those of two are not comparable.
+    pub family: String,
+}
+
+/// What counts revisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SourceKind {
+    /// A `ReplicaSet`, by the annotation `deployment.kubernetes.io/revision`.
+    ReplicaSet,
+    /// A `ControllerRevision`, of a `StatefulSet` or a `DaemonSet`.
+    ControllerRevision,
+}
+
+/// What a pod was made from, as far as it says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The object that counts its revision.
+    pub source: Option<Source>,
+    /// The hash of its template.
+    pub hash: Option<String>,
+    /// When it was made, in seconds since 1970.
+    pub created: i64,
+}
+
+impl Origin {
+    /// Of a pod with this controlling owner, these labels and this time of creation.
+    pub fn new(owner: Option<(&str, &str)>, label: impl Fn(&str) -> Option<String>, created: i64) -> Self {
+        let template = label("pod-template-hash");
+        let revision = label("controller-revision-hash");
+        let source = match (owner, &template, &revision) {
+            (Some(("ReplicaSet", name)), hash, _) => {
+                let family = hash.as_ref().and_then(|hash| name.strip_suffix(hash.as_str())).unwrap_or(name);
+                Some((SourceKind::ReplicaSet, name.to_owned(), family.trim_end_matches('-').to_owned()))
+            }
+            // There the label is the name of the revision …
+            (Some(("StatefulSet", name)), _, Some(revision)) => {
+                Some((SourceKind::ControllerRevision, revision.clone(), name.to_owned()))
+            }
+            // … and here the last part of it.
+            (Some(("DaemonSet", name)), _, Some(hash)) => {
+                Some((SourceKind::ControllerRevision, format!("{name}-{hash}"), name.to_owned()))
+            }
+            _ => None,
+        };
+        let source = source.map(|(kind, name, family)| Source { kind, name, family });
+        Self { source, hash: template.or(revision), created }
+    }
+}
+
+/// Revisions that were asked for: `None` where one may not be read or is not there.
+pub type Revisions = BTreeMap<Source, Option<i64>>;
+
+/// Whether this core publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is of the newest generation.
+    Newest {
+        /// Pods of older ones.
+        older: BTreeSet<String>,
+    },
+    /// Another generation is newer.
+    Older {
+        /// A pod of that one.
+        newer: String,
+        /// By what that is known.
+        by: &'static str,
+    },
+    /// Which one is newer is being asked.
+    Undecided,
+    /// This agent does not find its own pod.
+    Unknown,
+}
+
+impl Standing {
+    /// What [`Standing::as_str`] can be.
+    pub const WORDS: [&str; 4] = ["newest", "older", "undecided", "unknown"];
+
+    /// The word that metrics and the status have.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Newest { .. } => "newest",
+            Self::Older { .. } => "older",
+            Self::Undecided => "undecided",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The sources whose revisions decide: none where all pods are of the same.
+pub fn to_ask<'a>(pods: impl IntoIterator<Item = &'a Sighting>) -> BTreeSet<Source> {
+    deciding(pods.into_iter().filter(|pod| lives(pod)))
+}
+
+fn deciding<'a>(living: impl Iterator<Item = &'a Sighting>) -> BTreeSet<Source> {
+    let sources: Vec<Option<&Source>> = living.map(|pod| pod.origin.source.as_ref()).collect();
+    let asked: BTreeSet<&Source> = sources.iter().flatten().copied().collect();
+    let comparable = sources.iter().all(Option::is_some)
+        && asked.iter().map(|s| (s.kind, &s.family)).collect::<BTreeSet<_>>().len() == 1;
+    if asked.len() > 1 && comparable { asked.into_iter().cloned().collect() } else { BTreeSet::new() }
+}
+
+/// Where the pod `own` stands among `pods`: by the owner's revision where it may be read, else by the template hash of the youngest pod,
+/// else by the youngest pod itself.
+pub fn judge<'a>(pods: impl IntoIterator<Item = &'a Sighting>, own: Option<&str>, revisions: &Revisions) -> Standing {
+    let pods: Vec<&Sighting> = pods.into_iter().collect();
+    let Some(me) = pods.iter().copied().find(|pod| Some(pod.name.as_str()) == own) else { return Standing::Unknown };
+    // A pod whose agent runs may not be said to run yet.
+    let living: Vec<&Sighting> = pods.iter().copied().filter(|pod| lives(pod) || pod.name == me.name).collect();
+    let asked = deciding(living.iter().copied());
+    if asked.iter().any(|source| !revisions.contains_key(source)) {
+        return Standing::Undecided;
+    }
+    let revision = |pod: &Sighting| *revisions.get(pod.origin.source.as_ref()?)?;
+    if !asked.is_empty()
+        && living.iter().all(|pod| revision(pod).is_some())
+        && let Some(newest) = living.iter().copied().max_by_key(|pod| revision(pod))
+    {
+        return standing(&living, me, newest, "owner_revision", |pod| revision(pod) == revision(newest));
+    }
+    let Some(youngest) = living.iter().copied().max_by_key(|pod| (pod.origin.created, &pod.name)) else {
+        return Standing::Unknown;
+    };
+    match &youngest.origin.hash {
+        Some(hash) => {
+            standing(&living, me, youngest, "pod_template_hash", |pod| pod.origin.hash.as_ref() == Some(hash))
+        }
+        None => standing(&living, me, youngest, "pod_age", |pod| pod.name == youngest.name),
+    }
+}
+
+fn standing(
+    living: &[&Sighting],
+    me: &Sighting,
+    newest: &Sighting,
+    by: &'static str,
+    is_newest: impl Fn(&Sighting) -> bool,
+) -> Standing {
+    if !is_newest(me) {
+        return Standing::Older { newer: newest.name.clone(), by };
+    }
+    Standing::Newest { older: living.iter().filter(|pod| !is_newest(pod)).map(|pod| pod.name.clone()).collect() }
+}
+
+/// Whether the nodes of the pods named in `older` list the same members as this one does, `own` among them: only then do their agents
+/// know that there is a newer generation. A pod that does not run yet is listed by nobody.
+pub fn is_known_to(seen: &Observation, own: Option<&Member>, members: &Members, older: &BTreeSet<String>) -> bool {
+    let list = Module::ProxysqlServers.checksum_name();
+    let lists_the_same = |member: &Member| {
+        let peer = seen.peers.iter().find(|peer| member.key() == (peer.hostname.as_str(), peer.port));
+        let theirs = peer.filter(|peer| peer.heard).and_then(|peer| peer.modules.get(list));
+        theirs.zip(seen.own.get(list)).is_some_and(|(theirs, own)| theirs.checksum == own.checksum)
+    };
+    older.is_empty()
+        || own.is_some_and(|own| seen.runtime.contains(own))
+            && members.iter().filter(|member| older.contains(&member.comment)).all(lists_the_same)
+}
+
+/// Whether a member that answers, and is not known to be of an older generation, has loaded another list than this node has: one of both
+/// does not know something.
+pub fn is_contradicted(seen: &Observation, members: &Members, older: &BTreeSet<String>) -> bool {
+    let list = Module::ProxysqlServers.checksum_name();
+    let Some(own) = seen.own.get(list) else { return false };
+    let peers = seen.peers.iter().filter(|peer| peer.heard);
+    let members: Vec<_> = members.iter().filter(|m| !older.contains(&m.comment)).map(Member::key).collect();
+    let known = peers.filter(|peer| members.contains(&(peer.hostname.as_str(), peer.port)));
+    let mut lists = known.filter_map(|peer| peer.modules.get(list)).filter(|theirs| theirs.version > 1);
+    lists.any(|theirs| theirs.checksum != own.checksum)
+}
+
+fn lives(pod: &Sighting) -> bool {
+    pod.running && !pod.terminating
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(name: &str, hash: &str, created: i64) -> Sighting {
+        let label = |key: &str| (key == "pod-template-hash").then(|| hash.to_owned());
+        let origin = Origin::new(Some(("ReplicaSet", &format!("core-{hash}"))), label, created);
+        Sighting { name: name.into(), address: None, running: true, terminating: false, origin }
+    }
+
+    fn revisions(of: &[(&str, Option<i64>)]) -> Revisions {
+        of.iter().map(|(hash, revision)| (pod("", hash, 0).origin.source.unwrap(), *revision)).collect()
+    }
+
+    fn newest(older: &[&str]) -> Standing {
+        Standing::Newest { older: older.iter().map(ToString::to_string).collect() }
+    }
+
+    fn is_older(standing: &Standing) -> bool {
+        matches!(standing, Standing::Older { .. })
+    }
+
+    #[test]
+    fn pods_of_one_template_are_all_the_newest_and_nothing_is_asked() {
+        let pods = [pod("a", "old", 1), pod("b", "old", 9)];
+        assert!(to_ask(&pods).is_empty());
+        assert_eq!(judge(&pods, Some("a"), &Revisions::new()), newest(&[]));
+    }
+
+    #[test]
+    fn the_revision_decides_even_where_an_older_template_has_the_youngest_pod() {
+        let pods = [pod("old", "o", 9), pod("new", "n", 5)];
+        assert_eq!(to_ask(&pods).len(), 2);
+        assert_eq!(judge(&pods, Some("new"), &Revisions::new()), Standing::Undecided);
+        let known = revisions(&[("o", Some(1)), ("n", Some(2))]);
+        assert_eq!(judge(&pods, Some("new"), &known), newest(&["old"]));
+        let older = judge(&pods, Some("old"), &known);
+        assert_eq!(older, Standing::Older { newer: "new".into(), by: "owner_revision" });
+        // A roll back gives the old template the highest revision.
+        let back = revisions(&[("o", Some(3)), ("n", Some(2))]);
+        assert_eq!(judge(&pods, Some("old"), &back), newest(&["new"]));
+        // Ten is more than nine.
+        let ten = revisions(&[("o", Some(9)), ("n", Some(10))]);
+        assert!(is_older(&judge(&pods, Some("old"), &ten)));
+    }
+
+    #[test]
+    fn without_revisions_the_youngest_pods_template_decides() {
+        let pods = [pod("old", "o", 1), pod("new-1", "n", 5), pod("new-2", "n", 7)];
+        let unreadable = revisions(&[("o", Some(9)), ("n", None)]);
+        assert_eq!(judge(&pods, Some("new-1"), &unreadable), newest(&["old"]));
+        assert!(is_older(&judge(&pods, Some("old"), &unreadable)));
+    }
+
+    #[test]
+    fn without_templates_the_youngest_pod_decides() {
+        let bare =
+            |name: &str, created| Sighting { origin: Origin { created, ..Origin::default() }, ..pod(name, "", 0) };
+        let pods = [bare("a", 1), bare("b", 5)];
+        assert_eq!(judge(&pods, Some("b"), &Revisions::new()), newest(&["a"]));
+        assert!(is_older(&judge(&pods, Some("a"), &Revisions::new())));
+    }
+
+    #[test]
+    fn pods_that_end_or_do_not_run_decide_nothing_but_the_own_one_does() {
+        let mut pods = [pod("old", "o", 1), pod("new", "n", 5)];
+        pods[1].running = false;
+        assert_eq!(judge(&pods, Some("old"), &Revisions::new()), newest(&[]));
+        assert_eq!(judge(&pods, Some("new"), &Revisions::new()), Standing::Undecided);
+        pods[1].running = true;
+        pods[1].terminating = true;
+        assert_eq!(judge(&pods, Some("old"), &Revisions::new()), newest(&[]));
+    }
+
+    #[test]
+    fn who_does_not_find_itself_is_unknown() {
+        let pods = [pod("a", "o", 1)];
+        assert_eq!(judge(&pods, None, &Revisions::new()), Standing::Unknown);
+        assert_eq!(judge(&pods, Some("z"), &Revisions::new()), Standing::Unknown);
+    }
+
+    #[test]
+    fn an_older_core_knows_of_a_newer_one_when_it_lists_it() {
+        use crate::domain::proxysql::observation::{Checksum, Peer};
+
+        let [old, new] = ["10.0.0.1", "10.0.0.2"].map(|host| Member::of_pod(host, 6032, host));
+        let members: Members = [old.clone(), new.clone()].into();
+        let sum = |checksum: &str| Checksum { version: 2, epoch: 1, checksum: checksum.into() };
+        let list = |checksum: &str| BTreeMap::from([("proxysql_servers".to_owned(), sum(checksum))]);
+        let seen = |runtime: &[&Member], theirs: &str, heard: bool| Observation {
+            clock: 100,
+            runtime: runtime.iter().map(|member| (*member).clone()).collect(),
+            own: list("0xBOTH"),
+            peers: vec![Peer {
+                hostname: "10.0.0.1".into(),
+                port: 6032,
+                modules: list(theirs),
+                heard,
+                ..Peer::default()
+            }],
+            ..Observation::default()
+        };
+        let older = BTreeSet::from(["10.0.0.1".to_owned()]);
+        let known = |seen: &Observation, own: Option<&Member>| is_known_to(seen, own, &members, &older);
+        assert!(known(&seen(&[&old, &new], "0xBOTH", true), Some(&new)));
+        assert!(!known(&seen(&[&old, &new], "0xOLD", true), Some(&new)), "it lists others");
+        assert!(!known(&seen(&[&old, &new], "0xBOTH", false), Some(&new)), "that was long ago");
+        assert!(!known(&seen(&[&old], "0xBOTH", true), Some(&new)), "this node does not list itself yet");
+        assert!(!known(&seen(&[&old, &new], "0xBOTH", true), None), "its pod does not run yet");
+        assert!(is_known_to(&seen(&[], "0xOLD", false), None, &members, &BTreeSet::new()), "there is no older one");
+        let nobody = BTreeSet::new();
+        assert!(is_contradicted(&seen(&[&old, &new], "0xOLD", true), &members, &nobody));
+        assert!(!is_contradicted(&seen(&[&old, &new], "0xOLD", true), &members, &older), "it is the one behind");
+        assert!(!is_contradicted(&seen(&[&old, &new], "0xOLD", false), &members, &nobody), "that was long ago");
+        assert!(!is_contradicted(&seen(&[&old, &new], "0xBOTH", true), &members, &nobody));
+    }
+
+    #[test]
+    fn each_kind_of_owner_has_its_source() {
+        let label = |key: &str| (key == "controller-revision-hash").then(|| "core-7d".to_owned());
+        let stateful = Origin::new(Some(("StatefulSet", "core")), label, 0).source.unwrap();
+        assert_eq!((stateful.kind, stateful.name.as_str()), (SourceKind::ControllerRevision, "core-7d"));
+        let daemon = Origin::new(Some(("DaemonSet", "core")), label, 0).source.unwrap();
+        assert_eq!(daemon.name, "core-core-7d");
+        assert_eq!(pod("", "7d", 0).origin.source.unwrap().family, "core");
+        assert_eq!(Origin::new(Some(("Job", "x")), label, 0).source, None);
+        // Revisions of two deployments are not comparable.
+        let other = Origin::new(Some(("ReplicaSet", "other-x")), |_| Some("x".into()), 0);
+        let pods = [pod("a", "o", 1), Sighting { origin: other, ..pod("b", "", 0) }];
+        assert!(to_ask(&pods).is_empty());
+    }
+}

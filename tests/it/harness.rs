@@ -1,0 +1,5 @@
+//! What the scenarios share.
+
+pub(crate) mod life;
+pub(crate) mod scene;
+pub(crate) mod support;
