@@ -41,7 +41,11 @@ fn server_of(number: usize, core: &Member) -> Server {
 }
 
 fn ended_well(body: &serde_json::Value) {
-    assert_eq!((body["drain"]["ended"].as_str(), &body["drain"]["terminated"]), (Some("completed"), &0.into()), "{body}");
+    assert_eq!(
+        (body["drain"]["ended"].as_str(), &body["drain"]["terminated"]),
+        (Some("completed"), &0.into()),
+        "{body}"
+    );
 }
 
 impl Deployment {

@@ -397,7 +397,7 @@ async fn quiet(api: SocketAddr, rounds: u64, story: impl Fn() -> String) -> Outc
     let began = Instant::now();
     let mut first = None;
     loop {
-        if let Some(now) = metric(api, "rounds_total").await
+        if let Some(now) = metric(api, "reconciles_total").await
             && now >= *first.get_or_insert(now) + rounds
             && let Some(outcome) = outcome(api).await
         {
