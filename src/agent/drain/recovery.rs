@@ -50,7 +50,7 @@ pub(in crate::agent) async fn recover<P: Proxysql + Send + Sync>(
         return Ok(Found::GoesOn);
     }
     warn!("found a drain that did not end; undoing it, so that this node serves again");
-    undo(UNDO, line).await?;
+    undo(UNDO, line).await.map_err(|error| RoundError::Undo(error.to_string()))?;
     *recovery = Recovery::Done;
     info!("undid the drain; this node serves as before");
     Ok(Found::Undone)
