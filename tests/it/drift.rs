@@ -86,7 +86,7 @@ async fn a_rogue_user_on_a_satellite_is_local_newer_and_gone_after_a_resync() {
     names(&rig, "satellite-1", "local_newer", Some("mysql_users")).await;
     assert!(has_user(node, "rogue").await, "named, not taken away");
     let page = rig.member("satellite-1").unwrap().agent.as_ref().unwrap().get("/").await.unwrap().text().await.unwrap();
-    assert!(page.contains("Diverging") && page.contains("mysql_users of"), "{page}");
+    assert!(page.contains("<h2>Drift") && page.contains("mysql_users of"), "{page}");
     let said = rig.member("satellite-1").unwrap().agent.as_ref().unwrap().said_since(0);
     assert!(!said.iter().any(|line| line.to_string().contains("rogue")), "neither names nor passwords");
     // A resync takes it away, and from then on the node follows.

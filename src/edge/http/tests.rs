@@ -48,7 +48,7 @@ async fn a_reload_of_a_core_that_does_not_publish_says_so() {
     let Api { routes, publisher, mut mailbox, .. } = api();
     let standings = [
         (Standing::Newest { older: [].into() }, "reload initiated"),
-        (Standing::Older { newer: "core-b".to_owned(), by: "revision" }, "core-b is newer"),
+        (Standing::Older { newer: "core-b".to_owned(), by: "owner_revision" }, "core-b has a newer rollout revision"),
         (Standing::Undecided, "not known yet"),
     ];
     for (standing, says) in standings {

@@ -7,12 +7,27 @@ use serde_json::Value;
 /// The document as text. A missing field (an agent of another version, say) is left out or shown as a dash.
 pub(super) fn render(document: &Value) -> String {
     let at = |path: &str| document.pointer(path).unwrap_or(&Value::Null);
-    let mut text = String::new();
+    let mut text = heading(document);
+    for (name, fact) in node(document).into_iter().chain(role(document)).chain(drain(at("/drain"))) {
+        // `fmt::Write` for a string never fails.
+        let _ = writeln!(text, "{name:<9} {fact}");
+    }
+    let observed = age(at("/members/age_ms"));
+    rows(&mut text, ["MEMBER", "POD", "DESIRED", &format!("RUNTIME{observed}")], members(at("/members")));
+    rows(&mut text, ["PEER", "LAST SEEN", "MODULE", &format!("DRIFT{observed}")], peers(at("/peers")));
+    let hostgroups = list(at("/backends/hostgroups")).iter();
+    let hostgroups = hostgroups.map(|group| ["hostgroup", "status", "servers"].map(|name| word(&group[name])));
+    let status = format!("STATUS{}", age(at("/backends/age_ms")));
+    rows(&mut text, ["HOSTGROUP", &status, "SERVERS"], hostgroups.collect());
+    text
+}
+
+/// The status in a line, and what is wrong below it.
+fn heading(document: &Value) -> String {
+    let at = |path: &str| document.pointer(path).unwrap_or(&Value::Null);
     let pod = at("/agent/pod").as_str().map(|pod| format!(" {pod}")).unwrap_or_default();
-    // `fmt::Write` for a string never fails.
-    let _ = writeln!(
-        text,
-        "{}: {}{}, {} for {}, proxysql-agent {}",
+    let mut text = format!(
+        "{}: {}{}, {} for {}, proxysql-agent {}\n",
         word(at("/status")),
         word(at("/agent/mode")),
         plain(&pod),
@@ -27,58 +42,41 @@ pub(super) fn render(document: &Value) -> String {
         let _ = writeln!(text, "  last error: {}", plain(error));
     }
     text.push('\n');
+    text
+}
+
+/// A name, and what is known under it.
+type Fact = (&'static str, String);
+
+/// What every node has.
+fn node(document: &Value) -> Vec<Fact> {
+    let at = |path: &str| document.pointer(path).unwrap_or(&Value::Null);
     let answer = |path: &str| if at(path).as_bool() == Some(true) { "yes" } else { "no" };
-    let mut facts = vec![
+    let checked = at("/proxysql/age_ms").as_f64().map(|ms| format!("checked {:.1} s ago", ms / 1000.0));
+    let [started, ready, live] = ["/probes/startup", "/probes/readiness", "/probes/liveness"].map(answer);
+    let [clients, users] = ["/sessions/clients", "/sessions/users"].map(|path| word(at(path)));
+    let [total, online, shunned] = ["total", "online", "shunned"].map(|name| word(&at("/backends")[name]));
+    vec![
         ("agent", format!("up {}", time(at("/agent/uptime_seconds")))),
         ("ProxySQL", proxysql(at("/proxysql"))),
-        (
-            "health",
-            at("/proxysql/age_ms")
-                .as_f64()
-                .map_or("never checked".to_owned(), |ms| format!("checked {:.1} s ago", ms / 1000.0)),
-        ),
-        (
-            "probes",
-            format!(
-                "started {}, ready {}, live {}",
-                answer("/probes/startup"),
-                answer("/probes/readiness"),
-                answer("/probes/liveness")
-            ),
-        ),
-        (
-            "clients",
-            format!(
-                "{} logged in, {} users in runtime{}",
-                word(at("/sessions/clients")),
-                word(at("/sessions/users")),
-                age(at("/sessions/age_ms"))
-            ),
-        ),
-        (
-            "backends",
-            format!(
-                "{}, {} online, {} shunned{}",
-                word(at("/backends/total")),
-                word(at("/backends/online")),
-                word(at("/backends/shunned")),
-                age(at("/backends/age_ms"))
-            ),
-        ),
-    ];
+        ("health", checked.unwrap_or_else(|| "never checked".to_owned())),
+        ("probes", format!("started {started}, ready {ready}, live {live}")),
+        ("clients", format!("{clients} logged in, {users} users in runtime{}", age(at("/sessions/age_ms")))),
+        ("backends", format!("{total}, {online} online, {shunned} shunned{}", age(at("/backends/age_ms")))),
+    ]
+}
+
+/// What only a core, or only a satellite, has.
+fn role(document: &Value) -> Vec<Fact> {
+    let at = |path: &str| document.pointer(path).unwrap_or(&Value::Null);
+    let mut facts = Vec::new();
     if let Some(rollout) = at("/publishing/rollout/state").as_str() {
         let modules = list(at("/publishing/modules"));
         let published =
             |wanted: bool| modules.iter().filter(move |module| module["published"].as_bool() == Some(wanted));
         let (done, open) = (published(true).count(), published(false).count());
-        facts.push((
-            "file",
-            format!(
-                "rollout {rollout}, {done} of {} modules match the file{}",
-                done + open,
-                age(at("/publishing/age_ms"))
-            ),
-        ));
+        let age = age(at("/publishing/age_ms"));
+        facts.push(("file", format!("rollout {rollout}, {done} of {} modules match the file{age}", done + open)));
     }
     if let Some(up) = at("/discovery/up").as_bool() {
         let state = if up { "up" } else { "down" };
@@ -87,28 +85,21 @@ pub(super) fn render(document: &Value) -> String {
     if let Some(state) = at("/sync_state").as_str() {
         facts.push(("sync", plain(state)));
     }
-    if let Some(step) = at("/drain/step").as_str() {
-        let counts = ["clients", "remaining", "evicted", "finished", "terminated"]
-            .map(|name| format!("{name} {}", word(&at("/drain")[name])));
-        facts.push(("drain", format!("{step}, {}", counts.join(", "))));
-        let why = at("/drain/waiting_for").as_object().into_iter().flatten();
-        let why = why.filter(|(_, many)| many.as_u64() != Some(0));
-        let why: Vec<String> = why.map(|(why, many)| format!("{} {why}", word(many))).collect();
-        if !why.is_empty() {
-            facts.push(("waits for", why.join(", ")));
-        }
+    facts
+}
+
+/// The current drain, or the last one.
+fn drain(drain: &Value) -> Vec<Fact> {
+    let Some(step) = drain["step"].as_str() else { return Vec::new() };
+    let counts = ["clients", "remaining", "evicted", "finished", "terminated"]
+        .map(|name| format!("{name} {}", word(&drain[name])));
+    let mut facts = vec![("drain", format!("{}, {}", plain(step), counts.join(", ")))];
+    let why = drain["waiting_for"].as_object().into_iter().flatten().filter(|(_, many)| many.as_u64() != Some(0));
+    let why: Vec<String> = why.map(|(why, many)| format!("{} {}", word(many), plain(why))).collect();
+    if !why.is_empty() {
+        facts.push(("waits for", why.join(", ")));
     }
-    for (name, fact) in facts {
-        let _ = writeln!(text, "{name:<9} {fact}");
-    }
-    let observed = age(at("/members/age_ms"));
-    rows(&mut text, ["MEMBER", "POD", "DESIRED", &format!("RUNTIME{observed}")], members(at("/members")));
-    rows(&mut text, ["PEER", "LAST SEEN", "MODULE", &format!("DRIFT{observed}")], peers(at("/peers")));
-    let hostgroups = list(at("/backends/hostgroups")).iter();
-    let hostgroups = hostgroups.map(|group| ["hostgroup", "status", "servers"].map(|name| word(&group[name])));
-    let status = format!("STATUS{}", age(at("/backends/age_ms")));
-    rows(&mut text, ["HOSTGROUP", &status, "SERVERS"], hostgroups.collect());
-    text
+    facts
 }
 
 /// `ProxySQL` in a line. One that does not answer is not shown as up.
