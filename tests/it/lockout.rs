@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use proxysql_fleet::client::Client;
 use proxysql_fleet::rig::Rig;
 
-use crate::publish_exact::{column, hears, publish, said, watched};
-use crate::support::{fleet, settled};
+use crate::publish_exact::{column, hears, publish, said};
+use crate::support::{fleet, settings, settled};
 
 /// Whether a login lets in who may administer.
 async fn gets_in(address: SocketAddr, user: &str, password: &str) -> bool {
@@ -74,7 +74,7 @@ fn ways() -> Vec<(&'static str, String, String)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_four_ways_to_lock_out_the_agent_or_the_cluster_and_all_get_in_after_everything_restarted() {
-    let mut rig = fleet(watched(), 3, 0).await;
+    let mut rig = fleet(settings(), 3, 0).await;
     settled(&rig).await;
     let names: Vec<String> = rig.members().iter().map(|member| member.name.clone()).collect();
     let good = fs::read_to_string(rig.members()[0].config_file()).unwrap();
@@ -111,7 +111,7 @@ async fn twenty_four_ways_to_lock_out_the_agent_or_the_cluster_and_all_get_in_af
 /// What was tried and taken back is known to a new agent, and tried again when somebody asks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_locked_somebody_out_is_tried_once_and_known_to_a_plan_and_a_new_agent() {
-    let mut rig = fleet(watched(), 1, 0).await;
+    let mut rig = fleet(settings(), 1, 0).await;
     settled(&rig).await;
     publish(&mut rig, "core-1", |text| text.replace("radmin:radmin", &format!("radmin:{SHA2}")));
     hears(&rig, "core-1", "put back what was in effect", 1).await;

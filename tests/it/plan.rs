@@ -67,7 +67,7 @@ async fn a_plan_names_every_change_and_makes_none() {
     }
     let json = plan(member, &["--json"]).await;
     let value: serde_json::Value = serde_json::from_str(&text(&json)).unwrap();
-    assert_eq!((json.status.code(), value["modules"].as_array().unwrap().len()), (Some(3), 5));
+    assert_eq!((json.status.code(), value["modules"].as_array().unwrap().len()), (Some(3), 7));
     for output in [said, text(&json)] {
         for secret in ["app-secret", "another-secret", "hidden-secret", "report-secret", "radmin:"] {
             assert!(!output.contains(secret), "{secret} in\n{output}");

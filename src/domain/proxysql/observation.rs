@@ -262,7 +262,7 @@ mod tests {
             [(Module::MysqlUsers, Some("0xA9".to_owned())), (Module::MysqlVariables, None)].into()
         );
         assert_eq!(seen.published_from, [(Module::MysqlVariables, "1f".to_owned())].into());
-        assert_eq!(seen.publishable().collect::<Vec<_>>(), [Module::MysqlUsers]);
+        assert_eq!(seen.publishable().collect::<Vec<_>>(), [Module::MysqlUsers, Module::Scheduler, Module::Restapi]);
         assert_eq!(seen.check_interval, Duration::from_millis(200));
         assert_eq!(seen.memory.first(), Some(&Member::of_pod("10.0.0.1", 6032, "core-0")));
         assert_eq!(seen.runtime.first().unwrap().hostname, "proxysql-core");
