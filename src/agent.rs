@@ -29,13 +29,13 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
 
+pub use self::candidate::Publishing;
 pub use self::core::Core;
 use self::drain::{Found, Recovery, Who, recover};
 use self::health::Health;
 use self::line::Line;
 use self::pace::Pace;
 pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
-pub use self::publish::Publishing;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::drain::{Limits, Stage};

@@ -3,6 +3,7 @@
 //! One table, [`keys::KEYS`], defines every key. From it come the flags, the variables, the keys of the file, `config.yaml` and the
 //! reference in the documentation. [`Config`] is the typed form that the rest of the program reads.
 
+mod duration;
 mod error;
 mod file;
 pub mod keys;
@@ -12,6 +13,7 @@ mod load;
 pub mod reference;
 mod rules;
 mod selector;
+mod sources;
 mod value;
 mod yaml;
 
@@ -23,7 +25,8 @@ use serde::{Deserialize, Serialize};
 
 pub use error::{ConfigError, ConfigErrors, Origin};
 pub use kind::Kind;
-pub use load::{Loaded, Provenance, Sources, load};
+pub use load::{Loaded, load};
+pub use sources::{Provenance, Sources};
 pub use value::{
     Address, Compression, Discovery, DnsRecords, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig,
     RunMode, Secret, StaticMembers,
@@ -34,7 +37,7 @@ pub use value::{
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// How long to sleep before the first connection.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub start_delay: Duration,
     /// What the process does.
     pub run_mode: RunMode,
@@ -83,10 +86,10 @@ pub struct Proxysql {
     /// A file with the password, to be read at every login.
     pub password_file: Option<PathBuf>,
     /// Bound of one connection attempt, greeting and login included. Never zero.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub connect_timeout: Duration,
     /// Bound of one ordinary statement. Never zero.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub statement_timeout: Duration,
 }
 
@@ -95,7 +98,7 @@ pub struct Proxysql {
 #[serde(deny_unknown_fields)]
 pub struct Core {
     /// Time between level-triggered passes. Never zero.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub interval: Duration,
     /// How a core finds the others. Its keys are set if and only if it is theirs.
     pub discovery: Discovery,
@@ -108,7 +111,7 @@ pub struct Core {
     /// Which of its records to ask for.
     pub dns_records: DnsRecords,
     /// Time between two looks at it, at most. Never zero.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub dns_interval: Duration,
     /// The server to ask, in the place of those of `resolv.conf`.
     pub dns_server: Option<SocketAddr>,
@@ -150,7 +153,7 @@ pub struct Podselector {
 #[serde(deny_unknown_fields)]
 pub struct Satellite {
     /// Time between level-triggered passes. Never zero.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub interval: Duration,
 }
 
@@ -183,10 +186,10 @@ impl Api {
 #[serde(deny_unknown_fields)]
 pub struct Health {
     /// A snapshot younger than this answers without asking `ProxySQL`. Less than `max_age`.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub refresh: Duration,
     /// A snapshot older than this counts as silence. Never zero.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub max_age: Duration,
     /// Whether readiness asks for users and servers in runtime; see [`Config::requires_config`].
     pub require_config: RequireConfig,
@@ -201,16 +204,16 @@ pub struct Shutdown {
     /// The file that says that this node drains.
     pub draining_file: PathBuf,
     /// How long endpoints get to stop routing here before the listener closes.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub propagation_delay: Duration,
     /// How long clients get to finish.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub drain_timeout: Duration,
     /// The bound of the whole way down; more than `drain_timeout`.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub shutdown_timeout: Duration,
     /// How long a session must have been idle to be evicted.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub evict_idle_after: Duration,
     /// What SIGTERM does.
     pub on_sigterm: OnSigterm,
@@ -237,7 +240,7 @@ pub struct Dump {
     /// Whose digests.
     pub source: DumpSource,
     /// The bound of the whole dump. Never zero.
-    #[serde(with = "value::seconds")]
+    #[serde(with = "duration::seconds")]
     pub timeout: Duration,
 }
 

@@ -1,11 +1,37 @@
 //! The file that is to be published, or that a plan is asked about, and who reads it into memory.
 
+use std::path::PathBuf;
+
 use super::Proxysql;
-use super::publish::Publishing;
-use crate::domain::config_file::Reading;
-use crate::domain::config_file::publish;
+use crate::apart::config_file;
+use crate::domain::config_file::{Blind, Reading, publish};
 use crate::domain::proxysql::statement::{Module, Statement};
 use crate::edge::admin::AdminError;
+
+/// What publishing goes by.
+#[derive(Debug, Clone, Default)]
+pub struct Publishing {
+    /// Whether a file may empty users or servers while there are some in effect.
+    pub allow_empty: bool,
+    /// `ProxySQL`'s configuration file, if the agent sees it too. `ProxySQL` does not tell a section without entries from none; the
+    /// file does.
+    pub file: Option<PathBuf>,
+}
+
+impl Publishing {
+    /// What to call the file.
+    pub fn name(&self) -> String {
+        self.file.as_ref().map_or_else(|| "ProxySQL's configuration file".to_owned(), |path| path.display().to_string())
+    }
+
+    /// The file as the agent sees it now, with what it includes.
+    pub async fn reading(&self) -> Reading {
+        match &self.file {
+            Some(file) => config_file::read(file).await,
+            None => Reading::blind(Blind::Untold),
+        }
+    }
+}
 
 /// A file that may be published.
 pub(super) struct Candidate {

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::Proxysql;
+use super::candidate::Publishing;
 use super::peers::Peers;
-use super::publish::{Publisher, Publishing};
+use super::publish::Publisher;
 use super::round::{Next, RoundError, Spacing, observe, read};
 use super::unlock::Blocked;
 use crate::domain::cluster::followers::Followers;

@@ -13,7 +13,6 @@ use tracing::{info, warn};
 pub(super) use self::perform::Who;
 use self::perform::{Performer, before};
 pub(super) use self::recovery::{Found, Recovery, recover};
-pub(super) use self::undo::UndoError;
 use super::{Agent, Proxysql};
 use crate::domain::drain::{Account, Effect, Input, Phase, Stage, TICK};
 use crate::state::{Command, Publisher};

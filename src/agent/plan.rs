@@ -8,9 +8,8 @@ use tokio::time::{Instant, sleep};
 
 use super::Proxysql;
 use super::assess::{Assessment, assess};
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Publishing};
 use super::draft::{claim, columns, keep, release, sweep, take_back};
-use super::publish::Publishing;
 use super::record::Recorded;
 use crate::domain::config_file::Reading;
 use crate::domain::config_file::publish::Difference;

@@ -3,48 +3,21 @@
 mod module;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{error, info};
 
+use super::candidate::Publishing;
 use super::draft::{claim, put_back, release, sweep};
 use super::passed_over::Remarks;
 use super::round::{Next, RoundError, SPACING, Spacing};
 use super::{Proxysql, candidate, record};
-use crate::apart::config_file;
 use crate::domain::cluster::unlock::Turns;
-use crate::domain::config_file::{Blind, Reading};
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::{Module, Statement, Worker};
 use crate::domain::tally::{Count, Guard};
 use crate::domain::trouble::Trouble;
-
-/// What publishing goes by.
-#[derive(Debug, Clone, Default)]
-pub struct Publishing {
-    /// Whether a file may empty users or servers while there are some in effect.
-    pub allow_empty: bool,
-    /// `ProxySQL`'s configuration file, if the agent sees it too. `ProxySQL` does not tell a section without entries from none; the
-    /// file does.
-    pub file: Option<PathBuf>,
-}
-
-impl Publishing {
-    /// What to call the file.
-    pub fn name(&self) -> String {
-        self.file.as_ref().map_or_else(|| "ProxySQL's configuration file".to_owned(), |path| path.display().to_string())
-    }
-
-    /// The file as the agent sees it now, with what it includes.
-    pub async fn reading(&self) -> Reading {
-        match &self.file {
-            Some(file) => config_file::read(file).await,
-            None => Reading::blind(Blind::Untold),
-        }
-    }
-}
 
 /// What publishing remembers between rounds.
 #[derive(Debug)]

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::Proxysql;
-use super::drain::UndoError;
 use crate::domain::proxysql::observation::{Observation, Unreadable};
 use crate::domain::proxysql::spacing::Clock;
 use crate::domain::proxysql::statement::{Module, Plan, Statement};
@@ -50,7 +49,7 @@ pub enum RoundError {
     Unreadable(#[from] Unreadable),
     /// A drain that an earlier life of this agent had begun is not undone yet.
     #[error("cannot undo a drain that did not end: {0}")]
-    Undo(#[from] UndoError),
+    Undo(String),
 }
 
 /// When each module was loaded last, and what waits to be.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use figment::value::{Empty, Value};
 
-use super::value::{Address, StaticMembers, duration_text};
+use super::duration::{self, number};
+use super::value::{Address, StaticMembers};
 use super::{Secret, selector};
 
 /// What values a key takes.
@@ -62,9 +63,6 @@ pub enum Kind {
 const TRUE: &[&str] = &["1", "t", "T", "TRUE", "true", "True"];
 const FALSE: &[&str] = &["0", "f", "F", "FALSE", "false", "False"];
 
-/// Longer bounds than a year are typing errors, and would overflow clocks.
-const LONGEST: Duration = Duration::from_hours(366 * 24);
-
 /// Longest value of a label, longest name of a namespace, longest part of a name.
 const LABEL: usize = 63;
 /// Longest name of the DNS, without the dot at its end.
@@ -81,9 +79,9 @@ impl Kind {
             Self::Bool => None,
             Self::Count => number(text).map(Value::from),
             Self::Port => number(text).filter(|port| (1..=65_535).contains(port)).map(Value::from),
-            Self::Duration { zero } => duration(text).filter(|it| zero || !it.is_zero()).map(in_text),
+            Self::Duration { zero } => duration::parse(text).filter(|it| zero || !it.is_zero()).map(in_text),
             Self::Interval => {
-                duration(text).map(|it| if it.is_zero() { Duration::from_secs(10) } else { it }).map(in_text)
+                duration::parse(text).map(|it| if it.is_zero() { Duration::from_secs(10) } else { it }).map(in_text)
             }
             Self::Word(words, others) => words
                 .iter()
@@ -206,7 +204,7 @@ impl Kind {
 }
 
 fn in_text(duration: Duration) -> Value {
-    Value::from(duration_text(duration))
+    Value::from(duration::text(duration))
 }
 
 fn of_a_host(c: char) -> bool {
@@ -227,32 +225,6 @@ fn is_namespace(text: &str) -> bool {
         && !text.starts_with('-')
         && !text.ends_with('-')
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-}
-
-/// A number in plain decimal digits. One with a leading zero is octal to some readers and decimal to others: it is none here.
-fn number(text: &str) -> Option<u64> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
-    if plain { text.parse().ok() } else { None }
-}
-
-/// A number of seconds, or a number with `ms`, `s` or `m`; to the millisecond.
-pub(super) fn duration(text: &str) -> Option<Duration> {
-    let (digits, unit_ms) = match text.find(|c: char| c.is_ascii_alphabetic()).map(|at| text.split_at(at)) {
-        None => (text, 1000),
-        Some((digits, "ms")) => (digits, 1),
-        Some((digits, "s")) => (digits, 1000),
-        Some((digits, "m")) => (digits, 60_000),
-        Some(_) => return None,
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    if fraction.is_empty() || fraction.len() > 9 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let scale = 10_u64.pow(u32::try_from(fraction.len()).ok()?);
-    let parts = fraction.parse::<u64>().ok()? * unit_ms;
-    let ms = number(whole)?.checked_mul(unit_ms)?.checked_add(parts / scale)?;
-    let duration = Duration::from_millis(ms);
-    (parts % scale == 0 && duration <= LONGEST).then_some(duration)
 }
 
 #[cfg(test)]
@@ -286,9 +258,9 @@ mod tests {
             ("99999999999", None),
             ("١", None),
         ] {
-            assert_eq!(duration(text), ms.map(Duration::from_millis), "{text}");
-            if let Some(duration) = duration(text) {
-                assert_eq!(super::duration(&duration_text(duration)), Some(duration), "{text}");
+            assert_eq!(duration::parse(text), ms.map(Duration::from_millis), "{text}");
+            if let Some(duration) = duration::parse(text) {
+                assert_eq!(duration::parse(&duration::text(duration)), Some(duration), "{text}");
             }
         }
     }

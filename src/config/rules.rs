@@ -5,9 +5,9 @@ use std::path::Path;
 use super::error::{ConfigError, Origin};
 use super::keys;
 use super::layers::{self, Findings, Layer};
-use super::load::Provenance;
+use super::sources::{Provenance, Sources};
 use super::value::{Discovery, RunMode};
-use super::{Config, DumpTarget, Sources};
+use super::{Config, DumpTarget};
 
 /// A run mode must be given. Where it is not, one is made up, so that the other mistakes are found as well.
 pub(super) fn run_mode(sources: &Sources, defaults: &mut Layer, others: &[Layer], findings: &mut Findings) {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -330,27 +329,5 @@ impl TryFrom<String> for StaticMembers {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
-    }
-}
-
-/// A duration as it stands in the configuration: whole seconds as a number, anything finer in milliseconds.
-pub(super) fn duration_text(duration: Duration) -> String {
-    if duration.subsec_nanos() == 0 { duration.as_secs().to_string() } else { format!("{}ms", duration.as_millis()) }
-}
-
-/// Serde for durations, as [`duration_text`] writes them.
-pub(super) mod seconds {
-    use std::time::Duration;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(in crate::config) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&super::duration_text(*value))
-    }
-
-    pub(in crate::config) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        crate::config::kind::duration(&text).ok_or_else(|| D::Error::custom("a duration"))
     }
 }

@@ -1,5 +1,6 @@
 //! The nodes of a cluster: who is a member, who acts for all, and where they differ.
 
+pub mod core_pod;
 pub mod drift;
 pub mod followers;
 pub mod generation;

@@ -191,7 +191,7 @@ impl Marked {
         let mut marked = Self::default();
         for row in rows {
             let [name, value] = row.as_slice() else { continue };
-            if name == crate::domain::proxysql::statement::WAS_PAUSED {
+            if name == closing::WAS_PAUSED {
                 marked.paused = value == "true";
             } else {
                 marked.own.extend(closing::known(name).map(|name| (name, value.clone())));

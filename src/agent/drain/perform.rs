@@ -9,7 +9,7 @@ use super::super::Proxysql;
 use super::super::health::Health;
 use super::super::line::Line;
 use super::super::round::RoundError;
-use super::undo::{UndoError, undo};
+use super::undo::{UndoError, failure, undo};
 use super::variables;
 use crate::domain::drain::{Before, Effect, Failure, Input, Look, Marked, Pulls, Scope};
 use crate::domain::health::Snapshot;
@@ -211,16 +211,4 @@ async fn tick<P: Proxysql>(many: u32, line: &mut P) -> Result<(), AdminError> {
         }
     }
     Ok(())
-}
-
-pub(super) fn failure(error: &AdminError) -> Failure {
-    if error.is_gone() {
-        Failure::Gone
-    } else if error.is_refusal() {
-        Failure::Refused
-    } else if error.may_have_been_sent() {
-        Failure::Unanswered
-    } else {
-        Failure::Unsent
-    }
 }

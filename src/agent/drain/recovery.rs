@@ -56,7 +56,7 @@ pub(in crate::agent) async fn recover<P: Proxysql + Send + Sync>(
         *recovery = Recovery::Done;
         return Ok(Found::GoesOn);
     }
-    undone?;
+    undone.map_err(|error| RoundError::Undo(error.to_string()))?;
     *recovery = Recovery::Done;
     info!("undid the drain; this node serves as before");
     Ok(Found::Undone)

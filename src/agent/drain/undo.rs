@@ -7,11 +7,11 @@ use tracing::{info, warn};
 
 use super::super::Proxysql;
 use super::super::draft::{claim, columns, release, take_back};
-use super::perform::failure;
 use super::variables;
-use crate::domain::drain::{Failure, Marked, closing};
+use crate::domain::drain::closing::{self, WAS_PAUSED};
+use crate::domain::drain::{Failure, Marked};
 use crate::domain::proxysql::module::Module;
-use crate::domain::proxysql::statement::{Statement, WAS_PAUSED, Worker};
+use crate::domain::proxysql::statement::{Statement, Worker};
 use crate::edge::admin::AdminError;
 
 /// What a client that connects gets to be answered. A thread that lets clients in does so within milliseconds.
@@ -145,4 +145,16 @@ async fn changed<P: Proxysql>(line: &mut P) -> Result<Changed, AdminError> {
         }
     }
     Ok(found)
+}
+
+pub(super) fn failure(error: &AdminError) -> Failure {
+    if error.is_gone() {
+        Failure::Gone
+    } else if error.is_refusal() {
+        Failure::Refused
+    } else if error.may_have_been_sent() {
+        Failure::Unanswered
+    } else {
+        Failure::Unsent
+    }
 }

@@ -7,21 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::member::Members;
-use crate::domain::proxysql::observation::Observation;
-
-/// A connection of another node's cluster thread, as a row of `stats_proxysql_servers_clients_status`. Rows of ended connections stay
-/// there; a node that connects anew is another row.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Follower {
-    /// Identity of the node, kept on its disk.
-    pub uuid: String,
-    /// Address that the connection came from.
-    pub hostname: String,
-    /// Its port there, another one with each connection.
-    pub port: u16,
-    /// `admin-mysql_ifaces` of the node: where it listens, if it names an address.
-    pub interfaces: String,
-}
+use crate::domain::proxysql::observation::{Follower, Observation};
 
 /// A load follows a connection by at least so many seconds: in the second of the satellite's own load, or earlier by a clock that is
 /// behind, it would not be the newer one.

@@ -5,69 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::core_pod::{CorePod, RevisionSource};
 use super::member::{Member, Members};
-use crate::domain::discovery::roster::Sighting;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::Module;
 
-/// The object that a pod was made from and that counts revisions.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Source {
-    /// What counts.
-    pub kind: SourceKind,
-    /// The name of the object.
-    pub name: String,
-    /// What its revisions belong to: the deployment, the stateful set. Those of two are not comparable.
-    pub family: String,
-}
-
-/// What counts revisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SourceKind {
-    /// A `ReplicaSet`, by the annotation `deployment.kubernetes.io/revision`.
-    ReplicaSet,
-    /// A `ControllerRevision`, of a `StatefulSet` or a `DaemonSet`.
-    ControllerRevision,
-}
-
-/// What a pod was made from, as far as it says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// The object that counts its revision.
-    pub source: Option<Source>,
-    /// The hash of its template.
-    pub hash: Option<String>,
-    /// When it was made, in seconds since 1970.
-    pub created: i64,
-}
-
-impl Origin {
-    /// Of a pod with this controlling owner, these labels and this time of creation.
-    pub fn new(owner: Option<(&str, &str)>, label: impl Fn(&str) -> Option<String>, created: i64) -> Self {
-        let template = label("pod-template-hash");
-        let revision = label("controller-revision-hash");
-        let source = match (owner, &template, &revision) {
-            (Some(("ReplicaSet", name)), hash, _) => {
-                let family = hash.as_ref().and_then(|hash| name.strip_suffix(hash.as_str())).unwrap_or(name);
-                Some((SourceKind::ReplicaSet, name.to_owned(), family.trim_end_matches('-').to_owned()))
-            }
-            // There the label is the name of the revision …
-            (Some(("StatefulSet", name)), _, Some(revision)) => {
-                Some((SourceKind::ControllerRevision, revision.clone(), name.to_owned()))
-            }
-            // … and here the last part of it.
-            (Some(("DaemonSet", name)), _, Some(hash)) => {
-                Some((SourceKind::ControllerRevision, format!("{name}-{hash}"), name.to_owned()))
-            }
-            _ => None,
-        };
-        let source = source.map(|(kind, name, family)| Source { kind, name, family });
-        Self { source, hash: template.or(revision), created }
-    }
-}
-
 /// Revisions that were asked for: `None` where one may not be read or is not there.
-pub type Revisions = BTreeMap<Source, Option<i64>>;
+pub type Revisions = BTreeMap<RevisionSource, Option<i64>>;
 
 /// Whether this core publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,13 +50,13 @@ impl Standing {
 }
 
 /// The sources whose revisions decide: none where all pods are of the same.
-pub fn to_ask<'a>(pods: impl IntoIterator<Item = &'a Sighting>) -> BTreeSet<Source> {
+pub fn to_ask<'a>(pods: impl IntoIterator<Item = &'a CorePod>) -> BTreeSet<RevisionSource> {
     deciding(pods.into_iter().filter(|pod| lives(pod)))
 }
 
-fn deciding<'a>(living: impl Iterator<Item = &'a Sighting>) -> BTreeSet<Source> {
-    let sources: Vec<Option<&Source>> = living.map(|pod| pod.origin.source.as_ref()).collect();
-    let asked: BTreeSet<&Source> = sources.iter().flatten().copied().collect();
+fn deciding<'a>(living: impl Iterator<Item = &'a CorePod>) -> BTreeSet<RevisionSource> {
+    let sources: Vec<Option<&RevisionSource>> = living.map(|pod| pod.origin.source.as_ref()).collect();
+    let asked: BTreeSet<&RevisionSource> = sources.iter().flatten().copied().collect();
     let comparable = sources.iter().all(Option::is_some)
         && asked.iter().map(|s| (s.kind, &s.family)).collect::<BTreeSet<_>>().len() == 1;
     if asked.len() > 1 && comparable { asked.into_iter().cloned().collect() } else { BTreeSet::new() }
@@ -120,16 +64,16 @@ fn deciding<'a>(living: impl Iterator<Item = &'a Sighting>) -> BTreeSet<Source> 
 
 /// Where the pod `own` stands among `pods`: by the owner's revision where it may be read, else by the template hash of the youngest pod,
 /// else by the youngest pod itself.
-pub fn judge<'a>(pods: impl IntoIterator<Item = &'a Sighting>, own: Option<&str>, revisions: &Revisions) -> Standing {
-    let pods: Vec<&Sighting> = pods.into_iter().collect();
+pub fn judge<'a>(pods: impl IntoIterator<Item = &'a CorePod>, own: Option<&str>, revisions: &Revisions) -> Standing {
+    let pods: Vec<&CorePod> = pods.into_iter().collect();
     let Some(me) = pods.iter().copied().find(|pod| Some(pod.name.as_str()) == own) else { return Standing::Unknown };
     // A pod whose agent runs may not be said to run yet.
-    let living: Vec<&Sighting> = pods.iter().copied().filter(|pod| lives(pod) || pod.name == me.name).collect();
+    let living: Vec<&CorePod> = pods.iter().copied().filter(|pod| lives(pod) || pod.name == me.name).collect();
     let asked = deciding(living.iter().copied());
     if asked.iter().any(|source| !revisions.contains_key(source)) {
         return Standing::Undecided;
     }
-    let revision = |pod: &Sighting| *revisions.get(pod.origin.source.as_ref()?)?;
+    let revision = |pod: &CorePod| *revisions.get(pod.origin.source.as_ref()?)?;
     if !asked.is_empty()
         && living.iter().all(|pod| revision(pod).is_some())
         && let Some(newest) = living.iter().copied().max_by_key(|pod| revision(pod))
@@ -148,11 +92,11 @@ pub fn judge<'a>(pods: impl IntoIterator<Item = &'a Sighting>, own: Option<&str>
 }
 
 fn standing(
-    living: &[&Sighting],
-    me: &Sighting,
-    newest: &Sighting,
+    living: &[&CorePod],
+    me: &CorePod,
+    newest: &CorePod,
     by: &'static str,
-    is_newest: impl Fn(&Sighting) -> bool,
+    is_newest: impl Fn(&CorePod) -> bool,
 ) -> Standing {
     if !is_newest(me) {
         return Standing::Older { newer: newest.name.clone(), by };
@@ -186,18 +130,19 @@ pub fn is_contradicted(seen: &Observation, members: &Members, older: &BTreeSet<S
     lists.any(|theirs| theirs.checksum != own.checksum)
 }
 
-fn lives(pod: &Sighting) -> bool {
+fn lives(pod: &CorePod) -> bool {
     pod.running && !pod.terminating
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::core_pod::{PodOrigin, SourceKind};
     use super::*;
 
-    fn pod(name: &str, hash: &str, created: i64) -> Sighting {
+    fn pod(name: &str, hash: &str, created: i64) -> CorePod {
         let label = |key: &str| (key == "pod-template-hash").then(|| hash.to_owned());
-        let origin = Origin::new(Some(("ReplicaSet", &format!("core-{hash}"))), label, created);
-        Sighting { name: name.into(), address: None, running: true, terminating: false, origin }
+        let origin = PodOrigin::new(Some(("ReplicaSet", &format!("core-{hash}"))), label, created);
+        CorePod { name: name.into(), address: None, running: true, terminating: false, origin }
     }
 
     fn revisions(of: &[(&str, Option<i64>)]) -> Revisions {
@@ -247,7 +192,7 @@ mod tests {
     #[test]
     fn without_templates_the_youngest_pod_decides() {
         let bare =
-            |name: &str, created| Sighting { origin: Origin { created, ..Origin::default() }, ..pod(name, "", 0) };
+            |name: &str, created| CorePod { origin: PodOrigin { created, ..PodOrigin::default() }, ..pod(name, "", 0) };
         let pods = [bare("a", 1), bare("b", 5)];
         assert_eq!(judge(&pods, Some("b"), &Revisions::new()), newest(&["a"]));
         assert!(is_older(&judge(&pods, Some("a"), &Revisions::new())));
@@ -310,15 +255,15 @@ mod tests {
     #[test]
     fn each_kind_of_owner_has_its_source() {
         let label = |key: &str| (key == "controller-revision-hash").then(|| "core-7d".to_owned());
-        let stateful = Origin::new(Some(("StatefulSet", "core")), label, 0).source.unwrap();
+        let stateful = PodOrigin::new(Some(("StatefulSet", "core")), label, 0).source.unwrap();
         assert_eq!((stateful.kind, stateful.name.as_str()), (SourceKind::ControllerRevision, "core-7d"));
-        let daemon = Origin::new(Some(("DaemonSet", "core")), label, 0).source.unwrap();
+        let daemon = PodOrigin::new(Some(("DaemonSet", "core")), label, 0).source.unwrap();
         assert_eq!(daemon.name, "core-core-7d");
         assert_eq!(pod("", "7d", 0).origin.source.unwrap().family, "core");
-        assert_eq!(Origin::new(Some(("Job", "x")), label, 0).source, None);
+        assert_eq!(PodOrigin::new(Some(("Job", "x")), label, 0).source, None);
         // Revisions of two deployments are not comparable.
-        let other = Origin::new(Some(("ReplicaSet", "other-x")), |_| Some("x".into()), 0);
-        let pods = [pod("a", "o", 1), Sighting { origin: other, ..pod("b", "", 0) }];
+        let other = PodOrigin::new(Some(("ReplicaSet", "other-x")), |_| Some("x".into()), 0);
+        let pods = [pod("a", "o", 1), CorePod { origin: other, ..pod("b", "", 0) }];
         assert!(to_ask(&pods).is_empty());
     }
 }

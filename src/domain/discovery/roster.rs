@@ -4,30 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use super::addresses::Addresses;
-use crate::domain::cluster::generation::{self, Origin, Revisions, Source, Standing};
+use crate::domain::cluster::core_pod::{CorePod, RevisionSource};
+use crate::domain::cluster::generation::{self, Revisions, Standing};
 use crate::domain::cluster::member::{Member, Members};
-
-/// All that a watch can say of one pod, as far as a decision needs it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sighting {
-    /// Name of the pod, unique in its namespace.
-    pub name: String,
-    /// Its primary address; a pod with two has the primary one first. None before the network plugin gave it one.
-    pub address: Option<IpAddr>,
-    /// Its phase is `Running`.
-    pub running: bool,
-    /// Its deletion was asked for; its containers may run on for the whole grace period.
-    pub terminating: bool,
-    /// What it was made from, and when.
-    pub origin: Origin,
-}
-
-impl Sighting {
-    /// A pod that others may connect to.
-    fn is_member(&self) -> bool {
-        self.running && !self.terminating && self.address.is_some()
-    }
-}
 
 /// How the search for cores goes, be it by pods, a name or a list. Nothing is decided by it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -63,9 +42,9 @@ pub enum Freshness {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Roster {
     /// `None` until the first list has ended: ignorance is not an empty cluster.
-    pods: Option<BTreeMap<String, Sighting>>,
+    pods: Option<BTreeMap<String, CorePod>>,
     /// A list that is still being read; it replaces `pods` when it ends, so that a list cut half-way removes nobody.
-    listing: Option<BTreeMap<String, Sighting>>,
+    listing: Option<BTreeMap<String, CorePod>>,
     /// Of the owners of pods, where there are several.
     revisions: Revisions,
     discovery: Discovery,
@@ -123,7 +102,7 @@ impl Roster {
     }
 
     /// A pod of the list that is being read.
-    pub fn listed(&mut self, pod: Sighting) {
+    pub fn listed(&mut self, pod: CorePod) {
         self.listing.get_or_insert_default().insert(pod.name.clone(), pod);
     }
 
@@ -152,7 +131,7 @@ impl Roster {
     }
 
     /// A pod came or changed. Whether it changed in what is kept of it.
-    pub fn seen(&mut self, pod: Sighting) -> bool {
+    pub fn seen(&mut self, pod: CorePod) -> bool {
         self.heard += 1;
         let Some(pods) = &mut self.pods else { return false };
         if pods.get(&pod.name) == Some(&pod) {
@@ -169,7 +148,7 @@ impl Roster {
     }
 
     /// The pods; `None` while nobody knows.
-    pub fn pods(&self) -> Option<impl Iterator<Item = &Sighting>> {
+    pub fn pods(&self) -> Option<impl Iterator<Item = &CorePod>> {
         self.pods.as_ref().map(BTreeMap::values)
     }
 
@@ -181,7 +160,7 @@ impl Roster {
     }
 
     /// Whether all these were asked for.
-    pub fn knows_revisions(&self, sources: &BTreeSet<Source>) -> bool {
+    pub fn knows_revisions(&self, sources: &BTreeSet<RevisionSource>) -> bool {
         sources.iter().all(|source| self.revisions.contains_key(source))
     }
 
@@ -222,18 +201,19 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::cluster::core_pod::PodOrigin;
 
-    fn pod(name: &str, address: &str) -> Sighting {
-        Sighting {
+    fn pod(name: &str, address: &str) -> CorePod {
+        CorePod {
             name: name.into(),
             address: address.parse().ok(),
             running: true,
             terminating: false,
-            origin: Origin::default(),
+            origin: PodOrigin::default(),
         }
     }
 
-    fn roster(pods: impl IntoIterator<Item = Sighting>) -> Roster {
+    fn roster(pods: impl IntoIterator<Item = CorePod>) -> Roster {
         let mut roster = Roster::default();
         roster.begin_list();
         pods.into_iter().for_each(|pod| roster.listed(pod));
@@ -271,8 +251,8 @@ mod tests {
 
     #[test]
     fn only_running_pods_with_an_address_that_stay_are_members() {
-        let pending = Sighting { running: false, ..pod("pending", "10.0.0.1") };
-        let terminating = Sighting { terminating: true, ..pod("terminating", "10.0.0.2") };
+        let pending = CorePod { running: false, ..pod("pending", "10.0.0.1") };
+        let terminating = CorePod { terminating: true, ..pod("terminating", "10.0.0.2") };
         let without = pod("without", "no address");
         let roster = roster([pending, terminating, without, pod("core", "fd00::1")]);
         let members = roster.members(7032).unwrap();

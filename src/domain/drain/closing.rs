@@ -32,6 +32,9 @@ const PGSQL_WAIT_TIMEOUT: &str = "pgsql-wait_timeout";
 /// As above, of its threads.
 const PGSQL_POLL_TIMEOUT: &str = "pgsql-poll_timeout";
 
+/// Beside the variables, in what a drain keeps of how it was before: whether the listener was paused.
+pub const WAS_PAUSED: &str = "paused";
+
 /// Every variable that a drain may change.
 pub const NAMES: [&str; 9] = [
     WAIT_TIMEOUT,

@@ -5,9 +5,22 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::statement::Module;
-use crate::domain::cluster::followers::Follower;
+use super::module::Module;
 use crate::domain::cluster::member::{Member, Members};
+
+/// A connection of another node's cluster thread, as a row of `stats_proxysql_servers_clients_status`. Rows of ended connections stay
+/// there; a node that connects anew is another row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Follower {
+    /// Identity of the node, kept on its disk.
+    pub uuid: String,
+    /// Address that the connection came from.
+    pub hostname: String,
+    /// Its port there, another one with each connection.
+    pub port: u16,
+    /// `admin-mysql_ifaces` of the node: where it listens, if it names an address.
+    pub interfaces: String,
+}
 
 /// One answer to [`super::statement::Statement::Observe`] or [`super::statement::Statement::ObserveWithFollowers`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

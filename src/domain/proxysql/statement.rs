@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use self::comparison::Column;
 pub use self::digests::{Digests, Filter};
-pub use self::drain::WAS_PAUSED;
 pub use self::plan::Plan;
 pub use self::record::{Kind, Record};
 pub use super::module::{Module, Shape, Table};

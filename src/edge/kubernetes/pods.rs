@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use tower::limit::RateLimitLayer;
 use tracing::{debug, info, warn};
 
-use crate::domain::cluster::generation::Origin;
-use crate::domain::discovery::roster::{Roster, Sighting};
+use crate::domain::cluster::core_pod::{CorePod, PodOrigin};
+use crate::domain::discovery::roster::Roster;
 use crate::domain::trouble::Trouble;
 
 /// The API server ends a watch after this long and it is resumed where it stood; a connection that died without a word is
@@ -254,7 +254,7 @@ struct Pod {
     address: Option<IpAddr>,
     running: bool,
     grace_period: Option<Duration>,
-    origin: Origin,
+    origin: PodOrigin,
 }
 
 impl kube::Resource for Pod {
@@ -292,7 +292,7 @@ impl Pod {
     }
 }
 
-impl From<Pod> for Sighting {
+impl From<Pod> for CorePod {
     fn from(pod: Pod) -> Self {
         Self {
             name: pod.metadata.name.unwrap_or_default(),

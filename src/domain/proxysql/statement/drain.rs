@@ -4,15 +4,12 @@ use std::fmt::{self, Formatter, Write as _};
 
 use super::super::module::Module;
 use super::Quoted;
-use crate::domain::drain::closing::{self, Variables};
+use crate::domain::drain::closing::{self, Variables, WAS_PAUSED};
 use crate::domain::drain::{LISTED, Scope};
 
 /// The table in `ProxySQL`'s memory that says that a drain has begun in this process, and holds the values of the variables that it may
 /// change. It lives as long as the process, whatever becomes of the agent, so that whoever ends the drain can put them back.
 const MARKER: &str = "main.proxysql_agent_drain";
-
-/// Beside the variables: whether the listener was paused before the drain.
-pub const WAS_PAUSED: &str = "paused";
 
 /// A node that has asked for nothing for this long, in seconds beyond three of its checks, does not sync from here any more.
 const SILENT: u64 = 2;

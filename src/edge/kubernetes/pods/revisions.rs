@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::{FIRST_RETRY, LAST_RETRY, with_causes};
-use crate::domain::cluster::generation::{Revisions, Source, SourceKind, to_ask};
+use crate::domain::cluster::core_pod::{RevisionSource, SourceKind};
+use crate::domain::cluster::generation::{Revisions, to_ask};
 use crate::domain::discovery::roster::Roster;
 use crate::domain::trouble::Trouble;
 
@@ -25,7 +26,7 @@ const ANNOTATION: &str = "deployment.kubernetes.io/revision";
 /// They are asked for anew with each pod that comes: a roll back raises the revision of an older template before it makes pods of it.
 pub(super) async fn follow(client: Client, namespace: &str, roster: &watch::Sender<Roster>) {
     let mut news = roster.subscribe();
-    let mut seen: BTreeSet<(String, Source)> = BTreeSet::new();
+    let mut seen: BTreeSet<(String, RevisionSource)> = BTreeSet::new();
     let began = Instant::now();
     let mut trouble = Trouble::default();
     loop {
@@ -60,7 +61,7 @@ pub(super) async fn follow(client: Client, namespace: &str, roster: &watch::Send
 async fn ask_until_answered(
     client: &Client,
     namespace: &str,
-    sources: BTreeSet<Source>,
+    sources: BTreeSet<RevisionSource>,
     mut say: impl FnMut(&str),
 ) -> Revisions {
     let mut pauses = ExponentialBuilder::default()
@@ -89,7 +90,11 @@ async fn ask_until_answered(
     revisions
 }
 
-async fn ask(client: &Client, namespace: &str, Source { kind, name, .. }: &Source) -> kube::Result<Option<i64>> {
+async fn ask(
+    client: &Client,
+    namespace: &str,
+    RevisionSource { kind, name, .. }: &RevisionSource,
+) -> kube::Result<Option<i64>> {
     Ok(match kind {
         SourceKind::ReplicaSet => {
             let set = Api::<ReplicaSet>::namespaced(client.clone(), namespace).get_metadata(name).await?;

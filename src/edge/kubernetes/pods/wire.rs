@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny};
 
-use crate::domain::cluster::generation::Origin;
+use crate::domain::cluster::core_pod::PodOrigin;
 
 /// A value, or what stands in its place.
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ impl From<Pod> for super::Pod {
         let labels: BTreeMap<String, String> =
             metadata.labels.into_iter().filter_map(|(name, value)| Some((name, value.read()?))).collect();
         let owner = metadata.owner_references.iter().find(|owner| owner.controller);
-        let origin = Origin::new(
+        let origin = PodOrigin::new(
             owner.map(|owner| (owner.kind.as_str(), owner.name.as_str())),
             |label| labels.get(label).cloned(),
             metadata.creation_timestamp.map_or(0, |Time(at)| at.as_second()),
