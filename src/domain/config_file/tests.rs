@@ -340,7 +340,9 @@ fn print_value(value: &Value, out: &mut String) {
         Value::Float(value) => return write!(out, "{value:e}").unwrap(),
         Value::Text(bytes) => {
             out.push('"');
-            bytes.iter().for_each(|byte| write!(out, "\\x{byte:02x}").unwrap());
+            for byte in bytes {
+                write!(out, "\\x{byte:02x}").unwrap();
+            }
             return out.push('"');
         }
         Value::Group(settings) => {
@@ -408,7 +410,7 @@ proptest! {
         let included = Texts::from([(b"x".to_vec(), Included::Text(words.concat().into_bytes()))]);
         let parsed = parse(words.concat().as_bytes(), &included);
         let reading = Reading::new(parsed, Vec::new());
-        for table in Module::in_file().flat_map(|module| module.tables()) {
+        for table in Module::in_file().flat_map(Module::tables) {
             if let Some(section) = reading.section("a").or(reading.section("b")) {
                 let _ = passed_over(*table, section, &Seen::default());
             }
