@@ -180,7 +180,7 @@ impl Site {
         let began = Instant::now();
         while self.metric("reloads_total").await <= before {
             assert!(began.elapsed() < PATIENCE, "no reload\n{}", self.story());
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(150)).await;
         }
         // One round may have been under way; the next is the one.
         self.quiet(2).await
@@ -280,7 +280,7 @@ impl Site {
             ("AGENT_CORE_DISCOVERY", "static".to_owned()),
             ("AGENT_CORE_STATIC_MEMBERS", members.to_owned()),
             ("AGENT_CORE_CONFIG_FILE", path("proxysql.cnf")),
-            ("AGENT_CORE_INTERVAL", "0.2".to_owned()),
+            ("AGENT_CORE_INTERVAL", "0.4".to_owned()),
             ("AGENT_CORE_ALLOW_EMPTY", "true".to_owned()),
             ("AGENT_PROXYSQL_ADDRESS", node.spec().admin().to_string()),
             ("AGENT_PROXYSQL_USERNAME", "radmin".to_owned()),
@@ -369,7 +369,7 @@ pub(super) async fn login(node: &Node) -> Client {
             Ok(client) => return client,
             Err(error) => assert!(began.elapsed() < PATIENCE, "{}: {error}", node.spec().name),
         }
-        sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(150)).await;
     }
 }
 
@@ -404,7 +404,7 @@ async fn quiet(api: SocketAddr, rounds: u64, story: impl Fn() -> String) -> Outc
             return outcome;
         }
         assert!(began.elapsed() < PATIENCE, "publishing does not come to an end\n{}", story());
-        sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(150)).await;
     }
 }
 
