@@ -45,8 +45,8 @@ pub(super) async fn find<P: Proxysql>(
         let rows = |rows: Vec<Vec<String>>| -> Vec<Row> {
             rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect()
         };
-        let mut seen = Seen::default();
-        seen.memory = rows(all(|page| Statement::ReadMemory(*table, names.clone(), page), admin).await?);
+        let memory = rows(all(|page| Statement::ReadMemory(*table, names.clone(), page), admin).await?);
+        let mut seen = Seen { memory, runtime: Vec::new() };
         if passed_over(*table, section, &seen).is_empty() {
             continue;
         }
@@ -123,9 +123,10 @@ impl Remarks {
         let Some(blind) = reading.is_blind() else { return };
         if self.said.insert(blind.to_string()) {
             let reason = "what ProxySQL passes over in the file without counting it, and sections that are not published, are not seen";
-            match blind {
-                Blind::Untold => info!(%blind, "{reason}"),
-                _ => warn!(%file, %blind, "{reason}"),
+            if *blind == Blind::Untold {
+                info!(%blind, "{reason}");
+            } else {
+                warn!(%file, %blind, "{reason}");
             }
         }
     }

@@ -174,9 +174,10 @@ impl Statement {
             Self::Columns(module) | Self::ColumnKinds(module) => format!("the columns of {module}"),
             Self::Count(table) => format!("the count of {}", table.name),
             Self::Compare(table, _) => format!("the comparison of {}", table.name),
-            Self::ReadInEffect(table, _) => format!("the reading of {}", table.name),
             Self::Write(table, ..) | Self::WriteRow(table, _) => format!("INSERT INTO {}", table.name),
-            Self::ReadMemory(table, ..) | Self::ReadRuntime(table, ..) => format!("the reading of {}", table.name),
+            Self::ReadInEffect(table, _) | Self::ReadMemory(table, ..) | Self::ReadRuntime(table, ..) => {
+                format!("the reading of {}", table.name)
+            }
             Self::Checksums => "the checksums".to_owned(),
             Self::Credentials(..) => "the credentials".to_owned(),
             Self::Record(_) => "the record of loads".to_owned(),

@@ -10,7 +10,7 @@ const DEEPEST: usize = 100;
 pub fn parse(main: &[u8], texts: &Texts) -> Parsed {
     let mut parser = Parser { scanner: Scanner::new(main, texts), next: Token::End };
     parser.advance();
-    let settings = parser.settings(Token::End, 0);
+    let settings = parser.settings(&Token::End, 0);
     Parsed { settings, ..parser.scanner.found }
 }
 
@@ -38,10 +38,10 @@ impl Parser<'_> {
         Err(self.scanner.fault(reason))
     }
 
-    fn settings(&mut self, end: Token, depth: usize) -> Result<Vec<Setting>, Fault> {
+    fn settings(&mut self, end: &Token, depth: usize) -> Result<Vec<Setting>, Fault> {
         let mut settings: Vec<Setting> = Vec::new();
         let mut names = std::collections::BTreeSet::new();
-        while self.next != end {
+        while self.next != *end {
             let Token::Name(name) = &self.next else { return self.fault() };
             let name = name.clone();
             if !names.insert(name.clone()) {
@@ -67,7 +67,7 @@ impl Parser<'_> {
         match self.next {
             Token::Mark(b'{') => {
                 self.advance();
-                let settings = self.settings(Token::Mark(b'}'), depth + 1)?;
+                let settings = self.settings(&Token::Mark(b'}'), depth + 1)?;
                 self.advance();
                 Ok(Value::Group(settings))
             }

@@ -1,6 +1,8 @@
 //! Words of the language. The rules are those of libconfig's `scanner.l`: the longest word wins, and what begins in one text (a comment,
 //! a string) goes on in the one that included it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{Fault, Included, Parsed, Texts};
 
 /// Texts within texts.
@@ -52,12 +54,8 @@ pub(super) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(main: &'a [u8], texts: &'a Texts) -> Self {
-        let found = Parsed {
-            settings: Ok(Vec::new()),
-            wanted: Default::default(),
-            unseen: Default::default(),
-            directory: None,
-        };
+        let found =
+            Parsed { settings: Ok(Vec::new()), wanted: BTreeSet::new(), unseen: BTreeMap::new(), directory: None };
         let stack = vec![Frame { path: Vec::new(), bytes: main, at: 0 }];
         Self { texts, stack, state: State::Initial, text: Vec::new(), included: 0, found }
     }
@@ -65,7 +63,7 @@ impl<'a> Scanner<'a> {
     /// A fault at the place that was read last.
     pub(super) fn fault(&self, reason: &'static str) -> Fault {
         let (file, line) = self.stack.last().map_or((String::new(), 1), |frame| {
-            let line = 1 + frame.bytes[..frame.at].iter().filter(|byte| **byte == b'\n').count();
+            let line = frame.bytes[..frame.at].split(|byte| *byte == b'\n').count();
             (String::from_utf8_lossy(&frame.path).into_owned(), line)
         });
         Fault { file, line, reason }
@@ -263,7 +261,7 @@ fn number(rest: &[u8]) -> Option<(usize, Token)> {
             return Some(match suffix(2 + length) {
                 // As C cuts it.
                 #[expect(clippy::cast_possible_truncation, reason = "so does libconfig")]
-                0 => (2 + length, Token::Int(value as u32 as i32)),
+                0 => (2 + length, Token::Int((value as u32).cast_signed())),
                 more => (2 + length + more, Token::Int64(value.cast_signed())),
             });
         }

@@ -204,7 +204,11 @@ impl Parser {
         if let Some(hex) = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
             let number = u64::from_str_radix(hex, 16).ok()?;
             #[allow(clippy::cast_possible_truncation)]
-            return Some(if is_long { Value::Int64(number.cast_signed()) } else { Value::Int(number as u32 as i32) });
+            return Some(if is_long {
+                Value::Int64(number.cast_signed())
+            } else {
+                Value::Int((number as u32).cast_signed())
+            });
         }
         if is_long {
             return digits.parse().ok().map(Value::Int64);
