@@ -149,9 +149,9 @@ async fn monitor<P: Proxysql>(
         let Ok([name, value]) = <[String; 2]>::try_from(row) else { continue };
         let is_true = value == "true";
         if name.ends_with("monitor_enabled") {
-            monitor.enabled = is_true
+            monitor.enabled = is_true;
         } else {
-            monitor.writer_is_also_reader = is_true
+            monitor.writer_is_also_reader = is_true;
         }
     }
     for row in optional(Placing::Answered(table), admin).await?.unwrap_or_default() {

@@ -83,7 +83,7 @@ pub(super) async fn faults(site: &mut Site, trial: &Trial<'_>) -> Vec<String> {
         wrong.push(trial.says("status", &format!("{:?} for {:?}", outcome.problems, outcome.refused)));
     }
     let planned = site.plan().await;
-    if planned.code != Some(if is_refused { 1 } else { 0 }) {
+    if planned.code != Some(i32::from(is_refused)) {
         wrong.push(trial.says("plan", &format!("exit {:?}: {}", planned.code, told(&planned.text))));
     }
     let versions = site.versions().await;

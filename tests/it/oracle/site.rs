@@ -132,7 +132,7 @@ impl Site {
             environment: BTreeMap::new(),
         };
         let members = site.node.spec().admin().to_string();
-        site.start_agent(&members).await;
+        site.start_agent(&members);
         site.quiet(0).await;
         site.least = site.fresh(&Files::of("least", LEAST)).await.0;
         site
@@ -190,7 +190,7 @@ impl Site {
     pub(super) async fn new_agent(&mut self) -> Outcome {
         self.kill_agent().await;
         let members = self.node.spec().admin().to_string();
-        self.start_agent(&members).await;
+        self.start_agent(&members);
         self.quiet(2).await
     }
 
@@ -215,7 +215,7 @@ impl Site {
         self.kill_agent().await;
         self.node.restart(true).await.unwrap();
         let members = self.node.spec().admin().to_string();
-        self.start_agent(&members).await;
+        self.start_agent(&members);
         self.quiet(2).await;
     }
 
@@ -232,7 +232,7 @@ impl Site {
         let members = format!("{},{}", self.node.spec().admin(), spec.admin());
         self.kill_agent().await;
         let peer = boot(spec, files, self.monitor).await;
-        self.start_agent(&members).await;
+        self.start_agent(&members);
         let mut program =
             Program::new(Path::new(env!("CARGO_BIN_EXE_proxysql-agent")), &peer.spec().dir.join("agent.log"));
         program.environment.extend(self.settings(&peer, &members));
@@ -246,7 +246,7 @@ impl Site {
         self.kill_agent().await;
         drop(peer);
         let members = self.node.spec().admin().to_string();
-        self.start_agent(&members).await;
+        self.start_agent(&members);
         self.quiet(2).await;
         seen
     }
@@ -295,7 +295,7 @@ impl Site {
         all
     }
 
-    async fn start_agent(&mut self, members: &str) {
+    fn start_agent(&mut self, members: &str) {
         self.agents += 1;
         let log: PathBuf = self.node.spec().dir.join(format!("agent-{}.log", self.agents));
         let mut program = Program::new(Path::new(env!("CARGO_BIN_EXE_proxysql-agent")), &log);
