@@ -44,7 +44,7 @@ const BY_HAND: [&str; 15] = [
 async fn tried(chain: Vec<Files>, monitor: bool) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut site = Site::start(&Files::of("sample", SAMPLE), monitor).await;
-    let mut last = "sample".to_owned();
+    let (mut last, last_of_all) = ("sample".to_owned(), chain.len());
     for (number, files) in chain.into_iter().enumerate() {
         if number % 2 == 1 {
             site.by_hand(&BY_HAND).await;
@@ -52,7 +52,13 @@ async fn tried(chain: Vec<Files>, monitor: bool) -> Vec<String> {
         }
         let trial = Trial { files: &files, before: &last, edit: None };
         let mut found = faults(&mut site, &trial).await;
-        found.extend(judge::with_others(&mut site, &trial).await);
+        // A new ProxySQL for each takes its time: of the stand-in's one in a chain.
+        let others = is_real() || number + 1 == last_of_all;
+        found.extend(if others {
+            judge::with_others(&mut site, &trial).await
+        } else {
+            judge::with_another_agent(&mut site, &trial).await
+        });
         eprintln!("{} after {last}: {} faults", files.name, found.len());
         wrong.extend(found);
         last.clone_from(&files.name);
@@ -69,13 +75,17 @@ async fn corpus_part(part: usize, of: usize) {
     report(&wrong.concat());
 }
 
+fn is_real() -> bool {
+    std::env::var_os("PROXYSQL_BIN").is_some()
+}
+
 fn with_monitor() -> bool {
     std::env::var_os("ORACLE_MONITOR").is_some()
 }
 
 /// Chains of one test that run side by side.
 fn at_once() -> usize {
-    if std::env::var_os("PROXYSQL_BIN").is_some() { 2 } else { 4 }
+    if is_real() { 2 } else { 4 }
 }
 
 fn report(wrong: &[String]) {

@@ -13,7 +13,9 @@ pub(super) fn all() -> Vec<Files> {
         fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     let only = std::env::var("ORACLE_ONLY").unwrap_or_default();
-    let is_file = |name: &&String| name.ends_with(".cnf") && only.split(',').any(|only| name.contains(only));
+    let is_file = |name: &&String| {
+        Path::new(name).extension().is_some_and(|end| end == "cnf") && only.split(',').any(|only| name.contains(only))
+    };
     let files = names.iter().filter(is_file).map(|name| {
         let stem = name.trim_end_matches("cnf");
         let beside = names.iter().filter(|other| other.starts_with(stem) && *other != name);

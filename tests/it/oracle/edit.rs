@@ -200,7 +200,7 @@ impl Doc {
         let choice = dice.below(TABLES.len() + 3);
         if choice >= TABLES.len() {
             // Of the first some are what holds the rig together.
-            let (name, settings, columns, fixed) = if choice % 2 == 0 {
+            let (name, settings, columns, fixed) = if choice.is_multiple_of(2) {
                 ("admin_variables", &mut self.admin, ADMIN, 5)
             } else {
                 ("mysql_variables", &mut self.mysql, MYSQL, 3)

@@ -132,7 +132,7 @@ impl Site {
             environment: BTreeMap::new(),
         };
         let members = site.node.spec().admin().to_string();
-        site.start_agent(&members).await;
+        site.start_agent(&members);
         site.quiet(0).await;
         site.least = site.fresh(&Files::of("least", LEAST)).await.0;
         site
@@ -180,7 +180,7 @@ impl Site {
         let began = Instant::now();
         while self.metric("reloads_total").await <= before {
             assert!(began.elapsed() < PATIENCE, "no reload\n{}", self.story());
-            sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(150)).await;
         }
         // One round may have been under way; the next is the one.
         self.quiet(2).await
@@ -190,7 +190,7 @@ impl Site {
     pub(super) async fn new_agent(&mut self) -> Outcome {
         self.kill_agent().await;
         let members = self.node.spec().admin().to_string();
-        self.start_agent(&members).await;
+        self.start_agent(&members);
         self.quiet(2).await
     }
 
@@ -215,7 +215,7 @@ impl Site {
         self.kill_agent().await;
         self.node.restart(true).await.unwrap();
         let members = self.node.spec().admin().to_string();
-        self.start_agent(&members).await;
+        self.start_agent(&members);
         self.quiet(2).await;
     }
 
@@ -232,7 +232,7 @@ impl Site {
         let members = format!("{},{}", self.node.spec().admin(), spec.admin());
         self.kill_agent().await;
         let peer = boot(spec, files, self.monitor).await;
-        self.start_agent(&members).await;
+        self.start_agent(&members);
         let mut program =
             Program::new(Path::new(env!("CARGO_BIN_EXE_proxysql-agent")), &peer.spec().dir.join("agent.log"));
         program.environment.extend(self.settings(&peer, &members));
@@ -246,7 +246,7 @@ impl Site {
         self.kill_agent().await;
         drop(peer);
         let members = self.node.spec().admin().to_string();
-        self.start_agent(&members).await;
+        self.start_agent(&members);
         self.quiet(2).await;
         seen
     }
@@ -280,7 +280,7 @@ impl Site {
             ("AGENT_CORE_DISCOVERY", "static".to_owned()),
             ("AGENT_CORE_STATIC_MEMBERS", members.to_owned()),
             ("AGENT_CORE_CONFIG_FILE", path("proxysql.cnf")),
-            ("AGENT_CORE_INTERVAL", "0.2".to_owned()),
+            ("AGENT_CORE_INTERVAL", "0.4".to_owned()),
             ("AGENT_CORE_ALLOW_EMPTY", "true".to_owned()),
             ("AGENT_PROXYSQL_ADDRESS", node.spec().admin().to_string()),
             ("AGENT_PROXYSQL_USERNAME", "radmin".to_owned()),
@@ -295,7 +295,7 @@ impl Site {
         all
     }
 
-    async fn start_agent(&mut self, members: &str) {
+    fn start_agent(&mut self, members: &str) {
         self.agents += 1;
         let log: PathBuf = self.node.spec().dir.join(format!("agent-{}.log", self.agents));
         let mut program = Program::new(Path::new(env!("CARGO_BIN_EXE_proxysql-agent")), &log);
@@ -369,7 +369,7 @@ pub(super) async fn login(node: &Node) -> Client {
             Ok(client) => return client,
             Err(error) => assert!(began.elapsed() < PATIENCE, "{}: {error}", node.spec().name),
         }
-        sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(150)).await;
     }
 }
 
@@ -404,7 +404,7 @@ async fn quiet(api: SocketAddr, rounds: u64, story: impl Fn() -> String) -> Outc
             return outcome;
         }
         assert!(began.elapsed() < PATIENCE, "publishing does not come to an end\n{}", story());
-        sleep(Duration::from_millis(100)).await;
+        sleep(Duration::from_millis(150)).await;
     }
 }
 
