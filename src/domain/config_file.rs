@@ -21,7 +21,7 @@ pub use self::entries::{Entry, entries};
 pub use self::parse::parse;
 pub use self::passed_over::{PassedOver, Row, Seen, What, passed_over, passed_over_variables, wanted};
 pub use self::written::{Written, written, written_variables};
-use crate::domain::proxysql::module::Module;
+use crate::domain::proxysql::module::{Module, Shape};
 
 /// A value in the file. Texts are bytes: nothing says in which encoding they are.
 #[derive(Clone, PartialEq)]
@@ -214,9 +214,13 @@ impl Reading {
         &self.settings
     }
 
-    /// Whether the file has a section for the module; `None` where that cannot be known.
+    /// Whether the file has a section for the module; `None` where that cannot be known. A section that not every release reads says
+    /// nothing about the module's other tables: a file of 3.x must not empty those of 2.7.
     pub fn has_section(&self, module: Module) -> Option<bool> {
-        if module.sections().any(|name| self.section(name).is_some()) {
+        let is_read_everywhere = |name: &&str| {
+            !module.tables().iter().any(|table| table.shape == Shape::Wordless && table.section() == *name)
+        };
+        if module.sections().filter(is_read_everywhere).any(|name| self.section(name).is_some()) {
             return Some(true);
         }
         self.blind.is_none().then_some(false)
@@ -241,8 +245,10 @@ impl Reading {
     /// The sections that none of these modules speaks of, in the order of the file: nobody reads them, or `ProxySQL` does when it
     /// starts. Settings that are no sections (`datadir`, `errorlog`) are not among them, nor is the list of members.
     pub fn others(&self, modules: &[Module]) -> Vec<&str> {
-        let known: BTreeSet<&str> =
-            modules.iter().copied().chain([Module::ProxysqlServers]).flat_map(Module::sections).collect();
+        // A section that not every release reads is the module's own affair once the file speaks of the module.
+        let is_spoken_of = |module: &Module| self.has_section(*module) != Some(false);
+        let spoken_of = modules.iter().copied().filter(is_spoken_of).chain([Module::ProxysqlServers]);
+        let known: BTreeSet<&str> = spoken_of.flat_map(Module::sections).collect();
         let is_section =
             |setting: &&Setting| matches!(setting.value, Value::Group(_) | Value::List(_) | Value::Array(_));
         let sections = self.settings.iter().filter(is_section).map(|setting| setting.name.as_str());
