@@ -48,7 +48,7 @@ async fn without_clients_it_takes_what_pause_takes_whatever_the_timeouts() {
     let (took, pause) = (began.elapsed(), seconds(&body, "pause"));
     eprintln!("without clients: gone after {took:?}, PAUSE took {pause:?}");
     assert!(took < pause + SECOND, "{took:?}, {body}");
-    assert_eq!(body["drain"]["ended"], "empty");
+    assert_eq!(body["drain"]["ended"], "completed");
     assert_eq!((body["status"].as_str(), body["message"].as_str()), (Some("ok"), Some("shutdown initiated")));
     assert!(pod.node.query("SELECT 1").await.is_err(), "ProxySQL is gone, too");
 }
@@ -108,7 +108,7 @@ async fn proxysql_closes_who_is_idle_and_the_others_finish() {
     }
     let body = draining.await;
     eprintln!("the report: {}", body["drain"]);
-    assert_eq!(body["drain"]["ended"], "empty");
+    assert_eq!(body["drain"]["ended"], "completed");
     adds_up(&body);
     let counts = ["clients", "terminated"].map(|name| number(&body, &format!("/drain/{name}")));
     assert_eq!(counts, [115, 0]);
@@ -135,7 +135,7 @@ async fn pools_leave_between_two_statements(idle_threads: bool) {
     eventually("there is traffic", async || pod.embedded().executed().len() > 500).await;
     let body = shutdown(&pod).await;
     eprintln!("idle threads {idle_threads}: {}", body["drain"]);
-    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/cut")), (Some("completed"), 0), "{body}");
+    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/terminated")), (Some("completed"), 0), "{body}");
     assert_eq!(number(&body, "/drain/clients"), (busy.len() + idle.len()) as u64, "{body}");
     let node = pod.embedded();
     assert!(node.cut_in_transaction().is_empty(), "{:?}", node.cut_in_transaction());
@@ -193,7 +193,7 @@ async fn who_cannot_be_closed_is_named_in_the_report() {
     let body = shutdown(&pod).await;
     let why = |word: &str| number(&body, &format!("/drain/waiting_for/{word}"));
     assert_eq!((why("fast_forward"), why("failed_statement"), why("in_transaction")), (1, 1, 0), "{body}");
-    assert_eq!(number(&body, "/drain/cut"), 2);
+    assert_eq!(number(&body, "/drain/terminated"), 2);
     assert_eq!(pod.gone().await, Some(0));
     assert!(pod.log().contains("why=failed_statement"), "{}", pod.log());
 }
@@ -219,7 +219,7 @@ async fn who_logged_in_as_a_user_that_is_gone_is_waited_for_like_any_other() {
     assert_eq!(number(&pod.get("/drain").await.body(), "/clients"), 1);
     assert!(pod.embedded().change_client(id, ClientState::Idle));
     let body = draining.await;
-    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/cut")), (Some("completed"), 0), "{body}");
+    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/terminated")), (Some("completed"), 0), "{body}");
     assert_eq!(pod.gone().await, Some(0));
 }
 
@@ -318,7 +318,7 @@ async fn a_transaction_that_never_ends_is_cut_at_the_timeout_and_reported() {
     let mut pod = Make::new().env("SHUTDOWN_DRAIN_TIMEOUT", "2").ready().await;
     pod.clients(1, &ClientState::InTransaction);
     let body = shutdown(&pod).await;
-    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/cut")), (Some("drain_timeout"), 1));
+    assert_eq!((body["drain"]["ended"].as_str(), number(&body, "/drain/terminated")), (Some("drain_timeout"), 1));
     let drain = seconds(&body, "drain");
     assert!(drain >= SECOND * 2 && drain < SECOND * 4, "{drain:?}");
     adds_up(&body);
@@ -338,7 +338,7 @@ async fn idle_sessions_that_are_not_listed_are_listed_for_the_drain() {
     }
     pod.clients(3, &ClientState::Idle);
     let body = shutdown(&pod).await;
-    assert_eq!((number(&body, "/drain/clients"), number(&body, "/drain/cut")), (3, 0), "{body}");
+    assert_eq!((number(&body, "/drain/clients"), number(&body, "/drain/terminated")), (3, 0), "{body}");
     assert_eq!(pod.gone().await, Some(0));
 }
 
@@ -374,7 +374,7 @@ async fn on_3_0_both_answers_of_pause_are_survived_and_postgresql_clients_are_wa
     assert!(pod.embedded().remove_client(id));
     let body = draining.await;
     adds_up(&body);
-    assert_eq!((number(&body, "/drain/cut"), body["drain"]["notes"].to_string().as_str()), (0, "[]"), "{body}");
+    assert_eq!((number(&body, "/drain/terminated"), body["drain"]["notes"].to_string().as_str()), (0, "[]"), "{body}");
     assert_eq!(pod.gone().await, Some(0));
 }
 
@@ -429,7 +429,7 @@ async fn whoever_asks_joins_one_drain_and_gets_one_answer() {
     for caller in waiting.into_iter().chain(more) {
         bodies.push(caller.await["drain"].clone());
     }
-    assert!(bodies.iter().all(|body| *body == bodies[0] && body["ended"] == "empty"), "{bodies:?}");
+    assert!(bodies.iter().all(|body| *body == bodies[0] && body["ended"] == "completed"), "{bodies:?}");
     assert_eq!(pod.gone().await, Some(0));
     assert_eq!((pod.sent("PROXYSQL PAUSE"), pod.sent("PROXYSQL SHUTDOWN")), (1, 1));
 }
@@ -444,7 +444,7 @@ async fn a_draining_file_is_no_condition_and_one_from_an_earlier_life_goes() {
     // A folder in its place cannot be written.
     std::fs::create_dir(pod.marker()).unwrap();
     let answer = pod.get("/shutdown").await;
-    assert_eq!((answer.code, answer.body()["drain"]["ended"].as_str()), (200, Some("empty")));
+    assert_eq!((answer.code, answer.body()["drain"]["ended"].as_str()), (200, Some("completed")));
     assert_eq!(pod.gone().await, Some(0));
     assert!(pod.log().contains("cannot write the draining file"), "{}", pod.log());
 }

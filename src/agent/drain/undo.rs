@@ -16,7 +16,7 @@ use crate::edge::admin::AdminError;
 
 /// Why a drain is not undone.
 #[derive(Debug, thiserror::Error)]
-pub enum UndoError {
+pub(super) enum UndoError {
     /// No answer, or a refusal.
     #[error(transparent)]
     Admin(#[from] AdminError),

@@ -118,7 +118,11 @@ async fn busy_clients_leave_between_two_statements(scenario: &str, idle_threads:
     assert!(idle < LEFT, "{idle:?}");
     assert_eq!(book.within_transactions(), Vec::<String>::new());
     assert_eq!(book.executed_all_the_same(&backend.written().await), Vec::<String>::new());
-    assert_eq!((report["drain"]["ended"].as_str(), number(&report, "/drain/cut")), (Some("completed"), 0), "{report}");
+    assert_eq!(
+        (report["drain"]["ended"].as_str(), number(&report, "/drain/terminated")),
+        (Some("completed"), 0),
+        "{report}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,6 +248,10 @@ async fn slow_readers_finish_and_session_state_is_kept_for_half_of_the_window() 
     // They were there before the drain: what they were given of the window is less by what comes before it.
     let half = SECOND * 15;
     assert!(held.iter().all(|kept| *kept >= half), "{held:?}");
-    assert_eq!((report["drain"]["ended"].as_str(), number(&report, "/drain/cut")), (Some("completed"), 0), "{report}");
+    assert_eq!(
+        (report["drain"]["ended"].as_str(), number(&report, "/drain/terminated")),
+        (Some("completed"), 0),
+        "{report}"
+    );
     assert_eq!(pod.gone().await, Some(0));
 }
