@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -334,11 +336,14 @@ fn print_value(value: &Value, out: &mut String) {
     let (open, values, close) = match value {
         Value::Bool(value) => return out.push_str(&value.to_string()),
         Value::Int(value) => return out.push_str(&value.to_string()),
-        Value::Int64(value) => return out.push_str(&format!("{value}L")),
-        Value::Float(value) => return out.push_str(&format!("{value:e}")),
+        Value::Int64(value) => return write!(out, "{value}L").unwrap(),
+        Value::Float(value) => return write!(out, "{value:e}").unwrap(),
         Value::Text(bytes) => {
-            let text: String = bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect();
-            return out.push_str(&format!("\"{text}\""));
+            out.push('"');
+            for byte in bytes {
+                write!(out, "\\x{byte:02x}").unwrap();
+            }
+            return out.push('"');
         }
         Value::Group(settings) => {
             out.push('{');
@@ -405,7 +410,7 @@ proptest! {
         let included = Texts::from([(b"x".to_vec(), Included::Text(words.concat().into_bytes()))]);
         let parsed = parse(words.concat().as_bytes(), &included);
         let reading = Reading::new(parsed, Vec::new());
-        for table in Module::in_file().flat_map(|module| module.tables()) {
+        for table in Module::in_file().flat_map(Module::tables) {
             if let Some(section) = reading.section("a").or(reading.section("b")) {
                 let _ = passed_over(*table, section, &Seen::default());
             }

@@ -67,7 +67,7 @@ async fn answers(node: &Node, base: &str, case: &Case<'_>) -> String {
     let dir = node.spec().dir.to_string_lossy().into_owned();
     let mut client = Client::connect(node.spec().admin(), "radmin", "radmin").await.expect("a login");
     let (variables, sections): (Vec<&str>, Vec<&str>) = case.file.lines().partition(|line| line.starts_with("$ "));
-    let variables: String = variables.iter().map(|line| format!("\n{}", &line[2..])).collect();
+    let variables = variables.iter().fold(String::new(), |text, line| text + "\n" + &line[2..]);
     let base = base.replace("mysql_variables=\n{", &format!("mysql_variables=\n{{{variables}"));
     let mut file = base.into_bytes();
     file.extend(bytes(&sections.join("\n"), &dir));
@@ -101,7 +101,7 @@ async fn files_are_read_as_recorded() {
         let (mut unlike, mut anew) = (Vec::new(), String::new());
         for case in cases(&recorded) {
             let got = answers(&node, &base, &case).await;
-            anew += &format!("=== {}---\n{got}\n", case.given);
+            anew.extend(["=== ", case.given, "---\n", &got, "\n"]);
             if got != case.answers {
                 unlike.push(format!("{}\n recorded\n{}\n answered\n{got}", case.title, case.answers));
             }
