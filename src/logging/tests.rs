@@ -66,7 +66,7 @@ fn a_text_line_stays_a_line() {
 fn an_error_brings_its_causes() {
     let error = io::Error::other(crate::config::ConfigErrors(vec![]));
     let text = logged(|_| (), false, |_, _| error!(error = &error as &dyn std::error::Error, "x"));
-    assert!(text.contains("error=\"proxysql-agent: 0 mistakes"), "{text}");
+    assert!(text.contains("error=\"proxysql-agent: invalid configuration (0 errors)"), "{text}");
 }
 
 #[test]

@@ -487,7 +487,7 @@ async fn the_sub_command_drains_through_the_port_and_tells_by_its_exit_code() {
     let mut pod = Make::new().ready().await;
     let mut command = pod.sub_command("shutdown");
     assert_eq!(command.exit_code(PATIENCE).await.unwrap(), Some(0), "{}", command.log().last());
-    command.log().wait_for(PATIENCE, |line| line.text.contains("\"ended\":\"empty\"")).await.unwrap();
+    command.log().wait_for(PATIENCE, |line| line.text.contains("\"ended\":\"completed\"")).await.unwrap();
     assert_eq!(pod.gone().await, Some(0));
     let mut nobody = pod.sub_command("shutdown");
     assert_eq!(nobody.exit_code(PATIENCE).await.unwrap(), Some(1));

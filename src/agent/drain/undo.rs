@@ -19,7 +19,7 @@ const GREETING: Duration = Duration::from_secs(10);
 
 /// Why a drain is not undone.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::agent) enum UndoError {
+pub(super) enum UndoError {
     /// No answer, or a refusal.
     #[error(transparent)]
     Admin(#[from] AdminError),

@@ -67,8 +67,8 @@ async fn answers(node: &Node, base: &str, case: &Case<'_>) -> String {
     let dir = node.spec().dir.to_string_lossy().into_owned();
     let mut client = Client::connect(node.spec().admin(), "radmin", "radmin").await.expect("a login");
     let (variables, sections): (Vec<&str>, Vec<&str>) = case.file.lines().partition(|line| line.starts_with("$ "));
-    let variables: Vec<&str> = variables.iter().map(|line| &line[2..]).collect();
-    let base = base.replace("mysql_variables=\n{", &format!("mysql_variables=\n{{\n{}", variables.join("\n")));
+    let variables = variables.iter().fold(String::new(), |text, line| text + "\n" + &line[2..]);
+    let base = base.replace("mysql_variables=\n{", &format!("mysql_variables=\n{{{variables}"));
     let mut file = base.into_bytes();
     file.extend(bytes(&sections.join("\n"), &dir));
     fs::write(node.spec().dir.join("proxysql.cnf"), file).expect("the file is written");
