@@ -139,7 +139,7 @@ async fn what_proxysql_passes_over_is_refused_where_something_in_effect_would_go
             round.iter().all(|(.., named)| reason.contains(named))
         })
         .await;
-        assert_eq!(problems(&rig).await, ["refused"]);
+        assert_eq!(problems(&rig).await, ["publish_refused"]);
         let (code, planned) = planned(&rig).await;
         assert!(code == Some(1) && round.iter().all(|(.., named)| planned.contains(named)), "{planned}");
         mend(&mut rig, &good).await;
@@ -194,7 +194,7 @@ async fn without_the_file_proxysqls_own_count_is_gone_by_and_what_cannot_be_know
     publish(&mut rig, "core-1", |text| text.replace("port=33063,", "port=33063, weight=-1,"));
     let reason = "ProxySQL does not take 1 entries of the file, and rows that are in effect would go";
     hears(&rig, "core-1", reason, 1).await;
-    eventually("it is refused", async || problems(&rig).await == ["refused"]).await;
+    eventually("it is refused", async || problems(&rig).await == ["publish_refused"]).await;
     assert_eq!(runtime(&rig).await, before);
     mend(&mut rig, &good).await;
     assert_eq!(runtime(&rig).await, before);
@@ -347,8 +347,11 @@ async fn sections_of_another_release_are_named_once() {
     .await;
     let planned = planned(&rig).await.1;
     assert!(planned.contains(&format!("not published: {}", named.join(", "))), "{planned}");
-    assert!(said(&rig, "core-1", "pgsql_users, clickhouse_users, nonsense").len() == 1);
-    assert!(said(&rig, "core-1", "this release of ProxySQL does not read the section").len() == 1);
+    for once in ["pgsql_users, clickhouse_users, nonsense", "this release of ProxySQL does not read the section"] {
+        hears(&rig, "core-1", once, 1).await;
+        let heard = said(&rig, "core-1", once);
+        assert_eq!(heard.len(), 1, "{once}: {heard:#?}");
+    }
     // Whoever asks hears it again.
     publish(&mut rig, "core-1", |text| text);
     hears(&rig, "core-1", "pgsql_users, clickhouse_users, nonsense", 2).await;
