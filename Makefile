@@ -51,7 +51,7 @@ lint: ## Formatting and lints
 
 .PHONY: doc
 doc: ## Build the documentation of the code; warnings are errors
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc --workspace --no-deps --document-private-items --locked
 
 .PHONY: check
 check: lint doc ## Lints, documentation, layering; supply chain and Dockerfile if cargo-deny and hadolint are installed

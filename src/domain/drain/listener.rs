@@ -22,7 +22,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Reads the rows of an answer to [`super::super::statement::Statement::Listener`]. `host` is where the admin port is: what listens on
+    /// Reads the rows of an answer to [`Statement::Listener`](crate::domain::proxysql::statement::Statement::Listener). `host` is where the admin port is: what listens on
     /// every address listens there, too.
     ///
     /// `None` where there is nothing that could be asked: only sockets of files, or a `ProxySQL` that waits for the header of a proxy

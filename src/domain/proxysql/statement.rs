@@ -74,7 +74,7 @@ pub enum Statement {
     UnmarkDrain,
     /// Those variables that are not as they were, and whether a listener is paused.
     Changed,
-    /// Where clients come in; see [`super::drain::Listener`].
+    /// Where clients come in; see [`crate::domain::drain::Listener`].
     Listener,
     /// Sets those of these variables in memory that belong to a module.
     SetVariables(Module, Variables),
