@@ -767,12 +767,16 @@ _proxysql__agent() {
             return 0
             ;;
         proxysql__agent__subcmd__plan)
-            opts="-h --json --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.discovery --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.dns_name --core.dns_records --core.dns_interval --core.dns_server --core.static_members --core.own_address --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
+            opts="-h --file --json --show-config --start_delay --run_mode --log.level --log.format --log.source --log.probes --proxysql.address --proxysql.username --proxysql.password --proxysql.password_file --proxysql.connect_timeout --proxysql.statement_timeout --core.interval --core.discovery --core.podselector.namespace --core.podselector.app --core.podselector.component --core.selector --core.dns_name --core.dns_records --core.dns_interval --core.dns_server --core.static_members --core.own_address --core.bootstrap_hostname --core.allow_empty --core.config_file --satellite.interval --api.address --api.port --api.token_file --health.refresh --health.max_age --health.require_config --health.min_online --shutdown.draining_file --shutdown.propagation_delay --shutdown.drain_timeout --shutdown.shutdown_timeout --shutdown.evict_idle_after --shutdown.on_sigterm --dump.directory --dump.output --dump.reset --dump.format --dump.compress --dump.min_count --dump.top --dump.source --dump.timeout --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --json)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0

@@ -262,6 +262,7 @@ pgsql\t''
 both\t''"
 complete -c proxysql-agent -n "__fish_proxysql_agent_using_subcommand check" -l dump.timeout -d 'Timeout for the whole dump. [default: 10m]' -r -f
 complete -c proxysql-agent -n "__fish_proxysql_agent_using_subcommand check" -s h -l help -d 'Print help'
+complete -c proxysql-agent -n "__fish_proxysql_agent_using_subcommand plan" -l file -d 'Of this file, - for standard input [default: the one that ProxySQL has]' -r
 complete -c proxysql-agent -n "__fish_proxysql_agent_using_subcommand plan" -l json -d 'Print as JSON' -r -f -a "true\t''
 false\t''"
 complete -c proxysql-agent -n "__fish_proxysql_agent_using_subcommand plan" -l show-config -d 'Print the effective configuration and the source of each value' -r -f -a "true\t''

@@ -198,6 +198,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (plan)
 _arguments "${_arguments_options[@]}" : \
+'--file=[Of this file, - for standard input \[default\: the one that ProxySQL has\]]:file:_default' \
 '--json=[Print as JSON]::bool:(true false)' \
 '--show-config=[Print the effective configuration and the source of each value]::bool:(true false)' \
 '--start_delay=[Delay before the first connection. \[default\: 0\]]:seconds:' \
