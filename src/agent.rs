@@ -13,6 +13,7 @@ mod passed_over;
 mod peers;
 mod placement;
 mod plan;
+mod proxysql;
 mod publish;
 mod record;
 mod resync;
@@ -36,99 +37,17 @@ use self::health::Health;
 use self::line::Line;
 use self::pace::Pace;
 pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
+pub use self::proxysql::Proxysql;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::drain::{Limits, Stage};
-use crate::domain::proxysql::observation::Observation;
-use crate::domain::proxysql::statement::Statement;
 use crate::domain::situation::Situation;
 use crate::domain::tally::Count;
-use crate::edge::admin::{Admin, AdminError, Answer, Login};
 use crate::edge::draining_file::Marker;
 use crate::state::{Command, Mailbox, Publisher};
 
 /// How long a round that is under way may go on once the agent was told to end, so that nothing stays half applied.
 const LAST_ROUND: Duration = Duration::from_secs(1);
-
-/// The admin port as the agent needs it: [`Admin`], or a fake under a paused clock.
-pub trait Proxysql {
-    /// Sends a statement and reads the whole answer, within a bound. A call that is dropped half-way must not leave anything
-    /// behind that a later call could take for its own answer.
-    fn run(&mut self, statement: &Statement) -> impl Future<Output = Result<Answer, AdminError>> + Send;
-
-    /// Asks another node with the login of the cluster, over a connection of its own that is gone afterwards: the one exception to there
-    /// being one connection. May be dropped half-way.
-    fn ask_peer(
-        &self,
-        host: &str,
-        port: u16,
-        login: &Login,
-        statements: &[Statement],
-    ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send;
-
-    /// How many of the connections that a client could make now would have no word from `ProxySQL` within a bound, and of how many;
-    /// `None` where that cannot be seen from here. `rows` answer [`Statement::Listener`].
-    fn unanswered_clients(
-        &self,
-        rows: &[Vec<String>],
-        within: Duration,
-    ) -> impl Future<Output = Option<(usize, usize)>> + Send;
-
-    /// Logs in anew, beside the connection that there is: as this agent, or with another login at the same place.
-    fn log_in_afresh(&self, _other: Option<&Login>) -> impl Future<Output = Result<(), AdminError>> + Send {
-        std::future::ready(Ok(()))
-    }
-
-    /// Who it logs in as, and with which password, if that can be read at the moment: to see what would lock it out.
-    fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send;
-
-    /// How often it has logged in.
-    fn connections(&self) -> u64 {
-        0
-    }
-
-    /// Something happened once more, for who keeps count.
-    fn count(&self, _what: Count) {}
-
-    /// This was observed: completed by who of the peers was heard of lately, and shown to who shows it.
-    fn saw(&mut self, _seen: &mut Observation) {}
-}
-
-impl Proxysql for Admin {
-    fn run(&mut self, statement: &Statement) -> impl Future<Output = Result<Answer, AdminError>> + Send {
-        Self::run(self, statement)
-    }
-
-    fn ask_peer(
-        &self,
-        host: &str,
-        port: u16,
-        login: &Login,
-        statements: &[Statement],
-    ) -> impl Future<Output = Result<Vec<Answer>, AdminError>> + Send {
-        Self::ask_peer(self, host, port, login, statements)
-    }
-
-    fn unanswered_clients(
-        &self,
-        rows: &[Vec<String>],
-        within: Duration,
-    ) -> impl Future<Output = Option<(usize, usize)>> + Send {
-        Self::unanswered_clients(self, rows, within)
-    }
-
-    fn log_in_afresh(&self, other: Option<&Login>) -> impl Future<Output = Result<(), AdminError>> + Send {
-        Self::log_in_afresh(self, other)
-    }
-
-    fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send {
-        Self::login(self)
-    }
-
-    fn connections(&self) -> u64 {
-        Self::connections(self)
-    }
-}
 
 /// What a round does.
 #[derive(Debug)]

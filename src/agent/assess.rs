@@ -22,7 +22,7 @@ pub(super) enum Assessment {
     Broken(String),
     /// It would not be put into effect, by which guard, and why.
     Refused(Guard, String),
-    /// It cannot be told now: no two looks agreed, or the file is being written. Whoever asks again may learn it.
+    /// Not known yet: no two reads of runtime agreed, or the file is being written. A later attempt may succeed.
     Torn(&'static str),
     /// It may take effect; it is in memory.
     Draft(Draft),
@@ -122,7 +122,7 @@ pub(super) async fn assess<P: Proxysql>(
     Ok(Assessment::Draft(Draft { tables, lost, passed_over, unread, sorted, before_load, file }))
 }
 
-/// Why somebody could not log in any more who has to: by what the file says, or because it was tried.
+/// Why the agent or the cluster user could not log in after a load: by what the file says, or because an earlier load showed it.
 async fn locks_out<P: Proxysql>(
     module: Module,
     sorted: &Sorted,
@@ -204,12 +204,12 @@ async fn draft<P: Proxysql>(
     Ok(Drafted { tables, lost, passed_over, unread, effective, in_effect, before_load, differences })
 }
 
-/// Whose word counts for the rows of a table. What is wanted of a table is what its owner wants, and what nobody wants goes.
+/// Who owns the rows of a table. Rows without an owner are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
-    /// The file's rows are wanted, and no others.
+    /// The configuration file: its rows stay, all others go.
     File,
-    /// The file has no words for it: what is in effect is wanted, whoever put it there.
+    /// The file cannot express the table: the rows in runtime stay, whoever loaded them.
     WhoeverLoadedIt,
 }
 
@@ -218,7 +218,8 @@ fn owner(table: Table, rows: u64) -> Owner {
     if table.shape == Shape::Wordless && rows == 0 { Owner::WhoeverLoadedIt } else { Owner::File }
 }
 
-/// Compares until two looks in succession agree. `None` where none do: somebody keeps `ProxySQL` writing down what is in effect.
+/// Compares MEMORY and RUNTIME until two comparisons in succession agree. `None` if none do: other clients make `ProxySQL` rebuild its
+/// `runtime_` tables all the time.
 pub(super) async fn compare<P: Proxysql>(
     tables: &BTreeMap<Table, Vec<Column>>,
     admin: &mut P,

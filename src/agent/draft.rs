@@ -65,8 +65,8 @@ pub(super) async fn keep<P: Proxysql>(module: Module, table: Table, admin: &mut 
     }
 }
 
-/// Throws away every copy of memory that is left of a process that did not come to its end, and makes those modules in memory what is in
-/// effect: a draft may be there, which somebody's next load would put into effect. Memory must be claimed.
+/// Drops the copies of memory that a process has left which was killed, and restores those modules in memory from runtime: memory may hold a
+/// candidate, which the next LOAD by hand would put into runtime. Memory must be claimed.
 pub(super) async fn sweep<P: Proxysql>(admin: &mut P) -> Result<(), AdminError> {
     let left: BTreeSet<String> = admin.run(&Statement::Copies).await?.rows.into_iter().flatten().collect();
     if left.is_empty() {

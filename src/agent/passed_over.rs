@@ -26,7 +26,7 @@ pub(super) async fn find<P: Proxysql>(
 ) -> Result<Vec<PassedOver>, AdminError> {
     let mut found = Vec::new();
     for (table, columns) in tables {
-        let name = module.sections().next().filter(|_| module.is_variables()).unwrap_or(table.section());
+        let name = module.section_of(*table);
         let Some(section) = reading.section(name) else { continue };
         if let Shape::Variables(prefix) = table.shape {
             let names = ["variable_name", "variable_value"].map(ToOwned::to_owned).to_vec();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Proxysql;
+use super::draft::MOST_LOOKS;
 use crate::domain::config_file::placement::{Group, Monitor, Placed, Row, Sight, place};
 use crate::domain::proxysql::statement::comparison::{Column, is_literal};
 use crate::domain::proxysql::statement::placing::{Discovery, INSTEAD, LOADED, Placing, SAID};
@@ -11,8 +12,6 @@ use crate::edge::admin::AdminError;
 
 /// Rows in one statement.
 const BATCH: usize = 100;
-/// How often what is in effect is read until it is the same twice: one answer may come from a moment in which it is being written down.
-const MOST_LOOKS: usize = 5;
 
 /// What is to be run before the load, so that it is known afterwards what the file said.
 pub(super) type Remembering = Vec<Statement>;

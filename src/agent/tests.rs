@@ -11,6 +11,8 @@ use crate::domain::drain::Ending;
 use crate::domain::drain::closing::Variables;
 use crate::domain::health::Contact;
 use crate::domain::proxysql::statement::Module;
+use crate::domain::proxysql::statement::Statement;
+use crate::edge::admin::{AdminError, Answer, Login};
 use crate::state::{self, PROBE_PATIENCE, State};
 
 const fn s(seconds: u64) -> Duration {
@@ -172,6 +174,10 @@ impl Proxysql for Script {
 
     async fn unanswered_clients(&self, _: &[Vec<String>], _: Duration) -> Option<(usize, usize)> {
         Some((self.world().deaf, 16))
+    }
+
+    async fn log_in_afresh(&self, _: Option<&Login>) -> Result<(), AdminError> {
+        Ok(())
     }
 
     async fn login(&self) -> (String, Option<String>) {

@@ -17,7 +17,7 @@ pub(super) async fn write<P: Proxysql>(module: Module, reading: &Reading, admin:
     }
     let (mut count, mut rows) = (0, Vec::new());
     for table in module.tables() {
-        let name = module.sections().next().filter(|_| module.is_variables()).unwrap_or(table.section());
+        let name = module.section_of(*table);
         let (Some(section), Some(kinds)) = (reading.section(name), kinds.get(table.name)) else { continue };
         let found = match table.shape {
             Shape::Variables(prefix) => written_variables(prefix, section.settings()),

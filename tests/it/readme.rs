@@ -254,7 +254,7 @@ fn every_endpoint_is_documented() {
     }
 }
 
-/// Words that the project has given up: the glossary in `docs/architecture.md` has what is said instead.
+/// Words that the project has given up: the glossary in `docs/architecture.md` has those that it uses.
 const RETIRED: [&str; 13] = [
     "way down",
     "in effect",

@@ -207,9 +207,9 @@ async fn who_takes_a_dead_members_address_learns_nothing() {
         read.iter().any(|entry| entry.user == "cluster" && entry.sql.contains("quote(")),
         "as one node reads another"
     );
-    // For a long run: he changes his ways with each connection.
-    let longer = std::env::var("ROGUE_SECONDS").map_or(0, |seconds| seconds.parse().unwrap());
-    tokio::time::sleep(Duration::from_secs(longer)).await;
+    // He changes his ways with each connection: for a long run, as many as are wanted.
+    let many = std::env::var("ROGUE_LOGINS").map_or(2, |many| many.parse().unwrap());
+    eventually("he has had enough logins", async || rogue.users().len() >= many).await;
     let users = rogue.users();
     eprintln!("{} logins at the rogue's", users.len());
     assert!(!users.is_empty() && users.iter().all(|user| user == "cluster"), "{users:?}");

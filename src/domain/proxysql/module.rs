@@ -196,9 +196,12 @@ impl Module {
 
     /// The sections of the configuration file that speak of the module.
     pub fn sections(self) -> impl Iterator<Item = &'static str> {
-        let variables = self.is_variables().then(|| self.checksum_name());
-        let tables = self.tables().iter().filter(move |_| variables.is_none()).map(|table| table.section());
-        variables.into_iter().chain(tables)
+        self.tables().iter().map(move |table| self.section_of(*table))
+    }
+
+    /// The section that speaks of one of its tables: of variables that of the module, for they share a table.
+    pub fn section_of(self, table: Table) -> &'static str {
+        if self.is_variables() { self.checksum_name() } else { table.section() }
     }
 
     /// Settings with names and values. The file names some of them; the others have no value to go back to but the running one.

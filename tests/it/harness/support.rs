@@ -85,7 +85,7 @@ pub(crate) async fn eventually_on(rig: &Rig, what: &str, condition: impl AsyncFn
 }
 
 /// As [`eventually`], with more to say if it does not.
-async fn eventually_or(what: &str, mut condition: impl AsyncFnMut() -> bool, story: impl Fn() -> String) {
+pub(crate) async fn eventually_or(what: &str, mut condition: impl AsyncFnMut() -> bool, story: impl Fn() -> String) {
     let began = Instant::now();
     while !condition().await {
         assert!(began.elapsed() < PATIENCE, "not within {} s: {what}\n{}", PATIENCE.as_secs(), story());

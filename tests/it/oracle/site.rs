@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use proxysql_fleet::client::{Client, Reply};
 use proxysql_fleet::net::Block;
@@ -13,11 +12,10 @@ use proxysql_fleet::process::{Process, Program};
 use proxysql_fleet::rig::Saying;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
 
 use super::tables::{Look, look};
 use crate::life::{call, try_call};
-use crate::support::PATIENCE;
+use crate::support::{eventually, eventually_or};
 
 /// A file of ProxySQL, and what it includes. `@DIR@`, `@IP@`, `@ADMIN@` and `@MYSQL@` are the node's own.
 #[derive(Clone, Debug)]
@@ -177,11 +175,8 @@ impl Site {
     pub(super) async fn reload(&self) -> Outcome {
         let before = self.metric("reloads_total").await;
         assert_eq!(call(self.api, "POST", "/reload", &[]).await.code, 202);
-        let began = Instant::now();
-        while self.metric("reloads_total").await <= before {
-            assert!(began.elapsed() < PATIENCE, "no reload\n{}", self.story());
-            sleep(Duration::from_millis(150)).await;
-        }
+        let reloaded = async || self.metric("reloads_total").await > before;
+        eventually_or("the agent has reloaded", reloaded, || self.story()).await;
         // One round may have been under way; the next is the one.
         self.quiet(2).await
     }
@@ -363,14 +358,13 @@ async fn boot(spec: NodeSpec, files: &Files, monitor: bool) -> Node {
 }
 
 pub(super) async fn login(node: &Node) -> Client {
-    let began = Instant::now();
-    loop {
-        match Client::connect(node.spec().admin(), "observer", "observer").await {
-            Ok(client) => return client,
-            Err(error) => assert!(began.elapsed() < PATIENCE, "{}: {error}", node.spec().name),
-        }
-        sleep(Duration::from_millis(150)).await;
-    }
+    let mut client = None;
+    eventually(&format!("{} lets the observer in", node.spec().name), async || {
+        client = Client::connect(node.spec().admin(), "observer", "observer").await.ok();
+        client.is_some()
+    })
+    .await;
+    client.unwrap()
 }
 
 /// The rows of a statement, with the names of the columns.
@@ -394,18 +388,16 @@ async fn metric(api: SocketAddr, name: &str) -> Option<u64> {
 
 /// Waits for so many rounds, and until every module is found in effect or refused.
 async fn quiet(api: SocketAddr, rounds: u64, story: impl Fn() -> String) -> Outcome {
-    let began = Instant::now();
-    let mut first = None;
-    loop {
-        if let Some(now) = metric(api, "reconciles_total").await
-            && now >= *first.get_or_insert(now) + rounds
-            && let Some(outcome) = outcome(api).await
-        {
-            return outcome;
+    let (mut first, mut found) = (None, None);
+    let is_quiet = async || {
+        let Some(now) = metric(api, "reconciles_total").await else { return false };
+        if now >= *first.get_or_insert(now) + rounds {
+            found = outcome(api).await;
         }
-        assert!(began.elapsed() < PATIENCE, "publishing does not come to an end\n{}", story());
-        sleep(Duration::from_millis(150)).await;
-    }
+        found.is_some()
+    };
+    eventually_or("publishing comes to an end", is_quiet, story).await;
+    found.unwrap()
 }
 
 /// `None` while something is due.
