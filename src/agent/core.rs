@@ -78,7 +78,8 @@ pub struct Core {
     /// Since when another member has another list of the same second, and how often the members had been heard of then.
     list_tied: Option<(Instant, u64)>,
     holding: bool,
-    followers: Followers,
+    /// Nodes that follow this one; `None` until it is known whom an earlier agent of this process has served.
+    followers: Option<Followers>,
     /// `ProxySQL` keeps a table of who follows it.
     sees_followers: bool,
 }
@@ -118,7 +119,7 @@ impl Core {
             tied: BTreeSet::new(),
             list_tied: None,
             holding: false,
-            followers: Followers::default(),
+            followers: None,
             sees_followers: true,
         }
     }

@@ -1,5 +1,7 @@
 //! What `ProxySQL` remembers for the agent of what loads came to: a new agent, and a plan, know it too.
 
+use std::collections::BTreeSet;
+
 use super::Proxysql;
 use crate::domain::config_file::publish::Difference;
 use crate::domain::proxysql::statement::{Kind, Module, Record, Statement};
@@ -22,6 +24,12 @@ impl Recorded {
     /// Whether this was found.
     pub(super) fn has(&self, kind: Kind, fingerprint: &str) -> bool {
         self.reason(kind, fingerprint).is_some()
+    }
+
+    /// All that was found of a kind.
+    fn of(self, kind: Kind) -> BTreeSet<String> {
+        let found = self.0.into_iter().filter(|[of, ..]| of == kind.as_str());
+        found.map(|[_, fingerprint, _]| fingerprint).collect()
     }
 
     /// What was said of it.
@@ -57,6 +65,22 @@ pub(super) async fn forget_lockouts<P: Proxysql>(admin: &mut P) -> Result<(), Ad
         Err(error) if !error.names_no_such_table() => Err(error),
         _ => Ok(()),
     }
+}
+
+/// The connections of followers that the list of members was loaded for, by an earlier agent of this process.
+pub(super) async fn followers<P: Proxysql>(admin: &mut P) -> Result<BTreeSet<String>, AdminError> {
+    Ok(Recorded::read(Module::ProxysqlServers, admin).await?.of(Kind::Follower))
+}
+
+/// Remembers more of them.
+pub(super) async fn add_followers<P: Proxysql>(followers: BTreeSet<String>, admin: &mut P) -> Result<(), AdminError> {
+    if followers.is_empty() {
+        return Ok(());
+    }
+    let rows = followers.into_iter().map(|follower| (follower, String::new())).collect();
+    admin.run(&Statement::Record(Record::Create)).await?;
+    admin.run(&Statement::Record(Record::Add(Module::ProxysqlServers, Kind::Follower, rows))).await?;
+    Ok(())
 }
 
 async fn replace<P: Proxysql>(

@@ -3,7 +3,9 @@
 use proxysql_fleet::node::{Layer, Node};
 use proxysql_fleet::rig::{Rig, Role};
 
-use crate::support::{changes, converged, eventually, fleet, marks, on_real_proxysql, rounds, settings};
+use crate::support::{
+    at_rest, changes, converged, eventually, eventually_on, fleet, marks, on_real_proxysql, rounds, settings, settled,
+};
 
 async fn kill_all_cores(rig: &mut Rig) {
     for core in rig.names(Role::Core) {
@@ -96,4 +98,43 @@ async fn a_list_that_was_emptied_is_restored() {
     let said = rig.member("satellite-1").unwrap().agent.as_ref().unwrap().said_since(0);
     let heard = |words: &str| said.iter().any(|line| line.to_string().contains(words));
     assert!(heard("the list of members is empty") && !heard("no core has answered for long"), "{said:#?}");
+}
+
+/// While no core has an agent, a satellite restores its bootstrap row and so has a list newer than theirs. Only its connection tells of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_satellite_that_connects_while_no_core_has_an_agent_is_served_when_one_comes() {
+    let mut rig = fleet(settings(), 2, 1).await;
+    for core in rig.names(Role::Core) {
+        rig.member_mut(&core).unwrap().kill_agent().await;
+    }
+    let node = &rig.member("satellite-1").unwrap().node;
+    for sql in ["DELETE FROM proxysql_servers", "LOAD PROXYSQL SERVERS TO RUNTIME"] {
+        node.query(sql).await.unwrap();
+    }
+    eventually("the bootstrap row is back", async || lists_only_the_bootstrap_row(&rig, node).await).await;
+    let answered = "SELECT COUNT(*) FROM stats_proxysql_servers_checksums WHERE updated_at>0";
+    let answers = async || node.query(answered).await.unwrap() != [[Some("0".to_owned())]];
+    eventually_on(&rig, "it has connected by it", answers).await;
+    for core in rig.names(Role::Core) {
+        rig.restart_agent(&core).await.unwrap();
+    }
+    converged(&rig).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_that_restarts_loads_nothing_for_satellites_that_follow() {
+    if on_real_proxysql("an_agent_that_restarts_loads_nothing_for_satellites_that_follow") {
+        return;
+    }
+    let mut rig = fleet(settings(), 2, 2).await;
+    settled(&rig).await;
+    at_rest(&rig).await;
+    let marks = marks(rig.members());
+    for core in rig.names(Role::Core) {
+        rig.restart_agent(&core).await.unwrap();
+    }
+    rounds(rig.members(), &marks, 20).await;
+    for (member, mark) in rig.members().iter().zip(&marks) {
+        assert!(changes(member, *mark).is_empty(), "{}: {:?}", member.name, changes(member, *mark));
+    }
 }

@@ -7,11 +7,12 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::super::Proxysql;
+use super::super::record;
 use super::super::round::{Next, RoundError, SPACING};
 use super::super::unlock::{load_again, unlock};
 use super::Core;
 use crate::domain::cluster::drift;
-use crate::domain::cluster::followers::Wanted;
+use crate::domain::cluster::followers::{Followers, Wanted};
 use crate::domain::cluster::generation::Standing;
 use crate::domain::cluster::member::{Member, Members};
 use crate::domain::cluster::membership::{self, Knowledge, Listed, Origin};
@@ -62,6 +63,9 @@ impl Core {
         turns: &Turns,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
+        if self.followers.is_none() && self.sees_followers {
+            self.followers = Some(Followers::new(record::followers(admin).await?));
+        }
         let was_holding = self.holding;
         let Some(known) = self.desired() else {
             if self.holding && !was_holding {
@@ -94,8 +98,12 @@ impl Core {
             } else {
                 say_change(&seen.runtime, &target, &plan);
             }
-            if wanted == Wanted::Load && plan.loads().next().is_some() {
-                self.followers.loaded();
+            if wanted == Wanted::Load
+                && plan.loads().next().is_some()
+                && let Some(followers) = &mut self.followers
+            {
+                followers.loaded();
+                record::add_followers(followers.to_record(), admin).await?;
             }
             // What a peer's pull put in between, and whether the peers agree, shows when the next load is allowed.
             return Ok(Next::At(Instant::now() + SPACING));
@@ -137,7 +145,10 @@ impl Core {
         // One more load would put this list above another one that somebody has made a moment ago.
         let is_blind = self.pods.freshness() == Freshness::Stale;
         let is_others = is_blind || is_left || membership::is_contested(seen, turns.own.as_ref());
-        let mut wanted = if is_others { Wanted::Nothing } else { self.followers.want(seen, known, self.pods.heard()) };
+        let mut wanted = match &mut self.followers {
+            Some(followers) if !is_others => followers.want(seen, known, self.pods.heard()),
+            _ => Wanted::Nothing,
+        };
         if wanted == Wanted::Ask {
             self.recheck.notify_one();
             wanted = Wanted::LoadLater;

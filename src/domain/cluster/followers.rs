@@ -4,7 +4,7 @@
 //! then on it follows in everything but the list of members, silently and for good, until some core loads the list again. Only a
 //! core can do that, and the only thing that a core sees of it is a new connection.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::member::Members;
 use crate::domain::proxysql::observation::{Follower, Observation};
@@ -31,9 +31,13 @@ pub enum Wanted {
 }
 
 /// The connections that were there at the last look, and when one came that no load has followed yet.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Followers {
-    known: Option<BTreeMap<Follower, u8>>,
+    known: BTreeMap<Follower, u8>,
+    /// Those that a load has followed, as an earlier agent of this `ProxySQL` process left it.
+    served: BTreeSet<String>,
+    /// Those that are not remembered in `ProxySQL` yet.
+    unrecorded: BTreeSet<String>,
     came: Option<Came>,
 }
 
@@ -47,8 +51,13 @@ struct Came {
 }
 
 impl Followers {
+    /// `served` are the connections that an earlier agent of this `ProxySQL` process has loaded the list for, as
+    /// [`Followers::to_record`] named them: an agent that restarts loads nothing for them. One that came while no agent was here is new.
+    pub fn new(served: BTreeSet<String>) -> Self {
+        Self { known: BTreeMap::new(), served, unrecorded: BTreeSet::new(), came: None }
+    }
+
     /// Whether a node connected that may hold a list of members newer than this core's, and the list was not loaded here since.
-    /// The first look only learns who is there: an agent that restarts must not load anything for it.
     ///
     /// Another core's load does not help: equal content is not pulled, so this core keeps its older epoch, and a node that
     /// follows only this one sees no other.
@@ -57,16 +66,24 @@ impl Followers {
     /// before, so it has to be true at that time: a watch that is mute looks like one on a quiet day.
     pub fn want(&mut self, seen: &Observation, members: &Members, heard: u64) -> Wanted {
         let present = seen.followers.iter().filter(|f| !is_member(f, members));
-        let is_first = self.known.is_none();
-        let known = self.known.get_or_insert_default();
-        for missed in known.values_mut() {
+        for missed in self.known.values_mut() {
             *missed += 1;
         }
         let mut is_new = false;
         for follower in present {
-            is_new |= known.insert(follower.clone(), 0).is_none() && !is_first;
+            if self.known.insert(follower.clone(), 0).is_none() && !self.served.contains(&follower.to_string()) {
+                self.unrecorded.insert(follower.to_string());
+                is_new = true;
+            }
         }
-        known.retain(|_, missed| *missed < FORGOTTEN);
+        let served = &mut self.served;
+        self.known.retain(|follower, missed| {
+            let stays = *missed < FORGOTTEN;
+            if !stays {
+                served.remove(&follower.to_string());
+            }
+            stays
+        });
         if is_new {
             self.came = Some(Came { clock: seen.clock, heard });
             return Wanted::Ask;
@@ -83,6 +100,16 @@ impl Followers {
     /// The list was loaded after the last look, which wanted it.
     pub fn loaded(&mut self) {
         self.came = None;
+    }
+
+    /// Those that the list was loaded for, and that are to be remembered in `ProxySQL`. Asked for once.
+    pub fn to_record(&mut self) -> BTreeSet<String> {
+        if self.came.is_some() {
+            return BTreeSet::new();
+        }
+        let unrecorded = std::mem::take(&mut self.unrecorded);
+        self.served.extend(unrecorded.iter().cloned());
+        unrecorded
     }
 }
 
@@ -110,10 +137,14 @@ mod tests {
         Observation { clock, followers: followers.to_vec(), ..Observation::default() }
     }
 
+    fn served(followers: &[Follower]) -> Followers {
+        Followers::new(followers.iter().map(ToString::to_string).collect())
+    }
+
     #[test]
-    fn who_was_there_when_the_agent_came_is_no_news() {
-        let mut followers = Followers::default();
+    fn who_an_earlier_agent_has_served_is_no_news() {
         let there = [connection("a", 1), connection("b", 2)];
+        let mut followers = served(&there);
         assert_eq!(followers.want(&seen(100, &there), &Members::new(), 1), Wanted::Nothing);
         assert_eq!(followers.want(&seen(110, &there), &Members::new(), 1), Wanted::Nothing);
         assert_eq!(followers.want(&seen(120, &there[..1]), &Members::new(), 2), Wanted::Nothing, "nor is who left");
@@ -122,11 +153,35 @@ mod tests {
             Wanted::Nothing,
             "nor who was missing for a moment"
         );
+        assert!(followers.to_record().is_empty(), "nor is it recorded once more");
+    }
+
+    #[test]
+    fn who_came_while_no_agent_was_here_gets_a_load_and_is_recorded_after_it() {
+        let mut followers = served(&[connection("a", 1)]);
+        let there = [connection("a", 1), connection("b", 2)];
+        assert_eq!(followers.want(&seen(100, &there), &Members::new(), 1), Wanted::Ask);
+        assert!(followers.to_record().is_empty(), "not before the load");
+        assert_eq!(followers.want(&seen(102, &there), &Members::new(), 2), Wanted::Load);
+        followers.loaded();
+        assert_eq!(followers.to_record(), [connection("b", 2).to_string()].into());
+        assert!(followers.to_record().is_empty());
+        assert_eq!(followers.want(&seen(103, &there), &Members::new(), 2), Wanted::Nothing);
+    }
+
+    #[test]
+    fn a_port_that_is_used_again_after_long_is_another_connection() {
+        let mut followers = served(&[connection("a", 1)]);
+        followers.want(&seen(100, &[connection("a", 1)]), &Members::new(), 1);
+        for clock in 0..i64::from(FORGOTTEN) {
+            assert_eq!(followers.want(&seen(101 + clock, &[]), &Members::new(), 1), Wanted::Nothing);
+        }
+        assert_eq!(followers.want(&seen(300, &[connection("a", 1)]), &Members::new(), 1), Wanted::Ask);
     }
 
     #[test]
     fn a_node_that_connects_or_comes_back_gets_a_load_in_a_later_second() {
-        let mut followers = Followers::default();
+        let mut followers = served(&[connection("a", 1)]);
         followers.want(&seen(100, &[connection("a", 1)]), &Members::new(), 4);
         let back = [connection("a", 1), connection("a", 7)];
         assert_eq!(followers.want(&seen(110, &back), &Members::new(), 4), Wanted::Ask);
@@ -144,8 +199,7 @@ mod tests {
 
     #[test]
     fn nothing_is_loaded_for_a_node_before_the_members_were_heard_of_anew() {
-        let mut followers = Followers::default();
-        followers.want(&seen(100, &[]), &Members::new(), 4);
+        let mut followers = served(&[]);
         let there = [connection("a", 1)];
         assert_eq!(followers.want(&seen(110, &there), &Members::new(), 4), Wanted::Ask);
         for clock in [112, 120, 1000] {
@@ -156,10 +210,9 @@ mod tests {
 
     #[test]
     fn members_are_no_followers() {
-        let mut followers = Followers::default();
+        let mut followers = served(&[]);
         let members: Members =
             [Member::of_pod("10.1.0.1", 6032, "core-0"), Member::of_pod("10.1.0.9", 6032, "core-1")].into();
-        followers.want(&seen(100, &[]), &members, 1);
         let by_interface = Follower {
             hostname: "127.0.0.1".into(),
             interfaces: "10.1.0.9:6032;/tmp/admin.sock".into(),

@@ -1,6 +1,7 @@
 //! What `ProxySQL` said in one observation, typed.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -20,6 +21,13 @@ pub struct Follower {
     pub port: u16,
     /// `admin-mysql_ifaces` of the node: where it listens, if it names an address.
     pub interfaces: String,
+}
+
+/// What makes it another connection than all others.
+impl fmt::Display for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.uuid, self.hostname, self.port)
+    }
 }
 
 /// One answer to [`super::statement::Statement::Observe`] or [`super::statement::Statement::ObserveWithFollowers`].
@@ -105,8 +113,8 @@ impl Unreadable {
     }
 }
 
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ProxySQL's answer does not read: {} is {:?}", self.what, self.value)
     }
 }

@@ -15,6 +15,8 @@ pub enum Kind {
     ShownOtherwise,
     /// It was loaded, locked somebody out, and was put back.
     LocksOut,
+    /// The list of members was loaded for this connection of a node that is not a member.
+    Follower,
 }
 
 impl Kind {
@@ -23,6 +25,7 @@ impl Kind {
         match self {
             Self::ShownOtherwise => "shown_otherwise",
             Self::LocksOut => "locks_out",
+            Self::Follower => "follower",
         }
     }
 }
