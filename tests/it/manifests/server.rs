@@ -86,7 +86,12 @@ impl Kubectl {
 
     fn apply(&self, what: &str, objects: &[Value]) {
         let list = json!({"apiVersion": "v1", "kind": "List", "items": objects});
-        let output = self.run(&["apply", "--validate=strict", "-f", "-"], &list);
+        let apply = |validate: &str| self.run(&["apply", validate, "-f", "-"], &list);
+        let mut output = apply("--validate=strict");
+        // Before 1.25 kubectl itself checks the fields.
+        if String::from_utf8_lossy(&output.stderr).contains("strconv.ParseBool") {
+            output = apply("--validate=true");
+        }
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{what}: {said}");
     }
