@@ -67,6 +67,8 @@ pub struct Core {
     almost_right: Option<Checksum>,
     /// The list that this agent loaded last.
     made: Members,
+    /// The version that the load has given it, unless another load came between.
+    made_as: Option<u64>,
     /// A list that another member has loaded, and that is not what this core knows.
     contradiction: Option<members::Contradiction>,
     /// That list was left to the others.
@@ -113,6 +115,7 @@ impl Core {
             right: None,
             almost_right: None,
             made: Members::new(),
+            made_as: None,
             contradiction: None,
             left: None,
             unwilling: None,

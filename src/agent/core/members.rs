@@ -92,6 +92,9 @@ impl Core {
             }
             self.spacing.waits_no_more(Module::ProxysqlServers);
             self.made.clone_from(&target);
+            if plan.loads().next().is_some() {
+                self.made_as = seen.own(Module::ProxysqlServers).map(|own| own.version + 1);
+            }
             self.spacing.apply(&plan, admin).await?;
             if for_followers {
                 info!("a satellite connected; loaded the list of members once more, for its own may be newer");
@@ -123,6 +126,7 @@ impl Core {
 
     /// What to do about the list, by this look. Rows that a look lacks while nothing was loaded are put into it.
     fn intent(&mut self, seen: &mut Observation, known: &Members, standing: &Standing, turns: &Turns) -> Intent {
+        self.note_own_load(seen);
         if self.right.is_some() && seen.own(Module::ProxysqlServers) == self.right.as_ref() {
             seen.runtime.clone_from(&self.listed);
         }
@@ -158,6 +162,19 @@ impl Core {
             plan = plan.then(Statement::LoadToRuntime(Module::ProxysqlServers));
         }
         Intent { plan, target, wanted, for_followers, decisions, next }
+    }
+
+    /// A list that this agent has loaded, and no other load has followed, needs no second look.
+    fn note_own_load(&mut self, seen: &Observation) {
+        let Some((version, own)) = self.made_as.zip(seen.own(Module::ProxysqlServers)) else { return };
+        if own.version != version {
+            self.made_as = None;
+        } else if seen.runtime == self.made {
+            self.made_as = None;
+            self.right = Some(own.clone());
+            self.almost_right.clone_from(&self.right);
+            self.listed.clone_from(&self.made);
+        }
     }
 
     /// The list is right by this look. It is by what is in effect when two looks in succession say so.
