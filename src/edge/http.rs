@@ -140,18 +140,18 @@ async fn shutdown(
     }
     let waits = !query.as_deref().unwrap_or_default().split('&').any(|pair| matches!(pair, "wait=false" | "wait=0"));
     info!(%peer, waits, "drain requested");
-    let before = state.status().drains_ended;
+    let before = state.status().drains_ended();
     state.ask(Command::Drain);
     if !waits {
         // For the answer to say so; the command is on its way in any case.
-        let _ = timeout(PROBE_PATIENCE, state.until(|status| status.stage != Stage::Running)).await;
+        let _ = timeout(PROBE_PATIENCE, state.until(|status| status.stage() != Stage::Running)).await;
         return with(state, StatusCode::ACCEPTED, "ok", "shutdown initiated");
     }
-    state.until(|status| status.drains_ended > before || status.stage == Stage::Stopped).await;
+    state.until(|status| status.drains_ended() > before || status.stage() == Stage::Stopped).await;
     let status = state.status();
-    let ending = status.drain.as_ref().and_then(|drain| drain.ended);
+    let ending = status.drain().and_then(|drain| drain.ended);
     let cancelled = ending == Some(Ending::Cancelled);
-    let (stage, ended) = (status.stage, status.drains_ended > before);
+    let (stage, ended) = (status.stage(), status.drains_ended() > before);
     drop(status);
     match stage {
         Stage::Stopped if ending == Some(Ending::ShutdownTimeout) => {
@@ -167,8 +167,8 @@ async fn drain(Held(shared): Held<Arc<Shared>>) -> Response {
     let state = &shared.state;
     let (stage, message) = {
         let status = state.status();
-        let step = status.drain.as_ref().map_or("checking_clients", |drain| drain.step.as_str());
-        (status.stage, if status.stage == Stage::Running { "no drain is under way" } else { step })
+        let step = status.drain().map_or("checking_clients", |drain| drain.step.as_str());
+        (status.stage(), if status.stage() == Stage::Running { "no drain is under way" } else { step })
     };
     with(state, StatusCode::OK, if stage == Stage::Running { "ok" } else { "draining" }, message)
 }
@@ -184,18 +184,18 @@ async fn cancel(
     }
     let (stage, before) = {
         let status = state.status();
-        (status.stage, status.drains_ended)
+        (status.stage(), status.drains_ended())
     };
     if stage == Stage::Running {
         return error(state, StatusCode::CONFLICT, "no drain is under way");
     }
     info!(%peer, "drain cancellation requested");
     state.ask(Command::Cancel);
-    let over = state.until(|status| status.drains_ended > before || status.stage > Stage::Draining);
+    let over = state.until(|status| status.drains_ended() > before || status.stage() > Stage::Draining);
     let _ = timeout(CANCEL_PATIENCE, over).await;
     let (stage, after) = {
         let status = state.status();
-        (status.stage, status.drains_ended)
+        (status.stage(), status.drains_ended())
     };
     match stage {
         _ if after > before && stage < Stage::Stopping => with(state, StatusCode::OK, "ok", "the drain was cancelled"),
@@ -214,7 +214,7 @@ async fn reload(
     }
     info!(%peer, "reload requested");
     shared.state.ask(Command::Reload);
-    let publishes_not = match &shared.state.status().situation.generation {
+    let publishes_not = match &shared.state.status().situation().generation {
         Some(Standing::Older { newer, .. }) => {
             Some(format!("this core does not publish: {newer} has a newer rollout revision"))
         }
