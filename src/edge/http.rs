@@ -3,6 +3,7 @@
 
 mod answer;
 mod bind;
+mod body;
 mod client;
 mod page;
 mod server;
@@ -26,6 +27,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
 use self::answer::{error, json, reply, with};
+use self::body::Body;
 pub use self::bind::{BindError, bind};
 pub use self::client::{Answered, ask_shutdown, ask_status};
 pub use self::server::serve;
@@ -97,14 +99,17 @@ fn probe(probe: Probe) -> MethodRouter<Arc<Shared>> {
         let state = &shared.state;
         let settings = shared.settings.borrow().clone();
         state.refreshed(settings.refresh).await;
-        let verdict = judge(&state.status().known(Instant::now()), &settings.policy, probe);
+        let status = state.status();
+        let known = status.known(Instant::now());
+        let verdict = judge(&known, &settings.policy, probe);
+        let code = body::code(&verdict);
         if settings.log_probes {
-            let reasons = verdict.body.reasons.iter().map(|reason| reason.reason).collect::<Vec<_>>().join(" ");
-            info!(probe = probe.as_str(), code = verdict.code, age_ms = verdict.body.age_ms, %reasons, "probe");
+            let reasons = verdict.reasons.iter().map(|reason| reason.reason).collect::<Vec<_>>().join(" ");
+            info!(probe = probe.as_str(), code = code.as_u16(), age_ms = known.age_ms(), %reasons, "probe");
         } else {
-            debug!(probe = probe.as_str(), code = verdict.code, "probe");
+            debug!(probe = probe.as_str(), code = code.as_u16(), "probe");
         }
-        json(StatusCode::from_u16(verdict.code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), &verdict.body)
+        json(code, &Body::of_probe(&known, probe, verdict))
     })
 }
 

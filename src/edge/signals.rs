@@ -118,7 +118,7 @@ fn say_status(state: &State, policy: &Policy) {
     let live = judge(&known, policy, Probe::Live);
     let listed = status.observed().map(|(seen, _)| &seen.runtime);
     let (health, problems) = situation::judge(&ready, &live, status.situation(), listed);
-    let backends = ready.body.backends;
+    let backends = known.backends();
     let list = |items: Vec<String>| items.join(", ");
     let members = known.snapshot.map(|snapshot| {
         let member = |(address, comment): &(String, String)| format!("{address} {comment}");
@@ -131,18 +131,18 @@ fn say_status(state: &State, policy: &Policy) {
     info!(
         status = health.as_str(),
         phase = status.stage().as_str(),
-        ready = ready.code == 200,
-        live = live.code == 200,
-        reasons = list(ready.body.reasons.iter().map(ToString::to_string).collect()),
+        ready = ready.ok,
+        live = live.ok,
+        reasons = list(ready.reasons.iter().map(ToString::to_string).collect()),
         problems = list(problems.iter().map(|problem| problem.problem.to_owned()).collect()),
-        clients = ready.body.clients,
+        clients = known.clients(),
         backends = backends.total,
         online = backends.online,
         shunned = backends.shunned,
         hostgroups = groups.unwrap_or_default(),
         members = members.unwrap_or_default(),
         // Of all that is above from `clients` on, and of what is below.
-        age_ms = ready.body.age_ms,
+        age_ms = known.age_ms(),
         connection = known.contact.as_str(),
         unanswered_ms = known.contact.silence().map(ms),
         observed_age_ms = status.observed().map(|(_, at)| ms(now - *at)),

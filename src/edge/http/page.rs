@@ -8,8 +8,9 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use super::answer::reply;
+use super::body::{code, message};
 use crate::domain::drain::{Progress, Stage};
-use crate::domain::health::{Contact, Policy, Probe, Snapshot, Verdict, judge};
+use crate::domain::health::{Contact, Known, Policy, Probe, Snapshot, Verdict, judge};
 use crate::domain::situation::{self, Problem};
 use crate::state::Status;
 
@@ -43,7 +44,7 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
     let verdicts = [Probe::Started, Probe::Ready, Probe::Live].map(|probe| (probe, judge(&known, policy, probe)));
     let ready = &verdicts[1].1;
     let (class, word) = match status.stage() {
-        Stage::Running if ready.code == 200 => ("good", "ready"),
+        Stage::Running if ready.ok => ("good", "ready"),
         Stage::Running => ("bad", "not ready"),
         stage => ("busy", stage.as_str()),
     };
@@ -72,7 +73,7 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
     if let Some(progress) = status.drain() {
         drain(out, progress, status.stage())?;
     }
-    probes(out, &verdicts)?;
+    probes(out, &known, &verdicts)?;
     let observed = status.observed().map(|(_, at)| now - *at);
     drift(out, status, &Age::of(observed, known.contact))?;
     if let Some(snapshot) = known.snapshot {
@@ -143,12 +144,12 @@ fn drift(out: &mut String, status: &Status, age: &Age) -> fmt::Result {
     Ok(())
 }
 
-fn probes(out: &mut String, verdicts: &[(Probe, Verdict)]) -> fmt::Result {
+fn probes(out: &mut String, known: &Known<'_>, verdicts: &[(Probe, Verdict)]) -> fmt::Result {
     out.push_str("<h2>Probes</h2><table><tr><th>probe<th>answer<th>message");
     for (probe, verdict) in verdicts {
-        let class = if verdict.code == 200 { "good" } else { "bad" };
-        let message = Text(&verdict.body.message);
-        write!(out, "<tr><td>{}<td class=\"{class}\">{}<td>{message}", probe.as_str(), verdict.code)?;
+        let class = if verdict.ok { "good" } else { "bad" };
+        let (code, message) = (code(verdict).as_u16(), message(known, *probe, verdict));
+        write!(out, "<tr><td>{}<td class=\"{class}\">{code}<td>{}", probe.as_str(), Text(&message))?;
     }
     out.push_str("</table>");
     Ok(())

@@ -176,8 +176,7 @@ impl<'a> Document<'a> {
         let Settings { policy, told, .. } = settings;
         let known = status.known(now);
         let [startup, readiness, liveness] = Probe::ALL.map(|probe| judge(&known, policy, probe));
-        let probes =
-            Probes { startup: startup.code == 200, readiness: readiness.code == 200, liveness: liveness.code == 200 };
+        let probes = Probes { startup: startup.ok, readiness: readiness.ok, liveness: liveness.ok };
         let seen = status.observed().map(|(seen, _)| seen);
         let observed_age = status.observed().map(|(_, at)| now - *at);
         let age_ms = known.age.map(ms);

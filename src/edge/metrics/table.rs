@@ -82,14 +82,14 @@ pub const METRICS: &[Metric] = &[
     gauge("probe_ok", "1 if the probe currently succeeds.", |view, out| {
         let known = view.status.known(view.now);
         for probe in Probe::ALL {
-            out.flag(&[probe.as_str()], judge(&known, &view.policy, probe).code == 200);
+            out.flag(&[probe.as_str()], judge(&known, &view.policy, probe).ok);
         }
     })
     .by(&["probe"]),
     gauge("not_ready", "1 for each reason why the readiness probe fails.", |view, out| {
         let verdict = judge(&view.status.known(view.now), &view.policy, Probe::Ready);
         for reason in REASONS {
-            out.flag(&[reason], verdict.body.reasons.iter().any(|given| given.reason == reason));
+            out.flag(&[reason], verdict.reasons.iter().any(|given| given.reason == reason));
         }
     })
     .by(&["reason"]),
