@@ -44,7 +44,7 @@ use crate::domain::drain::{Limits, Stage};
 use crate::domain::situation::Situation;
 use crate::domain::tally::Count;
 use crate::edge::draining_file::Marker;
-use crate::state::{Command, Mailbox, Publisher};
+use crate::state::{Command, Mailbox, StatusWriter};
 
 /// How long a round that is under way may go on once the agent was told to end, so that nothing stays half applied.
 const LAST_ROUND: Duration = Duration::from_secs(1);
@@ -155,7 +155,7 @@ pub struct Agent<P> {
     settings: Settings,
     marker: Marker,
     mailbox: Mailbox,
-    publisher: Publisher,
+    writer: StatusWriter,
     health: Health,
     reload: Reload,
     is_leaving: IsLeaving,
@@ -180,12 +180,12 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
         settings: Settings,
         surroundings: Surroundings,
         mailbox: Mailbox,
-        publisher: Publisher,
+        writer: StatusWriter,
     ) -> Self {
-        let line = Line::new(admin, publisher.clone());
+        let line = Line::new(admin, writer.clone());
         let Surroundings { marker, reload, is_leaving } = surroundings;
         let (health, recovery) = (Health::default(), Recovery::Wanted);
-        Self { line, mode, settings, marker, mailbox, publisher, health, reload, is_leaving, recovery }
+        Self { line, mode, settings, marker, mailbox, writer, health, reload, is_leaving, recovery }
     }
 
     /// Runs until the way down is at its end, or it is told to end without.
@@ -194,7 +194,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             info!("removed a draining file that an earlier life left");
         }
         let asleep = !self.settings.start_delay.is_zero();
-        self.publisher.publish(|status| status.asleep = asleep);
+        self.writer.started(asleep);
         let mut pace = Pace::new(self.settings.interval, self.settings.start_delay);
         while self.work(&mut pace).await == Turn::Down {
             if self.go_down().await == Stage::Stopped {
@@ -205,13 +205,13 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
 
     /// Rounds and looks at health, until something else is asked for.
     async fn work(&mut self, pace: &mut Pace) -> Turn {
-        let Self { line, mode, mailbox, publisher, health, settings, reload, is_leaving, recovery, .. } = self;
+        let Self { line, mode, mailbox, writer, health, settings, reload, is_leaving, recovery, .. } = self;
         let mut look_wanted = false;
         let mut asked = None;
         loop {
             if let Some(command) = asked.take() {
                 let count = if command == Command::Reload { Count::Reload } else { Count::Resync };
-                publisher.note(|status| status.tally.count(count));
+                writer.counted(count);
                 if command == Command::Reload
                     && let Some(live) = reload().await
                 {
@@ -250,7 +250,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             let began = Instant::now();
             let job = async {
                 if round_is_due {
-                    publisher.note(|status| status.asleep = false);
+                    writer.round_began();
                     let outcome = match recover(recovery, line, is_leaving).await {
                         Ok(Found::Nothing) => mode.round(line).await,
                         Ok(Found::Undone) => {
@@ -260,11 +260,10 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                         Ok(Found::GoesOn) => return Some(Turn::Down),
                         Err(error) => Err(error),
                     };
-                    publisher.note(|status| status.tally.count(Count::Round(outcome.is_ok())));
+                    writer.round_ended(outcome.is_ok(), mode.shows());
                     pace.ended(outcome);
-                    show(mode.shows(), publisher);
                 } else {
-                    drop(health.look(line, publisher).await);
+                    drop(health.look(line, writer).await);
                 }
                 None
             };
@@ -293,26 +292,18 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             }
             if let Err(turn) = turn {
                 if turn == Turn::Down {
-                    publisher.publish(|status| status.stage = Stage::Draining);
+                    writer.drain_began();
                 }
                 // Only what has begun to have an effect is brought to an end.
-                let has_begun = publisher.status().answered_at.is_some_and(|at| at >= began);
+                let has_begun = writer.status().answered_at().is_some_and(|at| at >= began);
                 if round_is_due && has_begun && timeout(LAST_ROUND, job).await.is_err() {
                     debug!("abandoned a round");
                 }
                 return turn;
             }
             // The first contact: what is there to be known, the size of the grace period for one.
-            look_wanted |= round_is_due && is_unknown(publisher);
+            look_wanted |= round_is_due && is_unknown(writer);
         }
-    }
-}
-
-/// Shows how a round left things.
-fn show(situation: Situation, publisher: &Publisher) {
-    let is_news = publisher.status().situation != situation;
-    if is_news {
-        publisher.publish(|status| status.situation = situation);
     }
 }
 
@@ -327,7 +318,7 @@ fn awake_and_well(pace: &Pace) -> bool {
 }
 
 /// Whether `ProxySQL` has answered, but not yet said how it is.
-fn is_unknown(publisher: &Publisher) -> bool {
-    let status = publisher.status();
-    status.answered_at.is_some() && status.seen.is_none() && status.failed_at.is_none()
+fn is_unknown(writer: &StatusWriter) -> bool {
+    let status = writer.status();
+    status.answered_at().is_some() && !status.has_looked()
 }

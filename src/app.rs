@@ -33,7 +33,7 @@ use crate::edge::kubernetes::pods;
 use crate::edge::signals::Watchdog;
 use crate::edge::{config_watch, http, metrics, signals};
 use crate::logging::{self, Handle};
-use crate::state::{self, Command, Mailbox, Publisher, State};
+use crate::state::{self, Command, Mailbox, State, StatusWriter};
 
 /// How long tasks get to end after the agent has.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -110,14 +110,14 @@ fn end_at_once() {
 async fn guard(state: State, watchdog: Arc<Watchdog>) {
     let is_running = |stage: Stage| stage == Stage::Running;
     loop {
-        state.until(|status| !is_running(status.stage)).await;
-        if is_running(state.status().stage) {
+        state.until(|status| !is_running(status.stage())).await;
+        if is_running(state.status().stage()) {
             // The agent has ended without.
             return;
         }
         watchdog.arm();
-        state.until(|status| is_running(status.stage)).await;
-        if !is_running(state.status().stage) {
+        state.until(|status| is_running(status.stage())).await;
+        if !is_running(state.status().stage()) {
             return;
         }
         watchdog.disarm();
@@ -142,7 +142,7 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
         RunMode::Dump => None,
     };
     info!(version = env!("CARGO_PKG_VERSION"), mode = %config.run_mode, proxysql = %config.proxysql.address, "starting");
-    let (state, mailbox, publisher) = state::channel();
+    let (state, mailbox, writer) = state::channel();
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
 
@@ -181,7 +181,7 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
     let marker = Marker::new(config.shutdown.draining_file.clone());
     let surroundings = Surroundings { marker, reload, is_leaving: is_leaving(identity) };
     let ended = tokio::select! {
-        ended = work(config, own_pod, mailbox, publisher, surroundings, &stop, &tasks) => ended,
+        ended = work(config, own_pod, mailbox, writer, surroundings, &stop, &tasks) => ended,
         () = serving => Err(AppError::Part("the HTTP server")),
     };
     // However it came to this: it must not hang now.
@@ -198,7 +198,7 @@ async fn work(
     config: &Config,
     own_pod: Option<String>,
     mailbox: Mailbox,
-    publisher: Publisher,
+    writer: StatusWriter,
     surroundings: Surroundings,
     stop: &CancellationToken,
     tasks: &TaskTracker,
@@ -209,7 +209,7 @@ async fn work(
         RunMode::Core => {
             let (found, followed) = discovery::follow(config, own_pod.as_deref(), stop, tasks).await?;
             let core = Mode::Core(Box::new(Core::new(config.proxysql.address.port, own_pod, found, publishing)));
-            let agent = Agent::new(admin, core, settings, surroundings, mailbox, publisher);
+            let agent = Agent::new(admin, core, settings, surroundings, mailbox, writer);
             tokio::select! {
                 () = agent.run() => Ok(()),
                 _ = followed => Err(AppError::Part("what follows the cores")),
@@ -217,7 +217,7 @@ async fn work(
         }
         RunMode::Satellite => {
             let satellite = Mode::Satellite(Box::new(Satellite::new(config.core.bootstrap_hostname.clone())));
-            Agent::new(admin, satellite, settings, surroundings, mailbox, publisher).run().await;
+            Agent::new(admin, satellite, settings, surroundings, mailbox, writer).run().await;
             Ok(())
         }
         RunMode::Dump => Ok(dump::run(config, own_pod, &host(), admin, mailbox).await?),

@@ -15,7 +15,7 @@ use self::perform::{Performer, before};
 pub(super) use self::recovery::{Found, Recovery, recover};
 use super::{Agent, Proxysql};
 use crate::domain::drain::{Account, Effect, Input, Phase, Stage, TICK};
-use crate::state::{Command, Publisher};
+use crate::state::{Command, StatusWriter};
 
 /// How often nodes ask each other, where `ProxySQL` has not said so yet: its default.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -25,19 +25,19 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
     pub(super) async fn go_down(&mut self) -> Stage {
         let clock = Instant::now();
         let begin = {
-            let status = self.publisher.status();
-            let known = status.seen.as_ref().map(|(snapshot, _)| before(snapshot));
-            Input::Begin { reached: status.answered_at.is_some(), known }
+            let status = self.writer.status();
+            let known = status.seen().map(|(snapshot, _)| before(snapshot));
+            Input::Begin { reached: status.answered_at().is_some(), known }
         };
         let (mut phase, effect) = Phase::Running.step(begin, Duration::ZERO, &self.settings.limits);
         let mut effect = effect.unwrap_or(Effect::End);
-        let check_interval = self.publisher.status().observed.as_ref().map(|(seen, _)| seen.check_interval);
+        let check_interval = self.writer.status().observed().map(|(seen, _)| seen.check_interval);
         let pulled_by = self.mode.pulled_by(check_interval.unwrap_or(CHECK_INTERVAL));
-        let Self { line, settings, marker, mailbox, publisher, health, .. } = self;
-        let mut books = Books { publisher, clock, step: None };
+        let Self { line, settings, marker, mailbox, writer, health, .. } = self;
+        let mut books = Books { writer, clock, step: None };
         books.publish(&phase);
         marker.set().await;
-        let mut performer = Performer { line, health, publisher, clock, pulled_by };
+        let mut performer = Performer { line, health, writer, clock, pulled_by };
         loop {
             match effect {
                 Effect::End => {
@@ -47,7 +47,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                 Effect::Back(account, undone) => {
                     marker.clear().await;
                     // What was seen before is of no use any more: the next probe asks.
-                    books.publisher.note(|status| status.seen = None);
+                    books.writer.look_outdated();
                     books.end(Some(&account), Stage::Running);
                     self.recovery = if undone { Recovery::Done } else { Recovery::Wanted };
                     if account.has_set() {
@@ -89,7 +89,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
 
 /// What outsiders see of the shutdown.
 struct Books<'a> {
-    publisher: &'a Publisher,
+    writer: &'a StatusWriter,
     clock: Instant,
     /// The step that was logged last.
     step: Option<&'static str>,
@@ -105,10 +105,7 @@ impl Books<'_> {
         }
         // The end is told by `end`, with the count of drains, so that nobody sees the one without the other.
         if phase.stage() != Stage::Stopped {
-            self.publisher.publish(|status| {
-                status.stage = phase.stage();
-                status.drain = Some(progress);
-            });
+            self.writer.drain_progressed(phase.stage(), progress);
         }
     }
 
@@ -137,14 +134,7 @@ impl Books<'_> {
                 warn!(%note, "drain anomaly");
             }
         }
-        self.publisher.publish(|status| {
-            status.stage = stage;
-            if let Some(report) = &report {
-                status.tally.drained(report);
-            }
-            status.drain = report;
-            status.drains_ended += 1;
-        });
+        self.writer.drain_ended(stage, report);
     }
 }
 

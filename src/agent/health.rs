@@ -9,7 +9,7 @@ use crate::domain::health::Snapshot;
 use crate::domain::proxysql::statement::Statement;
 use crate::domain::trouble::Trouble;
 use crate::edge::admin::AdminError;
-use crate::state::Publisher;
+use crate::state::StatusWriter;
 
 /// What looks at health remember beside what they publish.
 #[derive(Debug, Default)]
@@ -21,16 +21,13 @@ pub(super) struct Health {
 
 impl Health {
     /// Looks once, and publishes what is seen or that it failed.
-    pub(super) async fn look<P: Proxysql>(&mut self, admin: &mut P, publisher: &Publisher) -> Option<RoundError> {
+    pub(super) async fn look<P: Proxysql>(&mut self, admin: &mut P, writer: &StatusWriter) -> Option<RoundError> {
         let began = *self.began.get_or_insert_with(Instant::now);
-        let last = publisher.status().seen.as_ref().map(|(snapshot, _)| snapshot.clone());
+        let last = writer.status().seen().map(|(snapshot, _)| snapshot.clone());
         match self.read(admin, last.as_ref()).await {
-            Ok(mut snapshot) => {
+            Ok(snapshot) => {
                 self.trouble.is_over();
-                publisher.publish(|status| {
-                    snapshot.served |= status.seen.as_ref().is_some_and(|(last, _)| last.served);
-                    status.seen = Some((snapshot, Instant::now()));
-                });
+                writer.looked(snapshot);
                 None
             }
             Err(error) => {
@@ -40,10 +37,7 @@ impl Health {
                 } else {
                     debug!(%reason, "no look at health");
                 }
-                publisher.publish(|status| {
-                    status.failed_at = Some(Instant::now());
-                    status.trouble = Some(reason);
-                });
+                writer.look_failed(reason);
                 Some(error)
             }
         }

@@ -8,47 +8,39 @@ use super::Proxysql;
 use crate::domain::cluster::hearing::Hearing;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::Statement;
-use crate::domain::tally::{Class, Count};
+use crate::domain::tally::Count;
 use crate::edge::admin::{AdminError, Answer, Login};
-use crate::state::Publisher;
+use crate::state::{StatementEnd, StatusWriter};
 
 /// The admin port, whoever asks it: every statement tells the status whether `ProxySQL` is silent, and is counted.
 #[derive(Debug)]
 pub(super) struct Line<P> {
     admin: P,
-    publisher: Publisher,
+    writer: StatusWriter,
     began: Instant,
     /// Who of the peers was heard of, by all observations.
     hearing: Hearing,
 }
 
 impl<P> Line<P> {
-    pub(super) fn new(admin: P, publisher: Publisher) -> Self {
-        Self { admin, publisher, began: Instant::now(), hearing: Hearing::default() }
+    pub(super) fn new(admin: P, writer: StatusWriter) -> Self {
+        Self { admin, writer, began: Instant::now(), hearing: Hearing::default() }
     }
 }
 
 impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
     async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
         let began = Instant::now();
-        self.publisher.note(|status| status.asks(began));
+        self.writer.statement_began(began);
         let outcome = self.admin.run(statement).await;
-        let connections = self.admin.connections();
-        self.publisher.note(|status| {
-            let now = Instant::now();
-            match outcome.as_ref().err().and_then(|error| Some((error, error.obstacle()?))) {
-                None => status.answers(now),
-                Some((error, obstacle)) => {
-                    status.fails(obstacle);
-                    status.trouble = Some(error.to_string());
-                }
-            }
-            let failure = outcome.as_ref().err().map(AdminError::failure);
-            status.tally.statement(statement.class(), now - began, failure);
-            status.tally.connections = connections;
-            if let (None, Some(module)) = (failure, statement.loads()) {
-                status.tally.count(Count::Load(module));
-            }
+        let error = outcome.as_ref().err();
+        self.writer.statement_ended(StatementEnd {
+            class: statement.class(),
+            loads: statement.loads(),
+            began,
+            failure: error.map(AdminError::failure),
+            obstacle: error.and_then(|error| Some((error.obstacle()?, error.to_string()))),
+            connections: self.admin.connections(),
         });
         outcome
     }
@@ -64,7 +56,7 @@ impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
         let outcome = self.admin.ask_peer(host, port, login, statements).await;
         let took: Duration = began.elapsed();
         let failure = outcome.as_ref().err().map(AdminError::failure);
-        self.publisher.note(|status| status.tally.statement(Class::Peer, took, failure));
+        self.writer.peer_asked(took, failure);
         outcome
     }
 
@@ -85,11 +77,11 @@ impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
     }
 
     fn count(&self, what: Count) {
-        self.publisher.note(|status| status.tally.count(what));
+        self.writer.counted(what);
     }
 
     fn saw(&mut self, seen: &mut Observation) {
         self.hearing.complete(seen, self.began.elapsed());
-        self.publisher.note(|status| status.observed = Some((seen.clone(), Instant::now())));
+        self.writer.observed(seen.clone());
     }
 }

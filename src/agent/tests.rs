@@ -236,21 +236,21 @@ impl Bench {
     fn start_in(script: Script, settings: Settings, is_leaving: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let marker = dir.path().join("draining");
-        let (state, mailbox, publisher) = state::channel();
+        let (state, mailbox, writer) = state::channel();
         let satellite = Mode::Satellite(Box::new(Satellite::new("proxysql-core".into())));
         let surroundings = Surroundings {
             marker: Marker::new(marker.clone()),
             reload: Box::new(|| Box::pin(async { None })),
             is_leaving: Box::new(move || Box::pin(std::future::ready(is_leaving))),
         };
-        let agent = Agent::new(script.clone(), satellite, settings, surroundings, mailbox, publisher);
+        let agent = Agent::new(script.clone(), satellite, settings, surroundings, mailbox, writer);
         let mut tasks = JoinSet::new();
         tasks.spawn(agent.run());
         Self { script, state, agent: tasks, marker, _dir: dir }
     }
 
     async fn answers(&self) {
-        self.state.until(|status| status.seen.is_some()).await;
+        self.state.until(|status| status.seen().is_some()).await;
     }
 
     /// How long the way down takes from now on, and how it ends.
@@ -259,7 +259,7 @@ impl Bench {
         self.state.ask(Command::Drain);
         self.state.drained(0).await;
         self.agent.join_next().await.unwrap().unwrap();
-        let ended = self.state.status().drain.as_ref().and_then(|drain| drain.ended);
+        let ended = self.state.status().drain().and_then(|drain| drain.ended);
         (began.elapsed(), ended)
     }
 }
@@ -320,7 +320,7 @@ async fn a_table_that_is_seen_while_it_is_filled_makes_no_node_unready() {
     script.world().torn = true;
     bench.state.refreshed(s(1)).await;
     assert!(!script.world().torn, "it was looked");
-    assert_eq!(bench.state.status().seen.as_ref().unwrap().0.counts().total, 1);
+    assert_eq!(bench.state.status().seen().unwrap().0.counts().total, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,7 +384,7 @@ async fn dead_peers_hold_nothing_up() {
     timeout(s(60), asking).await.unwrap();
     script.world().asked.clear();
     bench.state.ask(Command::Drain);
-    bench.state.until(|status| status.stage == Stage::Draining).await;
+    bench.state.until(|status| status.stage() == Stage::Draining).await;
     bench.state.drained(0).await;
     bench.agent.join_next().await.unwrap().unwrap();
     assert!(script.world().asked.is_empty());
@@ -411,7 +411,7 @@ async fn idle_clients_are_evicted_and_busy_ones_cut_at_the_deadline_only() {
     // As many passes as fit, none of which waits for the other.
     assert!(took > s(35) && took < s(37), "{took:?}");
     assert_eq!(ended, Some(Ending::DrainTimeout));
-    let drain = bench.state.status().drain.clone().unwrap();
+    let drain = bench.state.status().drain().cloned().unwrap();
     assert_eq!((drain.clients, drain.evicted, drain.finished, drain.cut), (120, 118, 0, 2));
     assert!(bench.marker.is_file());
 }
@@ -478,7 +478,7 @@ async fn a_drain_that_is_cancelled_leaves_nothing_behind() {
     let mut bench = Bench::start(script.clone(), settings());
     bench.answers().await;
     bench.state.ask(Command::Drain);
-    bench.state.until(|status| status.stage == Stage::Draining).await;
+    bench.state.until(|status| status.stage() == Stage::Draining).await;
     sleep(s(8)).await;
     assert!(script.world().paused && bench.marker.is_file());
     assert_ne!(script.world().variables[WAIT], "28800000");
@@ -487,11 +487,11 @@ async fn a_drain_that_is_cancelled_leaves_nothing_behind() {
     assert!(!script.world().paused && !bench.marker.exists());
     assert_eq!(script.world().variables[WAIT], "28800000");
     assert!(script.world().marked.is_none(), "it is forgotten once all is as before");
-    assert_eq!(bench.state.status().stage, Stage::Running);
-    assert_eq!(bench.state.status().drain.as_ref().unwrap().ended, Some(Ending::Cancelled));
+    assert_eq!(bench.state.status().stage(), Stage::Running);
+    assert_eq!(bench.state.status().drain().unwrap().ended, Some(Ending::Cancelled));
     // It serves as before, and goes down as before.
     bench.state.refreshed(s(1)).await;
-    assert!(!bench.state.status().seen.as_ref().unwrap().0.paused);
+    assert!(!bench.state.status().seen().unwrap().0.paused);
     bench.state.ask(Command::Drain);
     bench.state.drained(1).await;
     bench.agent.join_next().await.unwrap().unwrap();
@@ -513,7 +513,7 @@ async fn a_drain_whose_agent_was_killed_is_undone_by_the_next_unless_the_pod_is_
         let _ = bench.agent.join_next().await;
         let mut bench = Bench::start_in(script.clone(), settings(), is_leaving);
         if is_leaving {
-            bench.state.until(|status| status.drain.as_ref().is_some_and(|drain| drain.ended.is_some())).await;
+            bench.state.until(|status| status.drain().is_some_and(|drain| drain.ended.is_some())).await;
             bench.agent.join_next().await.unwrap().unwrap();
             assert!(script.world().down, "after {after} s");
         } else {
@@ -544,7 +544,7 @@ async fn a_proxysql_that_does_not_let_in_all_clients_after_resume_is_drained_to_
         } else {
             bench.state.ask(Command::Cancel);
         }
-        bench.state.until(|status| status.drain.as_ref().is_some_and(|drain| drain.ended.is_some())).await;
+        bench.state.until(|status| status.drain().is_some_and(|drain| drain.ended.is_some())).await;
         bench.agent.join_next().await.unwrap().unwrap();
         assert!(script.world().down, "killed: {is_killed}");
         assert_eq!(script.count("PROXYSQL RESUME"), 1, "a second one would hang");
@@ -559,7 +559,7 @@ async fn a_listener_that_no_drain_has_closed_is_left_alone() {
     let bench = Bench::start(script.clone(), settings());
     bench.answers().await;
     sleep(s(30)).await;
-    assert!(script.world().paused && bench.state.status().stage == Stage::Running);
+    assert!(script.world().paused && bench.state.status().stage() == Stage::Running);
 }
 
 #[tokio::test(start_paused = true)]
@@ -619,13 +619,13 @@ proptest! {
                         let state = bench.state.clone();
                         let call = async move {
                             state.ask(Command::Drain);
-                            state.until(|status| status.drains_ended > 0 || status.stage == Stage::Stopped).await;
-                            state.status().drain.as_ref().and_then(|drain| drain.ended)
+                            state.until(|status| status.drains_ended() > 0 || status.stage() == Stage::Stopped).await;
+                            state.status().drain().and_then(|drain| drain.ended)
                         };
                         if caller == Caller::Waits {
                             waiting.spawn(call);
                         } else {
-                            assert!(timeout(ms(1), call).await.is_err() || bench.state.status().stage == Stage::Stopped);
+                            assert!(timeout(ms(1), call).await.is_err() || bench.state.status().stage() == Stage::Stopped);
                         }
                     }
                     Caller::Term => {

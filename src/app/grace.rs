@@ -15,8 +15,8 @@ const POD_LOOK: Duration = Duration::from_secs(5);
 
 /// Waits for `ProxySQL` to say how many threads it has, and warns if the way down can take longer than it may.
 pub(super) async fn check(state: State, shutdown: Shutdown, identity: Identity) {
-    state.until(|status| status.seen.is_some()).await;
-    let Some(threads) = state.status().seen.as_ref().map(|(snapshot, _)| snapshot.threads) else { return };
+    state.until(|status| status.seen().is_some()).await;
+    let Some(threads) = state.status().seen().map(|(snapshot, _)| snapshot.threads) else { return };
     let budget = Budget::new(shutdown.propagation_delay, threads, shutdown.drain_timeout);
     if let Some(short) = budget.falls_short_of(shutdown.shutdown_timeout) {
         warn!(

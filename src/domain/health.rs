@@ -174,38 +174,20 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The body of every answer, errors too: no field comes and goes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Body {
-    /// `ok`, `draining` or `unhealthy`; `error` where the request itself was wrong.
-    pub status: &'static str,
-    /// One sentence.
-    pub message: String,
-    /// `startup`, `readiness` or `liveness`; null in an answer to anything else.
-    pub probe: Option<&'static str>,
-    /// Whether this node is on its way down.
-    pub draining: bool,
-    /// Logged-in clients, as of the snapshot.
-    pub clients: u64,
-    /// Servers, as of the snapshot.
-    pub backends: Backends,
-    /// How far down the way.
-    pub phase: Stage,
-    /// Why the answer is no; empty where it is yes.
-    pub reasons: Vec<Reason>,
-    /// How old the snapshot is, in ms; null before the first.
-    pub age_ms: Option<u64>,
-    /// The drain that is under way, or the last one; null if there was none.
-    pub drain: Option<Progress>,
-}
-
-/// HTTP code and body.
+/// Whether a probe says yes, and if not why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// 200 or 503.
-    pub code: u16,
-    /// What to say.
-    pub body: Body,
+    /// Yes.
+    pub ok: bool,
+    /// Why the answer is no; empty where it is yes.
+    pub reasons: Vec<Reason>,
+}
+
+impl Verdict {
+    /// Whether the answer is no because this node is on its way down.
+    pub fn is_draining(&self) -> bool {
+        self.reasons.iter().any(|reason| reason.reason == "draining")
+    }
 }
 
 /// What is known when a probe asks.
@@ -227,43 +209,36 @@ pub struct Known<'a> {
     pub drain: Option<&'a Progress>,
 }
 
-/// Answers a probe from what is known.
-pub fn judge(known: &Known<'_>, policy: &Policy, probe: Probe) -> Verdict {
-    let reasons = reasons(known, policy, probe);
-    let draining = known.stage != Stage::Running;
-    let mut body = body(known);
-    body.probe = Some(probe.as_str());
-    (body.status, body.message) = if draining {
-        ("draining", "shutting down".to_owned())
-    } else if let Some(reason) = reasons.first() {
-        ("unhealthy", reason.message.clone())
-    } else if probe == Probe::Started {
-        ("ok", "ok".to_owned())
-    } else {
-        ("ok", about(body.backends).to_owned())
-    };
-    body.reasons = reasons;
-    Verdict { code: if body.reasons.is_empty() { 200 } else { 503 }, body }
-}
+impl Known<'_> {
+    /// Whether this node is on its way down.
+    pub fn is_draining(&self) -> bool {
+        self.stage != Stage::Running
+    }
 
-/// The body that says how things are and judges nothing.
-pub fn body(known: &Known<'_>) -> Body {
-    Body {
-        status: if known.stage == Stage::Running { "ok" } else { "draining" },
-        message: String::new(),
-        probe: None,
-        draining: known.stage != Stage::Running,
-        clients: known.snapshot.map_or(0, |snapshot| snapshot.clients),
-        backends: known.snapshot.map(Snapshot::counts).unwrap_or_default(),
-        phase: known.stage,
-        reasons: Vec::new(),
-        age_ms: known.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX)),
-        drain: known.drain.cloned(),
+    /// Logged-in clients, as of the snapshot.
+    pub fn clients(&self) -> u64 {
+        self.snapshot.map_or(0, |snapshot| snapshot.clients)
+    }
+
+    /// Servers, as of the snapshot.
+    pub fn backends(&self) -> Backends {
+        self.snapshot.map(Snapshot::counts).unwrap_or_default()
+    }
+
+    /// How old the snapshot is, in ms.
+    pub fn age_ms(&self) -> Option<u64> {
+        self.age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
     }
 }
 
+/// Answers a probe from what is known.
+pub fn judge(known: &Known<'_>, policy: &Policy, probe: Probe) -> Verdict {
+    let reasons = reasons(known, policy, probe);
+    Verdict { ok: reasons.is_empty(), reasons }
+}
+
 fn reasons(known: &Known<'_>, policy: &Policy, probe: Probe) -> Vec<Reason> {
-    let draining = known.stage != Stage::Running;
+    let draining = known.is_draining();
     match probe {
         // Never restarted on its way down.
         Probe::Started | Probe::Live if draining => Vec::new(),
@@ -332,13 +307,4 @@ fn shortcomings(snapshot: &Snapshot, policy: &Policy) -> Vec<Reason> {
         because("too_few_online", format!("{online} backends are online, {wanted} are wanted"));
     }
     reasons
-}
-
-/// The Go agent's words. It calls no backend at all offline, too.
-fn about(backends: Backends) -> &'static str {
-    match backends {
-        Backends { online: 0, .. } => "all backends offline",
-        Backends { total, online, .. } if online < total => "some backends offline",
-        _ => "all backends online",
-    }
 }

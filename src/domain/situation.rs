@@ -80,11 +80,11 @@ pub fn judge(
 ) -> (Health, Vec<Problem>) {
     let mut problems: Vec<Problem> = Vec::new();
     let mut wrong = |problem: &'static str, message: String| problems.push(Problem { problem, message });
-    for reason in &ready.body.reasons {
+    for reason in &ready.reasons {
         wrong(reason.reason, reason.message.clone());
     }
-    if live.code != 200 {
-        wrong("not_live", live.body.message.clone());
+    if let Some(reason) = live.reasons.first() {
+        wrong("not_live", reason.message.clone());
     }
     if let Some(reason) = &situation.refused {
         wrong("publish_refused", format!("the configuration file is not published: {reason}"));
@@ -117,9 +117,9 @@ pub fn judge(
     if let Some(following) = situation.following.filter(|following| *following != isolation::Standing::Connected) {
         wrong("not_syncing", format!("no core answers: {}", following.as_str()));
     }
-    let health = if ready.body.draining {
+    let health = if ready.is_draining() {
         Health::Draining
-    } else if ready.code != 200 || live.code != 200 {
+    } else if !ready.ok || !live.ok {
         Health::Unhealthy
     } else if problems.is_empty() {
         Health::Ok

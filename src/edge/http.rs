@@ -3,6 +3,7 @@
 
 mod answer;
 mod bind;
+mod body;
 mod client;
 mod page;
 mod server;
@@ -17,16 +18,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Extension, RawQuery, State as Held};
+use axum::extract::{Extension, RawQuery, Request, State as Held};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
 use self::answer::{error, json, reply, with};
 pub use self::bind::{BindError, bind};
+use self::body::Body;
 pub use self::client::{Answered, ask_shutdown, ask_status};
 pub use self::server::serve;
 use self::status::Document;
@@ -75,6 +78,11 @@ struct Peer(SocketAddr);
 
 /// Every path there is.
 pub fn routes(state: State, settings: watch::Receiver<Settings>, metrics: Metrics) -> Router {
+    let shared = Arc::new(Shared { state, settings, metrics, began: Instant::now() });
+    let authorised = from_fn_with_state(Arc::clone(&shared), authorise);
+    // What stands after the layer, or is no such method, goes past it. HEAD must change nothing.
+    let shutdown = get(shutdown).post(shutdown).route_layer(authorised.clone()).head(wrong_method);
+    let drain = delete(cancel).route_layer(authorised.clone()).get(drain);
     Router::new()
         .route("/", get(page))
         .route("/metrics", get(scrape))
@@ -82,14 +90,13 @@ pub fn routes(state: State, settings: watch::Receiver<Settings>, metrics: Metric
         .route("/healthz/started", probe(Probe::Started))
         .route("/healthz/ready", probe(Probe::Ready))
         .route("/healthz/live", probe(Probe::Live))
-        // HEAD must change nothing.
-        .route("/shutdown", get(shutdown).post(shutdown).head(wrong_method))
-        .route("/drain", get(drain).delete(cancel))
-        .route("/reload", post(reload))
-        .route("/resync", post(resync))
+        .route("/shutdown", shutdown)
+        .route("/drain", drain)
+        .route("/reload", post(reload).route_layer(authorised.clone()))
+        .route("/resync", post(resync).route_layer(authorised))
         .fallback(no_such_path)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(Arc::new(Shared { state, settings, metrics, began: Instant::now() }))
+        .with_state(shared)
 }
 
 fn probe(probe: Probe) -> MethodRouter<Arc<Shared>> {
@@ -97,14 +104,17 @@ fn probe(probe: Probe) -> MethodRouter<Arc<Shared>> {
         let state = &shared.state;
         let settings = shared.settings.borrow().clone();
         state.refreshed(settings.refresh).await;
-        let verdict = judge(&state.status().known(Instant::now()), &settings.policy, probe);
+        let status = state.status();
+        let known = status.known(Instant::now());
+        let verdict = judge(&known, &settings.policy, probe);
+        let code = body::code(&verdict);
         if settings.log_probes {
-            let reasons = verdict.body.reasons.iter().map(|reason| reason.reason).collect::<Vec<_>>().join(" ");
-            info!(probe = probe.as_str(), code = verdict.code, age_ms = verdict.body.age_ms, %reasons, "probe");
+            let reasons = verdict.reasons.iter().map(|reason| reason.reason).collect::<Vec<_>>().join(" ");
+            info!(probe = probe.as_str(), code = code.as_u16(), age_ms = known.age_ms(), %reasons, "probe");
         } else {
-            debug!(probe = probe.as_str(), code = verdict.code, "probe");
+            debug!(probe = probe.as_str(), code = code.as_u16(), "probe");
         }
-        json(StatusCode::from_u16(verdict.code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE), &verdict.body)
+        json(code, &Body::of_probe(&known, probe, verdict))
     })
 }
 
@@ -132,26 +142,22 @@ async fn shutdown(
     Held(shared): Held<Arc<Shared>>,
     Extension(Peer(peer)): Extension<Peer>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
 ) -> Response {
     let Shared { state, .. } = &*shared;
-    if let Some(refusal) = refusal(&shared, &headers, peer).await {
-        return refusal;
-    }
     let waits = !query.as_deref().unwrap_or_default().split('&').any(|pair| matches!(pair, "wait=false" | "wait=0"));
     info!(%peer, waits, "drain requested");
-    let before = state.status().drains_ended;
+    let before = state.status().drains_ended();
     state.ask(Command::Drain);
     if !waits {
         // For the answer to say so; the command is on its way in any case.
-        let _ = timeout(PROBE_PATIENCE, state.until(|status| status.stage != Stage::Running)).await;
+        let _ = timeout(PROBE_PATIENCE, state.until(|status| status.stage() != Stage::Running)).await;
         return with(state, StatusCode::ACCEPTED, "ok", "shutdown initiated");
     }
-    state.until(|status| status.drains_ended > before || status.stage == Stage::Stopped).await;
+    state.until(|status| status.drains_ended() > before || status.stage() == Stage::Stopped).await;
     let status = state.status();
-    let ending = status.drain.as_ref().and_then(|drain| drain.ended);
+    let ending = status.drain().and_then(|drain| drain.ended);
     let cancelled = ending == Some(Ending::Cancelled);
-    let (stage, ended) = (status.stage, status.drains_ended > before);
+    let (stage, ended) = (status.stage(), status.drains_ended() > before);
     drop(status);
     match stage {
         Stage::Stopped if ending == Some(Ending::ShutdownTimeout) => {
@@ -167,35 +173,28 @@ async fn drain(Held(shared): Held<Arc<Shared>>) -> Response {
     let state = &shared.state;
     let (stage, message) = {
         let status = state.status();
-        let step = status.drain.as_ref().map_or("checking_clients", |drain| drain.step.as_str());
-        (status.stage, if status.stage == Stage::Running { "no drain is under way" } else { step })
+        let step = status.drain().map_or("checking_clients", |drain| drain.step.as_str());
+        (status.stage(), if status.stage() == Stage::Running { "no drain is under way" } else { step })
     };
     with(state, StatusCode::OK, if stage == Stage::Running { "ok" } else { "draining" }, message)
 }
 
-async fn cancel(
-    Held(shared): Held<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
-    headers: HeaderMap,
-) -> Response {
+async fn cancel(Held(shared): Held<Arc<Shared>>, Extension(Peer(peer)): Extension<Peer>) -> Response {
     let state = &shared.state;
-    if let Some(refusal) = refusal(&shared, &headers, peer).await {
-        return refusal;
-    }
     let (stage, before) = {
         let status = state.status();
-        (status.stage, status.drains_ended)
+        (status.stage(), status.drains_ended())
     };
     if stage == Stage::Running {
         return error(state, StatusCode::CONFLICT, "no drain is under way");
     }
     info!(%peer, "drain cancellation requested");
     state.ask(Command::Cancel);
-    let over = state.until(|status| status.drains_ended > before || status.stage > Stage::Draining);
+    let over = state.until(|status| status.drains_ended() > before || status.stage() > Stage::Draining);
     let _ = timeout(CANCEL_PATIENCE, over).await;
     let (stage, after) = {
         let status = state.status();
-        (status.stage, status.drains_ended)
+        (status.stage(), status.drains_ended())
     };
     match stage {
         _ if after > before && stage < Stage::Stopping => with(state, StatusCode::OK, "ok", "the drain was cancelled"),
@@ -204,17 +203,10 @@ async fn cancel(
     }
 }
 
-async fn reload(
-    Held(shared): Held<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
-    headers: HeaderMap,
-) -> Response {
-    if let Some(refusal) = refusal(&shared, &headers, peer).await {
-        return refusal;
-    }
+async fn reload(Held(shared): Held<Arc<Shared>>, Extension(Peer(peer)): Extension<Peer>) -> Response {
     info!(%peer, "reload requested");
     shared.state.ask(Command::Reload);
-    let publishes_not = match &shared.state.status().situation.generation {
+    let publishes_not = match &shared.state.status().situation().generation {
         Some(Standing::Older { newer, .. }) => {
             Some(format!("this core does not publish: {newer} has a newer rollout revision"))
         }
@@ -227,14 +219,7 @@ async fn reload(
     with(&shared.state, StatusCode::ACCEPTED, "ok", &message)
 }
 
-async fn resync(
-    Held(shared): Held<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
-    headers: HeaderMap,
-) -> Response {
-    if let Some(refusal) = refusal(&shared, &headers, peer).await {
-        return refusal;
-    }
+async fn resync(Held(shared): Held<Arc<Shared>>, Extension(Peer(peer)): Extension<Peer>) -> Response {
     if !shared.settings.borrow().follows {
         return error(&shared.state, StatusCode::CONFLICT, "resync is for satellites; use POST /reload on a core");
     }
@@ -243,13 +228,19 @@ async fn resync(
     with(&shared.state, StatusCode::ACCEPTED, "ok", "resync initiated")
 }
 
-/// The answer to a request that would change something and does not carry what that takes.
-async fn refusal(shared: &Shared, headers: &HeaderMap, peer: SocketAddr) -> Option<Response> {
-    let file = shared.settings.borrow().token_file.clone()?;
-    let reason = token::check(&file, headers).await.err()?;
+/// Answers a request that would change something and does not carry what that takes; any other goes on.
+async fn authorise(
+    Held(shared): Held<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let file = shared.settings.borrow().token_file.clone();
+    let Some(file) = file else { return next.run(request).await };
+    let Err(reason) = token::check(&file, request.headers()).await else { return next.run(request).await };
     warn!(%peer, file = %file.display(), %reason, "unauthorized request rejected");
     let refusal = error(&shared.state, StatusCode::UNAUTHORIZED, "bearer token required (api.token_file)");
-    Some(([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response())
+    ([(header::WWW_AUTHENTICATE, "Bearer")], refusal).into_response()
 }
 
 async fn no_such_path(Held(shared): Held<Arc<Shared>>, uri: Uri) -> Response {

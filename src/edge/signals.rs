@@ -70,7 +70,7 @@ pub async fn follow<F>(
             continue;
         }
         // A drain that was cancelled since has answered the request before this one.
-        let drains = state.status().drains_ended;
+        let drains = state.status().drains_ended();
         match asked.again(drains) {
             0 => {
                 let command = on_term().await;
@@ -116,9 +116,9 @@ fn say_status(state: &State, policy: &Policy) {
     let ms = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
     let ready = judge(&known, policy, Probe::Ready);
     let live = judge(&known, policy, Probe::Live);
-    let listed = status.observed.as_ref().map(|(seen, _)| &seen.runtime);
-    let (health, problems) = situation::judge(&ready, &live, &status.situation, listed);
-    let backends = ready.body.backends;
+    let listed = status.observed().map(|(seen, _)| &seen.runtime);
+    let (health, problems) = situation::judge(&ready, &live, status.situation(), listed);
+    let backends = known.backends();
     let list = |items: Vec<String>| items.join(", ");
     let members = known.snapshot.map(|snapshot| {
         let member = |(address, comment): &(String, String)| format!("{address} {comment}");
@@ -130,28 +130,28 @@ fn say_status(state: &State, policy: &Policy) {
     });
     info!(
         status = health.as_str(),
-        phase = status.stage.as_str(),
-        ready = ready.code == 200,
-        live = live.code == 200,
-        reasons = list(ready.body.reasons.iter().map(ToString::to_string).collect()),
+        phase = status.stage().as_str(),
+        ready = ready.ok,
+        live = live.ok,
+        reasons = list(ready.reasons.iter().map(ToString::to_string).collect()),
         problems = list(problems.iter().map(|problem| problem.problem.to_owned()).collect()),
-        clients = ready.body.clients,
+        clients = known.clients(),
         backends = backends.total,
         online = backends.online,
         shunned = backends.shunned,
         hostgroups = groups.unwrap_or_default(),
         members = members.unwrap_or_default(),
         // Of all that is above from `clients` on, and of what is below.
-        age_ms = ready.body.age_ms,
+        age_ms = known.age_ms(),
         connection = known.contact.as_str(),
         unanswered_ms = known.contact.silence().map(ms),
-        observed_age_ms = status.observed.as_ref().map(|(_, at)| ms(now - *at)),
+        observed_age_ms = status.observed().map(|(_, at)| ms(now - *at)),
         drift = list(
-            status.situation.diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()
+            status.situation().diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()
         ),
-        refused = status.situation.refused.as_deref().unwrap_or_default(),
-        last_error = status.trouble.as_deref().unwrap_or_default(),
-        drain = status.drain.as_ref().map(|drain| format!("{drain:?}")).unwrap_or_default(),
+        refused = status.situation().refused.as_deref().unwrap_or_default(),
+        last_error = status.trouble().unwrap_or_default(),
+        drain = status.drain().map(|drain| format!("{drain:?}")).unwrap_or_default(),
         "status"
     );
 }

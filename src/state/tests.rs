@@ -3,21 +3,23 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::domain::drain::Stage;
+use crate::domain::health::{Contact, Obstacle};
 
 const PROBES: usize = 10_000;
 const SHUTDOWNS: usize = 100;
 
 /// An agent that does nothing for a while, and then what it was asked for.
-async fn stalled(mut mailbox: Mailbox, publisher: Publisher, stall: Duration) -> Vec<Command> {
+async fn stalled(mut mailbox: Mailbox, writer: StatusWriter, stall: Duration) -> Vec<Command> {
     tokio::time::sleep(stall).await;
     let mut taken = Vec::new();
     while let Some(command) = mailbox.next().await {
         taken.push(command);
         match command {
-            Command::Refresh => publisher.publish(|status| status.failed_at = Some(Instant::now())),
-            Command::Drain => publisher.publish(|status| status.stage = Stage::Draining),
+            Command::Refresh => writer.look_failed(String::new()),
+            Command::Drain => writer.drain_began(),
             Command::Hurry => {
-                publisher.publish(|status| (status.stage, status.drains_ended) = (Stage::Stopped, 1));
+                writer.drain_ended(Stage::Stopped, None);
                 break;
             }
             _ => {}
@@ -28,9 +30,9 @@ async fn stalled(mut mailbox: Mailbox, publisher: Publisher, stall: Duration) ->
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_probes_and_a_hundred_shutdowns_under_a_stalled_loop_lose_nothing() {
-    let (state, mailbox, publisher) = channel();
+    let (state, mailbox, writer) = channel();
     let mut agent = JoinSet::new();
-    agent.spawn(stalled(mailbox, publisher, Duration::from_secs(30)));
+    agent.spawn(stalled(mailbox, writer, Duration::from_secs(30)));
     let (mut probes, mut shutdowns) = (JoinSet::new(), JoinSet::new());
     for number in 0..PROBES {
         let probe = state.clone();
@@ -44,7 +46,7 @@ async fn ten_thousand_probes_and_a_hundred_shutdowns_under_a_stalled_loop_lose_n
             shutdowns.spawn(async move {
                 assert!(shutdown.ask(Command::Drain));
                 shutdown.drained(0).await;
-                shutdown.status().drains_ended
+                shutdown.status().drains_ended()
             });
         }
     }
@@ -62,7 +64,7 @@ async fn ten_thousand_probes_and_a_hundred_shutdowns_under_a_stalled_loop_lose_n
 fn whoever_asks_at_the_very_moment_is_heard() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for round in 0..200 {
-        let (state, mut mailbox, _publisher) = channel();
+        let (state, mut mailbox, _writer) = channel();
         let askers: Vec<_> = [Command::Refresh, Command::Drain, Command::Cancel, Command::Reload]
             .into_iter()
             .map(|command| {
@@ -96,20 +98,20 @@ async fn silence_is_counted_from_questions_that_met_silence() {
     let mut status = Status::default();
     let start = Instant::now();
     let at = |seconds: u64| start + Duration::from_secs(seconds);
-    status.asks(at(0));
-    status.fails(Obstacle::Login);
+    status.answers.asks(at(0));
+    status.answers.fails(Obstacle::Login);
     assert_eq!(status.contact(at(1)), Contact::Barred(Duration::from_secs(1)));
-    status.asks(at(2));
-    status.answers(at(2));
-    status.asks(at(3));
-    status.fails(Obstacle::Agent);
+    status.answers.asks(at(2));
+    status.answers.answers(at(2));
+    status.answers.asks(at(3));
+    status.answers.fails(Obstacle::Agent);
     let known = status.known(at(60));
     assert_eq!((known.contact, known.silence), (Contact::Unable(Duration::from_secs(57)), Duration::ZERO));
     // From now on it is ProxySQL that does not answer; readiness has known nothing for longer.
-    status.asks(at(60));
-    status.fails(Obstacle::Silent);
+    status.answers.asks(at(60));
+    status.answers.fails(Obstacle::Silent);
     let known = status.known(at(65));
     assert_eq!((known.contact, known.silence), (Contact::Answering(Duration::from_secs(62)), Duration::from_secs(5)));
-    status.fails(Obstacle::Broken);
+    status.answers.fails(Obstacle::Broken);
     assert_eq!(status.known(at(65)).silence, Duration::ZERO);
 }

@@ -15,7 +15,7 @@ use crate::domain::drain::{Before, Effect, Failure, Input, Look, Marked, Pulls, 
 use crate::domain::health::Snapshot;
 use crate::domain::proxysql::statement::Statement;
 use crate::edge::admin::AdminError;
-use crate::state::Publisher;
+use crate::state::StatusWriter;
 
 /// Maintenance passes that worker threads have before them when PAUSE comes. Each of them closes its listener only in one, and the next
 /// would come within a second; until then PAUSE holds the lock that every statement and every peer's check needs. On a 2.7.1 of four
@@ -26,7 +26,7 @@ const PASSES: u32 = 40;
 pub(super) struct Performer<'a, P> {
     pub(super) line: &'a mut Line<P>,
     pub(super) health: &'a mut Health,
-    pub(super) publisher: &'a Publisher,
+    pub(super) writer: &'a StatusWriter,
     pub(super) clock: Instant,
     /// How to tell whether another node would take over what is set here.
     pub(super) pulled_by: Who,
@@ -112,7 +112,7 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
     }
 
     async fn look_before(&mut self, within: Option<Duration>) -> Input {
-        let look = self.health.look(self.line, self.publisher);
+        let look = self.health.look(self.line, self.writer);
         let failed = match within {
             Some(within) => match timeout(within, look).await {
                 Ok(failed) => failed,
@@ -123,7 +123,7 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
         match failed {
             Some(RoundError::Admin(error)) => Input::Failed(failure(&error)),
             Some(RoundError::Unreadable(_) | RoundError::Undo(_)) => Input::Failed(Failure::Unanswered),
-            None => match &self.publisher.status().seen {
+            None => match self.writer.status().seen() {
                 Some((snapshot, _)) => Input::Before(before(snapshot)),
                 None => Input::Failed(Failure::Unanswered),
             },
@@ -131,7 +131,7 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
     }
 
     async fn look(&mut self, detailed: bool) -> Input {
-        let pgsql = self.publisher.status().seen.as_ref().is_some_and(|(snapshot, _)| snapshot.pgsql);
+        let pgsql = self.writer.status().seen().is_some_and(|(snapshot, _)| snapshot.pgsql);
         let pulls = match &self.pulled_by {
             Who::Nobody(check_interval) => Some(Pulls { check_interval: *check_interval, listed_as: None }),
             Who::Members(check_interval, comment) => {
@@ -151,11 +151,7 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
                 if lacks_table && matches!(self.pulled_by, Who::Nobody(_)) {
                     look.syncs = Some(0);
                 }
-                self.publisher.note(|status| {
-                    if let Some((snapshot, at)) = &mut status.seen {
-                        (snapshot.clients, *at) = (look.clients(), Instant::now());
-                    }
-                });
+                self.writer.clients_counted(look.clients());
                 Input::Looked(look)
             }
             Ok(Err(reason)) => {

@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::domain::health::body;
+use super::body::Body;
 use crate::state::State;
 
 /// A body, as JSON.
@@ -18,7 +18,7 @@ pub(super) fn json(code: StatusCode, body: &impl Serialize) -> Response {
 
 /// How things are, with a message.
 pub(super) fn with(state: &State, code: StatusCode, status: &'static str, message: &str) -> Response {
-    let mut body = body(&state.status().known(Instant::now()));
+    let mut body = Body::new(&state.status().known(Instant::now()));
     body.status = status;
     message.clone_into(&mut body.message);
     json(code, &body)

@@ -8,8 +8,9 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use super::answer::reply;
+use super::body::{code, message};
 use crate::domain::drain::{Progress, Stage};
-use crate::domain::health::{Contact, Policy, Probe, Snapshot, Verdict, judge};
+use crate::domain::health::{Contact, Known, Policy, Probe, Snapshot, Verdict, judge};
 use crate::domain::situation::{self, Problem};
 use crate::state::Status;
 
@@ -42,8 +43,8 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
     let known = status.known(now);
     let verdicts = [Probe::Started, Probe::Ready, Probe::Live].map(|probe| (probe, judge(&known, policy, probe)));
     let ready = &verdicts[1].1;
-    let (class, word) = match status.stage {
-        Stage::Running if ready.code == 200 => ("good", "ready"),
+    let (class, word) = match status.stage() {
+        Stage::Running if ready.ok => ("good", "ready"),
         Stage::Running => ("bad", "not ready"),
         stage => ("busy", stage.as_str()),
     };
@@ -55,25 +56,25 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
          <h1>proxysql-agent <small>{}</small></h1><p class=\"phase {class}\">{word}</p>",
         env!("CARGO_PKG_VERSION")
     )?;
-    let listed = status.observed.as_ref().map(|(seen, _)| &seen.runtime);
-    let (_, problems) = situation::judge(ready, &verdicts[2].1, &status.situation, listed);
+    let listed = status.observed().map(|(seen, _)| &seen.runtime);
+    let (_, problems) = situation::judge(ready, &verdicts[2].1, status.situation(), listed);
     // Drift has a table of its own.
     for Problem { problem, message } in problems.iter().filter(|problem| problem.problem != "drift") {
-        let class = if status.stage == Stage::Running { "bad" } else { class };
+        let class = if status.stage() == Stage::Running { "bad" } else { class };
         write!(out, "<p class=\"{class}\"><b>{}</b> {}</p>", Text(problem), Text(message))?;
     }
-    if let Some(trouble) = &status.trouble {
+    if let Some(trouble) = status.trouble() {
         write!(out, "<p class=\"bad\"><b>last error</b> {}</p>", Text(trouble))?;
     }
     match known.age {
         Some(age) => write!(out, "<p><small>as of {:.1} s ago</small></p>", age.as_secs_f64())?,
         None => out.push_str("<p><small>no health check yet</small></p>"),
     }
-    if let Some(progress) = &status.drain {
-        drain(out, progress, status.stage)?;
+    if let Some(progress) = status.drain() {
+        drain(out, progress, status.stage())?;
     }
-    probes(out, &verdicts)?;
-    let observed = status.observed.as_ref().map(|(_, at)| now - *at);
+    probes(out, &known, &verdicts)?;
+    let observed = status.observed().map(|(_, at)| now - *at);
     drift(out, status, &Age::of(observed, known.contact))?;
     if let Some(snapshot) = known.snapshot {
         proxysql(out, snapshot, &Age::of(known.age, known.contact))?;
@@ -131,11 +132,11 @@ fn left(out: &mut String, progress: &Progress) -> fmt::Result {
 }
 
 fn drift(out: &mut String, status: &Status, age: &Age) -> fmt::Result {
-    if status.situation.diverging.is_empty() {
+    if status.situation().diverging.is_empty() {
         return Ok(());
     }
     write!(out, "<h2>Drift{age}</h2><table><tr><th>where<th>class")?;
-    for (subject, class) in status.situation.diverging.iter().take(MOST_ROWS) {
+    for (subject, class) in status.situation().diverging.iter().take(MOST_ROWS) {
         let (subject, class) = (subject.to_string(), class.to_string());
         write!(out, "<tr><td>{}<td class=\"bad\">{}", Text(&subject), Text(&class))?;
     }
@@ -143,12 +144,12 @@ fn drift(out: &mut String, status: &Status, age: &Age) -> fmt::Result {
     Ok(())
 }
 
-fn probes(out: &mut String, verdicts: &[(Probe, Verdict)]) -> fmt::Result {
+fn probes(out: &mut String, known: &Known<'_>, verdicts: &[(Probe, Verdict)]) -> fmt::Result {
     out.push_str("<h2>Probes</h2><table><tr><th>probe<th>answer<th>message");
     for (probe, verdict) in verdicts {
-        let class = if verdict.code == 200 { "good" } else { "bad" };
-        let message = Text(&verdict.body.message);
-        write!(out, "<tr><td>{}<td class=\"{class}\">{}<td>{message}", probe.as_str(), verdict.code)?;
+        let class = if verdict.ok { "good" } else { "bad" };
+        let (code, message) = (code(verdict).as_u16(), message(known, *probe, verdict));
+        write!(out, "<tr><td>{}<td class=\"{class}\">{code}<td>{}", probe.as_str(), Text(&message))?;
     }
     out.push_str("</table>");
     Ok(())
@@ -233,6 +234,9 @@ mod tests {
     use super::*;
     use crate::domain::drain::session::Activity;
     use crate::domain::drain::{Ending, Remaining, Seconds, Step};
+    use crate::domain::health::Obstacle;
+    use crate::domain::tally::{Class, Failure};
+    use crate::state::{StatementEnd, channel};
 
     const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: true, min_online: 0 };
 
@@ -245,20 +249,14 @@ mod tests {
     #[tokio::test]
     async fn whatever_proxysql_says_stays_text() {
         let bad = "<script>alert('&\"')</script>";
-        let status = Status {
-            seen: Some((
-                Snapshot {
-                    backends: [((bad.to_owned(), bad.to_owned()), 1)].into(),
-                    members: vec![(bad.to_owned(), bad.to_owned())],
-                    ..Snapshot::default()
-                },
-                Instant::now(),
-            )),
-            answered_at: Some(Instant::now()),
-            trouble: Some(bad.to_owned()),
-            ..Status::default()
-        };
-        let page = text(&status);
+        let (_state, _mailbox, writer) = channel();
+        writer.looked(Snapshot {
+            backends: [((bad.to_owned(), bad.to_owned()), 1)].into(),
+            members: vec![(bad.to_owned(), bad.to_owned())],
+            ..Snapshot::default()
+        });
+        writer.look_failed(bad.to_owned());
+        let page = text(&writer.status());
         assert!(!page.contains("<script"), "{page}");
         assert_eq!(page.matches("&lt;script&gt;alert(&#39;&amp;&quot;&#39;)").count(), 5);
     }
@@ -276,55 +274,57 @@ mod tests {
     /// A ProxySQL that is gone has no backends that are online, and the page says of when it speaks.
     #[tokio::test(start_paused = true)]
     async fn what_is_old_says_how_old() {
-        let mut status = Status {
-            seen: Some((
-                Snapshot {
-                    backends: [(("10".to_owned(), "ONLINE".to_owned()), 4)].into(),
-                    members: vec![("[fd00::1]:6032".to_owned(), "core-1".to_owned())],
-                    ..Snapshot::default()
-                },
-                Instant::now(),
-            )),
-            answered_at: Some(Instant::now()),
-            heard: true,
-            ..Status::default()
+        let (_state, _mailbox, writer) = channel();
+        let ask = |obstacle: Option<Obstacle>| {
+            writer.statement_began(Instant::now());
+            writer.statement_ended(StatementEnd {
+                class: Class::Health,
+                loads: None,
+                began: Instant::now(),
+                failure: obstacle.map(|_| Failure::Unreachable),
+                obstacle: obstacle.map(|obstacle| (obstacle, String::new())),
+                connections: 1,
+            });
         };
-        let page = text(&status);
+        ask(None);
+        writer.looked(Snapshot {
+            backends: [(("10".to_owned(), "ONLINE".to_owned()), 4)].into(),
+            members: vec![("[fd00::1]:6032".to_owned(), "core-1".to_owned())],
+            ..Snapshot::default()
+        });
+        let page = text(&writer.status());
         assert!(page.contains("<td class=\"good\">ONLINE") && page.contains("[fd00::1]:6032"), "{page}");
         assert!(page.contains("<h2>Backends</h2>"), "{page}");
-        status.obstacle = Some(crate::domain::health::Obstacle::Gone);
-        status.unanswered_since = Some(Instant::now());
+        ask(Some(Obstacle::Gone));
         tokio::time::advance(Duration::from_secs(35)).await;
-        let page = text(&status);
+        let page = text(&writer.status());
         assert!(page.contains("<td class=\"busy\">ONLINE") && !page.contains("<td class=\"good\">ONLINE"), "{page}");
         assert_eq!(page.matches("as of 35 s ago</small></h2>").count(), 3, "{page}");
     }
 
     #[tokio::test]
     async fn a_drain_shows_how_far_it_is() {
-        let status = Status {
-            stage: Stage::Draining,
-            drain: Some(Progress {
-                step: Step::Emptying,
-                ended: None::<Ending>,
-                clients: 40,
-                remaining: 10,
-                evicted: 25,
-                finished: 5,
-                cut: 0,
-                waiting_for: [("in_transaction", 2), ("idle", 8)].into(),
-                left: vec![Remaining {
-                    user: "app<>".into(),
-                    client: "[fd00::1]:4000".into(),
-                    why: Activity::InTransaction,
-                    idle_seconds: Duration::from_millis(1_500),
-                }],
-                seconds: Seconds::default(),
-                notes: vec!["PAUSE was not answered"],
-            }),
-            ..Status::default()
+        let (_state, _mailbox, writer) = channel();
+        let progress = Progress {
+            step: Step::Emptying,
+            ended: None::<Ending>,
+            clients: 40,
+            remaining: 10,
+            evicted: 25,
+            finished: 5,
+            cut: 0,
+            waiting_for: [("in_transaction", 2), ("idle", 8)].into(),
+            left: vec![Remaining {
+                user: "app<>".into(),
+                client: "[fd00::1]:4000".into(),
+                why: Activity::InTransaction,
+                idle_seconds: Duration::from_millis(1_500),
+            }],
+            seconds: Seconds::default(),
+            notes: vec!["PAUSE was not answered"],
         };
-        let page = text(&status);
+        writer.drain_progressed(Stage::Draining, progress);
+        let page = text(&writer.status());
         assert!(page.contains("<progress max=\"40\" value=\"30\">") && page.contains("PAUSE was not answered"));
         assert!(page.contains("<p class=\"phase busy\">draining</p>"), "{page}");
         assert!(page.contains("<td>app&lt;&gt;<td>[fd00::1]:4000<td>in_transaction<td class=\"n\">1.5"), "{page}");

@@ -176,26 +176,25 @@ impl<'a> Document<'a> {
         let Settings { policy, told, .. } = settings;
         let known = status.known(now);
         let [startup, readiness, liveness] = Probe::ALL.map(|probe| judge(&known, policy, probe));
-        let probes =
-            Probes { startup: startup.code == 200, readiness: readiness.code == 200, liveness: liveness.code == 200 };
-        let seen = status.observed.as_ref().map(|(seen, _)| seen);
-        let observed_age = status.observed.as_ref().map(|(_, at)| now - *at);
+        let probes = Probes { startup: startup.ok, readiness: readiness.ok, liveness: liveness.ok };
+        let seen = status.observed().map(|(seen, _)| seen);
+        let observed_age = status.observed().map(|(_, at)| now - *at);
         let age_ms = known.age.map(ms);
         let runtime = seen.map(|seen| &seen.runtime);
-        let situation = &status.situation;
+        let situation = status.situation();
         let (health, problems) = situation::judge(&readiness, &liveness, situation, runtime);
         let snapshot = known.snapshot;
         let counts = snapshot.map(Snapshot::counts).unwrap_or_default();
         Self {
             status: health,
             problems,
-            last_error: status.trouble.as_deref(),
+            last_error: status.trouble(),
             agent: Agent {
                 version: env!("CARGO_PKG_VERSION"),
                 mode: told.mode,
                 pod: told.pod.as_deref(),
-                phase: status.stage,
-                phase_seconds: (now - status.stage_since.unwrap_or(began)).as_secs(),
+                phase: status.stage(),
+                phase_seconds: (now - status.stage_since().unwrap_or(began)).as_secs(),
                 uptime_seconds: (now - began).as_secs(),
             },
             probes,

@@ -7,7 +7,8 @@ use tower::Service as _;
 
 use super::*;
 use crate::domain::drain::Progress;
-use crate::state::{Mailbox, Publisher, channel};
+use crate::domain::situation::Situation;
+use crate::state::{Mailbox, StatusWriter, channel};
 
 fn settings(lifetime: Duration) -> Settings {
     let told = Told { mode: "core", pod: None, proxysql: "here".to_owned(), configuration: Vec::new() };
@@ -24,15 +25,15 @@ fn settings(lifetime: Duration) -> Settings {
 
 struct Api {
     routes: Router,
-    publisher: Publisher,
+    writer: StatusWriter,
     mailbox: Mailbox,
     settings: watch::Sender<Settings>,
 }
 
 fn api() -> Api {
-    let (state, mailbox, publisher) = channel();
+    let (state, mailbox, writer) = channel();
     let (settings, held) = watch::channel(settings(Duration::from_secs(18)));
-    Api { routes: routes(state, held, Box::new(|_| ("text/plain", String::new()))), publisher, mailbox, settings }
+    Api { routes: routes(state, held, Box::new(|_| ("text/plain", String::new()))), writer, mailbox, settings }
 }
 
 async fn ask(mut routes: Router, method: &str, path: &str) -> (u16, serde_json::Value) {
@@ -45,14 +46,14 @@ async fn ask(mut routes: Router, method: &str, path: &str) -> (u16, serde_json::
 
 #[tokio::test]
 async fn a_reload_of_a_core_that_does_not_publish_says_so() {
-    let Api { routes, publisher, mut mailbox, .. } = api();
+    let Api { routes, writer, mut mailbox, .. } = api();
     let standings = [
         (Standing::Newest { older: [].into() }, "reload initiated"),
         (Standing::Older { newer: "core-b".to_owned(), by: "owner_revision" }, "core-b has a newer rollout revision"),
         (Standing::Undecided, "not known yet"),
     ];
     for (standing, says) in standings {
-        publisher.publish(|status| status.situation.generation = Some(standing));
+        writer.round_ended(true, Situation { generation: Some(standing), ..Situation::default() });
         let (code, body) = ask(routes.clone(), "POST", "/reload").await;
         let message = body["message"].as_str().unwrap();
         assert!(code == 202 && message.ends_with(says) || message.contains(says), "{message}");
@@ -62,17 +63,13 @@ async fn a_reload_of_a_core_that_does_not_publish_says_so() {
 
 #[tokio::test]
 async fn a_drain_that_did_not_stop_proxysql_is_no_success() {
-    let Api { routes, publisher, mut mailbox, .. } = api();
+    let Api { routes, writer, mut mailbox, .. } = api();
     for (ended, wanted) in [(Ending::ShutdownTimeout, 504), (Ending::Empty, 200), (Ending::DrainTimeout, 200)] {
-        publisher.publish(|status| status.stage = Stage::Running);
+        writer.drain_ended(Stage::Running, None);
         let asked = ask(routes.clone(), "POST", "/shutdown");
         let agent = async {
             assert_eq!(mailbox.next().await, Some(Command::Drain));
-            publisher.publish(|status| {
-                status.stage = Stage::Stopped;
-                status.drain = Some(report(ended));
-                status.drains_ended += 1;
-            });
+            writer.drain_ended(Stage::Stopped, Some(report(ended)));
         };
         let ((code, body), ()) = tokio::join!(asked, agent);
         assert_eq!((code, body["drain"]["ended"].as_str()), (wanted, Some(ended.as_str())), "{body}");

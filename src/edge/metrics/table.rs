@@ -41,7 +41,7 @@ fn is_up(view: &View<'_>) -> bool {
 
 /// The last health snapshot while `ProxySQL` answers: the past of a `ProxySQL` that is down is nothing to draw a curve of.
 fn current<'a>(view: &View<'a>) -> Option<&'a Snapshot> {
-    view.status.seen.as_ref().filter(|_| is_up(view)).map(|(snapshot, _)| snapshot)
+    view.status.seen().filter(|_| is_up(view)).map(|(snapshot, _)| snapshot)
 }
 
 impl Metric {
@@ -75,21 +75,21 @@ pub const METRICS: &[Metric] = &[
     }),
     gauge("phase", "1 for the current phase of this node: running, draining, stopping or stopped.", |view, out| {
         for stage in Stage::ALL {
-            out.flag(&[stage.as_str()], view.status.stage == stage);
+            out.flag(&[stage.as_str()], view.status.stage() == stage);
         }
     })
     .by(&["phase"]),
     gauge("probe_ok", "1 if the probe currently succeeds.", |view, out| {
         let known = view.status.known(view.now);
         for probe in Probe::ALL {
-            out.flag(&[probe.as_str()], judge(&known, &view.policy, probe).code == 200);
+            out.flag(&[probe.as_str()], judge(&known, &view.policy, probe).ok);
         }
     })
     .by(&["probe"]),
     gauge("not_ready", "1 for each reason why the readiness probe fails.", |view, out| {
         let verdict = judge(&view.status.known(view.now), &view.policy, Probe::Ready);
         for reason in REASONS {
-            out.flag(&[reason], verdict.body.reasons.iter().any(|given| given.reason == reason));
+            out.flag(&[reason], verdict.reasons.iter().any(|given| given.reason == reason));
         }
     })
     .by(&["reason"]),
@@ -97,14 +97,14 @@ pub const METRICS: &[Metric] = &[
         "snapshot_age",
         "Age of the last health snapshot; refreshed by probes and GET /status.",
         |view, out| {
-            if let Some((_, at)) = &view.status.seen {
+            if let Some((_, at)) = view.status.seen() {
                 out.put(&[], (view.now - *at).as_secs_f64());
             }
         },
     )
     .seconds(),
     gauge("observation_age", "Age of the last reconcile's view of ProxySQL.", |view, out| {
-        if let Some((_, at)) = &view.status.observed {
+        if let Some((_, at)) = view.status.observed() {
             out.put(&[], (view.now - *at).as_secs_f64());
         }
     })
@@ -131,7 +131,7 @@ pub const METRICS: &[Metric] = &[
         "Latency of statements on the admin port, by purpose: observe, health, compare, load, marker, drain, lifecycle, peer.",
         |view, out| {
             for class in Class::ALL {
-                out.latency(&[class.as_str()], view.status.tally.latency(class));
+                out.latency(&[class.as_str()], view.status.tally().latency(class));
             }
         },
     )
@@ -141,31 +141,31 @@ pub const METRICS: &[Metric] = &[
     counter("admin_statement_errors", "Failed statements on the admin port, by error: password, local, unreachable, login, timeout, refused, lost.", |view, out| {
         for class in Class::ALL {
             for failure in Failure::ALL {
-                out.count(&[class.as_str(), failure.as_str()], view.status.tally.errors(class, failure));
+                out.count(&[class.as_str(), failure.as_str()], view.status.tally().errors(class, failure));
             }
         }
     })
     .by(&["class", "error"]),
     counter("reconnections", "Logins to the admin port after the first.", |view, out| {
-        out.count(&[], view.status.tally.connections.saturating_sub(1));
+        out.count(&[], view.status.tally().connections.saturating_sub(1));
     }),
     counter("reconciles", "Reconcile passes by result: ok, failed.", |view, out| {
-        out.count(&["ok"], view.status.tally.rounds);
-        out.count(&["failed"], view.status.tally.failed_rounds);
+        out.count(&["ok"], view.status.tally().rounds);
+        out.count(&["failed"], view.status.tally().failed_rounds);
     })
     .by(&["result"]),
     gauge("members_desired", "Cores found by discovery (cores only; no sample until discovery has found one).", |view, out| {
-        if let Some(desired) = &view.status.situation.desired {
+        if let Some(desired) = &view.status.situation().desired {
             out.count(&[], desired.len() as u64);
         }
     }),
     gauge("members_present", "Desired members present in runtime.", |view, out| {
-        if let (Some(desired), Some((seen, _))) = (&view.status.situation.desired, &view.status.observed) {
+        if let (Some(desired), Some((seen, _))) = (&view.status.situation().desired, view.status.observed()) {
             out.count(&[], desired.intersection(&seen.runtime).count() as u64);
         }
     }),
     gauge("members_listed", "Rows of proxysql_servers in runtime, including the bootstrap row.", |view, out| {
-        if let Some((seen, _)) = &view.status.observed {
+        if let Some((seen, _)) = view.status.observed() {
             out.count(&[], seen.runtime.len() as u64);
         }
     }),
@@ -173,21 +173,21 @@ pub const METRICS: &[Metric] = &[
         "members_frozen",
         "1 if discovery reports no running core and the last known members are kept.",
         |view, out| {
-            out.flag(&[], view.status.situation.held);
+            out.flag(&[], view.status.situation().held);
         },
     ),
     gauge("discovery_up", "1 if core discovery is working (cores only).", |view, out| {
-        if let Some(discovery) = view.status.situation.discovery {
+        if let Some(discovery) = view.status.situation().discovery {
             out.flag(&[], discovery.is_up());
         }
     }),
     counter("discovery_updates", "Complete discovery results: pod lists, DNS lookups, or the static list (cores only).", |view, out| {
-        if let Some(discovery) = view.status.situation.discovery {
+        if let Some(discovery) = view.status.situation().discovery {
             out.count(&[], discovery.answers);
         }
     }),
     counter("discovery_restarts", "Failures of core discovery after which it was restarted (cores only).", |view, out| {
-        if let Some(discovery) = view.status.situation.discovery {
+        if let Some(discovery) = view.status.situation().discovery {
             out.count(&[], discovery.restarts);
         }
     }),
@@ -195,7 +195,7 @@ pub const METRICS: &[Metric] = &[
         "sync_state",
         "1 for the sync state of the satellite: connected, silent, isolated, restored (satellites only).",
         |view, out| {
-            if let Some(following) = view.status.situation.following {
+            if let Some(following) = view.status.situation().following {
                 for standing in isolation::Standing::ALL {
                     out.flag(&[standing.as_str()], standing == following);
                 }
@@ -207,7 +207,7 @@ pub const METRICS: &[Metric] = &[
         "rollout_state",
         "1 for the rollout state of this core: newest, older, undecided, unknown (cores only).",
         |view, out| {
-            if let Some(generation) = &view.status.situation.generation {
+            if let Some(generation) = &view.status.situation().generation {
                 for word in Standing::WORDS {
                     out.flag(&[word], generation.as_str() == word);
                 }
@@ -218,31 +218,31 @@ pub const METRICS: &[Metric] = &[
     counter("plans", "Applied plans, by module.", |view, out| {
         for module in Module::all() {
             let name = module.to_string();
-            out.count(&[name.as_str()], view.status.tally.plans.get(&module).copied().unwrap_or_default());
+            out.count(&[name.as_str()], view.status.tally().plans.get(&module).copied().unwrap_or_default());
         }
     })
     .by(&["module"]),
     counter("loads", "Modules loaded to runtime by this agent, by module.", |view, out| {
         for module in Module::all() {
             let name = module.to_string();
-            out.count(&[name.as_str()], view.status.tally.loads.get(&module).copied().unwrap_or_default());
+            out.count(&[name.as_str()], view.status.tally().loads.get(&module).copied().unwrap_or_default());
         }
     })
     .by(&["module"]),
     counter("refusals", "Actions blocked by a safety check, by check: broken_file, would_empty, lockout, rejected and passed_over count each attempt; older_revision and empty_list count once.", |view, out| {
         for guard in Guard::ALL {
-            out.count(&[guard.as_str()], view.status.tally.refusals(guard));
+            out.count(&[guard.as_str()], view.status.tally().refusals(guard));
         }
     })
     .by(&["guard"]),
     gauge("publish_refused", "1 if the agent currently refuses to publish the configuration file.", |view, out| {
-        out.flag(&[], view.status.situation.refused.is_some());
+        out.flag(&[], view.status.situation().refused.is_some());
     }),
     gauge("publish_passed_over", "What the configuration file names and ProxySQL did not take, of modules that were published.", |view, out| {
-        out.count(&[], view.status.situation.passed_over.len() as u64);
+        out.count(&[], view.status.situation().passed_over.len() as u64);
     }),
     gauge("publish_sections_not_published", "Sections of the configuration file that are not published.", |view, out| {
-        out.count(&[], view.status.situation.not_published.len() as u64);
+        out.count(&[], view.status.situation().not_published.len() as u64);
     }),
     gauge("module_version", "Version of the module: loads since ProxySQL started. Peers never sync version 1.", |view, out| {
         each_module(view, |module, version, _| out.count(&[module], version));
@@ -252,7 +252,7 @@ pub const METRICS: &[Metric] = &[
         "module_published",
         "1 if the module matches the published configuration file (cores only).",
         |view, out| {
-            if view.status.situation.generation.is_some() {
+            if view.status.situation().generation.is_some() {
                 each_module(view, |module, _, published| {
                     if let Some(published) = published {
                         out.flag(&[module], published);
@@ -267,7 +267,7 @@ pub const METRICS: &[Metric] = &[
         "Drifted modules of peers, by class: pending, never_loaded, epoch_conflict, local_newer, clock_ahead, version_mismatch, unreachable, not_as_published. A peer as a whole counts as one.",
         |view, out| {
             for class in Divergence::NAMES {
-                let diverging = &view.status.situation.diverging;
+                let diverging = &view.status.situation().diverging;
                 out.count(&[class], diverging.iter().filter(|(_, found)| found.name() == class).count() as u64);
             }
         },
@@ -277,7 +277,7 @@ pub const METRICS: &[Metric] = &[
         "drift",
         "1 for each drifted module; peer is self for this node, module is all for a peer as a whole.",
         |view, out| {
-            for (subject, class) in view.status.situation.diverging.iter().take(MOST_SERIES) {
+            for (subject, class) in view.status.situation().diverging.iter().take(MOST_SERIES) {
                 let peer = subject
                     .peer
                     .as_ref()
@@ -289,7 +289,7 @@ pub const METRICS: &[Metric] = &[
     )
     .by(&["peer", "module", "class"]),
     gauge("peers", "Cluster peers known to this node, including itself on a core.", |view, out| {
-        if let Some((seen, _)) = view.status.observed.as_ref().filter(|_| is_up(view)) {
+        if let Some((seen, _)) = view.status.observed().filter(|_| is_up(view)) {
             let peers: BTreeSet<_> = seen.peers.iter().map(|peer| (&peer.hostname, peer.port)).collect();
             out.count(&[], peers.len() as u64);
         }
@@ -318,7 +318,7 @@ pub const METRICS: &[Metric] = &[
         }
     }),
     gauge("drain_step", "1 for the step of the current drain, or of the last one.", |view, out| {
-        if let Some(drain) = &view.status.drain {
+        if let Some(drain) = view.status.drain() {
             for step in Step::ALL {
                 out.flag(&[step.as_str()], drain.step == step);
             }
@@ -329,7 +329,7 @@ pub const METRICS: &[Metric] = &[
         "drain_clients",
         "Clients of the current drain, or of the last one: remaining, evicted, finished, terminated.",
         |view, out| {
-            if let Some(drain) = &view.status.drain {
+            if let Some(drain) = view.status.drain() {
                 out.count(&["remaining"], drain.remaining);
                 out.count(&["evicted"], drain.evicted);
                 out.count(&["finished"], drain.finished);
@@ -343,7 +343,7 @@ pub const METRICS: &[Metric] = &[
         "Clients that the current drain waits for, or that were left at the end of the last one, by activity: idle, running, in_transaction, \
          session_state, failed_statement, slow_reader, fast_forward.",
         |view, out| {
-            if let Some(drain) = &view.status.drain {
+            if let Some(drain) = view.status.drain() {
                 for activity in Activity::ALL {
                     out.count(&[activity.as_str()], drain.waiting_for.get(activity.as_str()).copied().unwrap_or(0));
                 }
@@ -352,7 +352,7 @@ pub const METRICS: &[Metric] = &[
     )
     .by(&["activity"]),
     gauge("drain_time", "Time spent in each part of the current drain, or of the last one: propagation, pause, drain, shutdown.", |view, out| {
-        if let Some(drain) = &view.status.drain {
+        if let Some(drain) = view.status.drain() {
             out.put(&["propagation"], drain.seconds.propagation.as_secs_f64());
             out.put(&["pause"], drain.seconds.pause.as_secs_f64());
             out.put(&["drain"], drain.seconds.drain.as_secs_f64());
@@ -363,28 +363,28 @@ pub const METRICS: &[Metric] = &[
     .seconds(),
     counter("drains", "Finished drains, by ending: completed, drain_timeout, shutdown_timeout, forced, proxysql_exited, never_connected, cancelled.", |view, out| {
         for ending in Ending::ALL {
-            out.count(&[ending.as_str()], view.status.tally.drains(ending));
+            out.count(&[ending.as_str()], view.status.tally().drains(ending));
         }
     })
     .by(&["ended"]),
     counter("drained_clients", "Clients of finished drains, by state: evicted, finished, terminated.", |view, out| {
-        let tally = &view.status.tally;
+        let tally = view.status.tally();
         out.count(&["evicted"], tally.evicted);
         out.count(&["finished"], tally.finished);
         out.count(&["terminated"], tally.cut);
     })
     .by(&["state"]),
     counter("reloads", "Reloads of the configuration.", |view, out| {
-        out.count(&[], view.status.tally.reloads);
+        out.count(&[], view.status.tally().reloads);
     }),
     counter("resyncs", "Requests to sync this satellite with the cores again.", |view, out| {
-        out.count(&[], view.status.tally.resyncs);
+        out.count(&[], view.status.tally().resyncs);
     }),
 ];
 
 /// Calls with the name of each module that this version has, its version, and whether it was published, if it can be.
 fn each_module(view: &View<'_>, mut call: impl FnMut(&str, u64, Option<bool>)) {
-    let Some((seen, _)) = &view.status.observed else { return };
+    let Some((seen, _)) = view.status.observed() else { return };
     for module in Module::all() {
         if let Some(own) = seen.own(module) {
             let publishable = module != Module::ProxysqlServers;
