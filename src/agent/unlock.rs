@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::Proxysql;
-use super::draft::{claim, release};
+use super::draft::{claim, mark, release, standing};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::cluster::member::Member;
 use crate::domain::cluster::unlock::{Turns, Unlock};
@@ -81,11 +81,32 @@ pub(super) async fn load_again<P: Proxysql>(
         return Ok(Some(Next::At(Instant::now() + SPACING)));
     }
     spacing.waits_no_more(module);
-    let loaded = spacing.apply(&plan, admin).await;
+    let loaded = as_published(module, &plan, spacing, admin).await;
     let released = release(admin).await;
     loaded?;
     released?;
     Ok(None)
+}
+
+/// Loads what is in effect. What was as published before is so afterwards: the checksum may be another one for the same content, such as
+/// where the monitor has moved servers since.
+async fn as_published<P: Proxysql>(
+    module: Module,
+    plan: &Plan,
+    spacing: &mut Spacing,
+    admin: &mut P,
+) -> Result<(), RoundError> {
+    let seen = observe(admin).await?;
+    let before = seen.own(module).cloned().unwrap_or_default();
+    spacing.apply(plan, admin).await?;
+    let is_marked = seen.published.get(&module) == Some(&Some(before.checksum));
+    if is_marked {
+        let after = standing(module, admin).await?;
+        if after.version == before.version + 1 {
+            mark(module, Some(after.checksum), seen.published_from.get(&module).cloned(), admin).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Loads those of the modules whose turn it is by what is the case now: others may have been quicker since this round began.
