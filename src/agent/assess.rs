@@ -45,6 +45,13 @@ pub(super) struct Draft {
     pub(super) file: Option<String>,
 }
 
+impl Draft {
+    /// What `ProxySQL` does not take of the file, as far as it is known now.
+    pub(super) fn not_taken(&self) -> Vec<PassedOver> {
+        self.passed_over.iter().cloned().chain(passed_over::of_loads(&self.sorted.not_taken)).collect()
+    }
+}
+
 /// What a module in memory and in effect differ in.
 #[derive(Default)]
 pub(super) struct Sorted {
@@ -54,6 +61,8 @@ pub(super) struct Sorted {
     pub(super) at_restart: Vec<Difference>,
     /// `ProxySQL` shows it otherwise than it was told, and would after any number of loads.
     pub(super) shown_otherwise: Vec<Difference>,
+    /// `ProxySQL` does not take it, and keeps what it has.
+    pub(super) not_taken: Vec<Difference>,
 }
 
 impl Sorted {
@@ -64,10 +73,26 @@ impl Sorted {
             let group = match () {
                 () if publish::waits_for_restart(&difference) => &mut sorted.at_restart,
                 () if recorded.has(Kind::ShownOtherwise, &difference.fingerprint()) => &mut sorted.shown_otherwise,
+                () if recorded.has(Kind::NotTaken, &difference.fingerprint()) => &mut sorted.not_taken,
                 () => &mut sorted.to_load,
             };
             group.push(difference);
         }
+        sorted
+    }
+}
+
+impl Sorted {
+    /// By what a load has left. `sprung` is what was different of variables before the file was read again: a value that ProxySQL did
+    /// not take was not.
+    pub(super) fn after_load(module: Module, rest: Vec<Difference>, sprung: &[Difference]) -> Self {
+        let mut sorted = Self::new(rest, &Recorded::default());
+        let is_not_taken = |difference: &Difference| {
+            let was_different = || sprung.iter().any(|other| other.key == difference.key);
+            module.is_variables() && matches!(difference.change, Change::Changed(_)) && !was_different()
+        };
+        (sorted.not_taken, sorted.shown_otherwise) =
+            std::mem::take(&mut sorted.to_load).into_iter().partition(is_not_taken);
         sorted
     }
 }
@@ -106,6 +131,9 @@ pub(super) async fn assess<P: Proxysql>(
     let blind = candidate.reading.is_blind();
     if let Some(reason) = passed_over::objection(&drafted.passed_over, blind, drafted.lost, removes) {
         return Ok(Assessment::Refused(Guard::PassedOver, reason));
+    }
+    if let Some(reason) = passed_over::is_another_file(&drafted.unnamed) {
+        return Ok(Assessment::Refused(Guard::BrokenFile, reason));
     }
     if let Some(reason) = publish::empties(module, drafted.effective, drafted.in_effect, candidate.allow_empty) {
         return Ok(Assessment::Refused(Guard::WouldEmpty, reason));
@@ -157,6 +185,8 @@ struct Drafted {
     lost: u64,
     passed_over: Vec<PassedOver>,
     unread: Vec<&'static str>,
+    /// What is not in the file that the agent sees.
+    unnamed: Vec<String>,
     /// Of the first table, rows that would count, and those that do.
     effective: u64,
     in_effect: u64,
@@ -181,12 +211,17 @@ async fn draft<P: Proxysql>(
         }
     }
     let entries = candidate.fill(module, admin).await?;
-    let (mut taken, mut first, mut unread) = (0, (0, 0, 0), Vec::new());
+    let (mut taken, mut first, mut unread, mut unnamed) = (0, (0, 0, 0), Vec::new(), Vec::new());
+    let is_seen = candidate.reading.is_blind().is_none();
     for table in tables.keys().filter(|_| !module.is_variables()) {
         let counts = count(*table, admin).await?;
         taken += counts.0;
         if module.tables().first() == Some(table) {
             first = counts;
+        }
+        let section = candidate.reading.section(module.section_of(*table));
+        if is_seen && counts.0 > 0 && section.is_none() {
+            unnamed.push(table.name.to_owned());
         }
         if owner(*table, counts.0) == Owner::WhoeverLoadedIt {
             take_from_runtime(*table, admin).await?;
@@ -197,11 +232,19 @@ async fn draft<P: Proxysql>(
     let read = |table: &Table| !unread.contains(&table.section());
     let read =
         tables.iter().filter(|(table, _)| read(table)).map(|(table, columns)| (*table, columns.clone())).collect();
-    let passed_over = passed_over::find(module, &candidate.reading, &read, admin).await?;
+    let found = passed_over::find(module, &candidate.reading, &read, admin).await?;
     let before_load = placement::settle(&tables, admin).await?;
-    let differences = compare(&tables, admin).await?;
+    let passed_over = found.passed_over;
+    let differences = compare(&tables, admin).await?.map(|all| passed_over::without_right_ones(all, &passed_over));
+    if is_seen {
+        unnamed.extend(found.unnamed);
+        if module.is_variables() {
+            let differences = differences.as_deref().unwrap_or_default();
+            unnamed.extend(passed_over::unnamed_variables(module, &candidate.reading, &tables, differences));
+        }
+    }
     let (effective, in_effect) = (first.1, first.2);
-    Ok(Drafted { tables, lost, passed_over, unread, effective, in_effect, before_load, differences })
+    Ok(Drafted { tables, lost, passed_over, unread, unnamed, effective, in_effect, before_load, differences })
 }
 
 /// Who owns the rows of a table. Rows without an owner are removed.

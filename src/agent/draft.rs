@@ -21,22 +21,39 @@ pub(super) async fn claim<P: Proxysql>(worker: Worker, admin: &mut P) -> Result<
     if is_claimed(admin.run(&Statement::Claim(worker)).await)? {
         return Ok(true);
     }
-    let held = match admin.run(&Statement::ClaimAge).await {
-        Ok(answer) => answer.rows.into_iter().next(),
-        // Given back in this moment, or of an older agent, which did not say whose it was.
-        Err(error) if error.is_refusal() => None,
-        Err(error) => return Err(error),
-    };
-    let holds = held.is_some_and(|row| {
-        let column = |i: usize| row.get(i).map(String::as_str).unwrap_or_default();
-        let is_own = worker == Worker::Agent && column(1) == worker.as_str();
-        !is_own && column(0).parse().is_ok_and(|age: i64| (0..STALE).contains(&age))
+    let held = held(admin).await?;
+    let holds = held.is_some_and(|(age, holder)| {
+        let is_own = worker == Worker::Agent && holder == worker.as_str();
+        !is_own && age.is_some_and(is_recent)
     });
     if holds {
         return Ok(false);
     }
     release(admin).await?;
     is_claimed(admin.run(&Statement::Claim(worker)).await)
+}
+
+/// Whether somebody claimed memory a moment ago and has not given it back.
+pub(super) async fn is_at_work<P: Proxysql>(admin: &mut P) -> Result<bool, AdminError> {
+    Ok(held(admin).await?.is_some_and(|(age, _)| age.is_some_and(is_recent)))
+}
+
+fn is_recent(age: i64) -> bool {
+    (0..STALE).contains(&age)
+}
+
+/// For how many seconds memory has been claimed, and by whom; `None` where it is not.
+async fn held<P: Proxysql>(admin: &mut P) -> Result<Option<(Option<i64>, String)>, AdminError> {
+    let row = match admin.run(&Statement::ClaimAge).await {
+        Ok(answer) => answer.rows.into_iter().next(),
+        // Given back in this moment, or of an older agent, which did not say whose it was.
+        Err(error) if error.is_refusal() => None,
+        Err(error) => return Err(error),
+    };
+    Ok(row.map(|row| {
+        let column = |i: usize| row.get(i).cloned().unwrap_or_default();
+        (column(0).parse().ok(), column(1))
+    }))
 }
 
 fn is_claimed(answer: Result<Answer, AdminError>) -> Result<bool, AdminError> {
@@ -53,15 +70,16 @@ pub(super) async fn release<P: Proxysql>(admin: &mut P) -> Result<(), AdminError
 }
 
 /// Copies a table of a module in memory aside. A copy that is there is of a process that did not come to its end: memory is not what
-/// anybody left it as, and the copy may be of any age.
-pub(super) async fn keep<P: Proxysql>(module: Module, table: Table, admin: &mut P) -> Result<(), AdminError> {
+/// anybody left it as, and the copy may be of any age. Answers whether there was one: memory was made what is in effect then.
+pub(super) async fn keep<P: Proxysql>(module: Module, table: Table, admin: &mut P) -> Result<bool, AdminError> {
     match admin.run(&Statement::Keep(table)).await {
         Err(error) if error.says_it_exists() => {
             admin.run(&Statement::DropKept(table)).await?;
             put_back(module, admin).await?;
-            admin.run(&Statement::Keep(table)).await.map(drop)
+            admin.run(&Statement::Keep(table)).await?;
+            Ok(true)
         }
-        outcome => outcome.map(drop),
+        outcome => outcome.map(|_| false),
     }
 }
 

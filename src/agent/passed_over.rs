@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use tracing::{error, info, warn};
 
 use super::Proxysql;
-use crate::domain::config_file::{Blind, PassedOver, Reading, Row, Seen, passed_over, passed_over_variables, wanted};
+use crate::domain::config_file::publish::Difference;
+use crate::domain::config_file::{
+    Blind, PassedOver, Reading, Row, Seen, Setting, Value, What, names_variable, passed_over, passed_over_variables,
+    unnamed, wanted,
+};
 use crate::domain::proxysql::statement::comparison::Column;
 use crate::domain::proxysql::statement::{Module, Shape, Statement, Table};
 use crate::edge::admin::AdminError;
@@ -17,22 +21,28 @@ const MOST_PAGES: usize = 50;
 /// As many names as a line of a log bears.
 const MOST_NAMES: usize = 20;
 
+/// What came of holding a module against the file.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// What the file names and `ProxySQL` did not take.
+    pub(super) passed_over: Vec<PassedOver>,
+    /// What `ProxySQL` took and the file does not name.
+    pub(super) unnamed: Vec<String>,
+}
+
 /// Holds a module that was read from the file into memory, and nothing else, against the file.
 pub(super) async fn find<P: Proxysql>(
     module: Module,
     reading: &Reading,
     tables: &BTreeMap<Table, Vec<Column>>,
     admin: &mut P,
-) -> Result<Vec<PassedOver>, AdminError> {
-    let mut found = Vec::new();
+) -> Result<Found, AdminError> {
+    let mut found = Found::default();
     for (table, columns) in tables {
         let name = module.section_of(*table);
         let Some(section) = reading.section(name) else { continue };
         if let Shape::Variables(prefix) = table.shape {
-            let names = ["variable_name", "variable_value"].map(ToOwned::to_owned).to_vec();
-            let rows = all(|page| Statement::ReadMemory(*table, names.clone(), page), admin).await?;
-            let memory = rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok()).map(Into::into).collect();
-            found.extend(passed_over_variables(prefix, section.settings(), &memory));
+            found.passed_over.extend(variables(*table, prefix, section.settings(), admin).await?);
             continue;
         }
         if section.parts().is_empty() {
@@ -47,13 +57,81 @@ pub(super) async fn find<P: Proxysql>(
         };
         let memory = rows(all(|page| Statement::ReadMemory(*table, names.clone(), page), admin).await?);
         let mut seen = Seen { memory, runtime: Vec::new() };
+        found.unnamed.extend(unnamed(*table, section, &seen.memory));
         if passed_over(*table, section, &seen).is_empty() {
             continue;
         }
         seen.runtime = rows(all(|page| Statement::ReadRuntime(*table, names.clone(), page), admin).await?);
-        found.extend(passed_over(*table, section, &seen));
+        found.passed_over.extend(passed_over(*table, section, &seen));
     }
     Ok(found)
+}
+
+async fn variables<P: Proxysql>(
+    table: Table,
+    prefix: &str,
+    settings: &[Setting],
+    admin: &mut P,
+) -> Result<Vec<PassedOver>, AdminError> {
+    let names = ["variable_name", "variable_value"].map(ToOwned::to_owned).to_vec();
+    let values = |rows: Vec<Vec<String>>| -> BTreeMap<String, String> {
+        rows.into_iter().filter_map(|row| <[String; 2]>::try_from(row).ok()).map(Into::into).collect()
+    };
+    let memory = values(all(|page| Statement::ReadMemory(table, names.clone(), page), admin).await?);
+    let found = passed_over_variables(prefix, settings, &memory, &BTreeMap::new());
+    if found.is_empty() {
+        return Ok(found);
+    }
+    let runtime = values(all(|page| Statement::ReadRuntime(table, names.clone(), page), admin).await?);
+    Ok(passed_over_variables(prefix, settings, &memory, &runtime))
+}
+
+/// Differences of variables that the file does not name: `ProxySQL` has them from another file.
+pub(super) fn unnamed_variables(
+    module: Module,
+    reading: &Reading,
+    tables: &BTreeMap<Table, Vec<Column>>,
+    differences: &[Difference],
+) -> Vec<String> {
+    let is_named = |name: &&String| {
+        tables.keys().any(|table| match table.shape {
+            Shape::Variables(prefix) => {
+                let settings = reading.section(module.section_of(*table)).map_or(&[][..], Value::settings);
+                names_variable(prefix, settings, name)
+            }
+            _ => true,
+        })
+    };
+    differences.iter().flat_map(|difference| &difference.key).filter(|name| !is_named(name)).cloned().collect()
+}
+
+/// Without the variables that `ProxySQL` does not take from the file, and that are what the file names nevertheless: a number with an `L`.
+pub(super) fn without_right_ones(mut differences: Vec<Difference>, found: &[PassedOver]) -> Vec<Difference> {
+    let is_right = |name: &String| {
+        found.iter().any(|passed| passed.what == What::Variable && !passed.costs && passed.key == *name)
+    };
+    differences.retain(|difference| !difference.key.iter().any(is_right));
+    differences
+}
+
+/// Variables whose values `ProxySQL` did not take when they were loaded.
+pub(super) fn of_loads(differences: &[Difference]) -> impl Iterator<Item = PassedOver> {
+    differences.iter().map(|difference| PassedOver {
+        table: difference.table,
+        key: difference.key.join("/"),
+        what: What::Variable,
+        costs: false,
+    })
+}
+
+/// Why a file is not published that is not the one that `ProxySQL` reads.
+pub(super) fn is_another_file(unnamed: &[String]) -> Option<String> {
+    (!unnamed.is_empty()).then(|| {
+        format!(
+            "ProxySQL reads another file than core.config_file names: its own has these, and that one does not: {}",
+            names(unnamed)
+        )
+    })
 }
 
 async fn all<P: Proxysql>(

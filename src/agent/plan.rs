@@ -166,12 +166,13 @@ async fn one<P: Proxysql>(
         Assessment::Torn(reason) => ModuleReport::refused(module, format!("{reason}; try again")),
         Assessment::Draft(draft) => {
             not_published.extend(draft.unread.iter().map(|section| (*section).to_owned()));
+            let passed_over = draft.not_taken().iter().map(ToString::to_string).collect();
             let outcome = if draft.sorted.to_load.is_empty() { Forecast::Unchanged } else { Forecast::Changes };
             ModuleReport {
                 differences: draft.sorted.to_load,
                 at_restart: draft.sorted.at_restart,
                 shown_otherwise: draft.sorted.shown_otherwise,
-                passed_over: draft.passed_over.iter().map(ToString::to_string).collect(),
+                passed_over,
                 ..ModuleReport::new(module, outcome)
             }
         }

@@ -39,14 +39,15 @@ impl Recorded {
     }
 }
 
-/// Remembers what `ProxySQL` shows otherwise than it was told, in place of what it did before.
-pub(super) async fn shows_otherwise<P: Proxysql>(
+/// Remembers what `ProxySQL` shows otherwise than it was told, or does not take, in place of what it did before.
+pub(super) async fn differs<P: Proxysql>(
     module: Module,
+    kind: Kind,
     differences: &[Difference],
     admin: &mut P,
 ) -> Result<(), AdminError> {
     let rows = differences.iter().map(|difference| (difference.fingerprint(), difference.to_string())).collect();
-    replace(module, Kind::ShownOtherwise, rows, admin).await
+    replace(module, kind, rows, admin).await
 }
 
 /// Remembers that this try to load something locked somebody out.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::life::call;
 use crate::plan::{plan, text};
 use crate::publish_exact::{column, hears, publish, runtime_of, said, watched};
-use crate::support::{eventually, fleet, settings, settled};
+use crate::support::{eventually, eventually_on, fleet, settings, settled};
 
 const TABLES: [&str; 7] = [
     "mysql_users",
@@ -133,7 +133,7 @@ async fn what_proxysql_passes_over_is_refused_where_something_in_effect_would_go
             bad = edited;
         }
         publish(&mut rig, "core-1", |_| bad);
-        eventually("it is refused", async || {
+        eventually_on(&rig, "it is refused", async || {
             let document = status(&rig).await;
             let reason = document["publishing"]["refused"].as_str().unwrap_or_default();
             round.iter().all(|(.., named)| reason.contains(named))

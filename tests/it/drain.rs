@@ -274,6 +274,38 @@ async fn an_agent_that_is_killed_while_it_drains_leaves_no_node_dark() {
     }
 }
 
+/// What an agent that was killed long ago has kept of memory is nobody's any more: memory is what is in effect, as it was before the drain.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_copy_of_memory_is_not_put_back_by_who_undoes_a_drain() {
+    if on_real_proxysql("an_old_copy_of_memory_is_not_put_back_by_who_undoes_a_drain") {
+        return;
+    }
+    let mut pod = Make::new().env("SHUTDOWN_PROPAGATION_DELAY", "0").ready().await;
+    pod.clients(1, &ClientState::InTransaction);
+    let own = pod.node.query(VARIABLES).await.unwrap();
+    assert_eq!(pod.call("POST", "/shutdown?wait=false").await.code, 202);
+    step_is(&pod, "waiting_for_clients").await;
+    eventually("the drain has set its own", async || pod.node.query(VARIABLES).await.unwrap() != own).await;
+    pod.agent.kill().await;
+    for sql in [
+        "DROP TABLE IF EXISTS main.proxysql_agent_claim",
+        "DROP TABLE IF EXISTS main.proxysql_agent_kept_mysql_variables",
+        "CREATE TABLE main.proxysql_agent_kept_mysql_variables AS SELECT * FROM main.global_variables WHERE variable_name LIKE 'mysql-%'",
+        "UPDATE main.proxysql_agent_kept_mysql_variables SET variable_value='13' WHERE variable_name='mysql-max_connections'",
+    ] {
+        pod.node.query(sql).await.unwrap();
+    }
+    pod.restart_agent().await;
+    pod.is_ready().await;
+    let ours = "SELECT name FROM sqlite_master WHERE name LIKE 'proxysql_agent_%'";
+    eventually("nothing is left behind", async || pod.node.query(ours).await.unwrap().is_empty()).await;
+    assert_eq!(pod.node.query(VARIABLES).await.unwrap(), own, "in effect is what was before the drain");
+    let differ = "SELECT m.variable_name, m.variable_value, r.variable_value FROM main.global_variables m \
+                  JOIN runtime_global_variables r USING (variable_name) \
+                  WHERE m.variable_value<>r.variable_value AND m.variable_name LIKE 'mysql-%'";
+    assert_eq!(pod.node.query(differ).await.unwrap(), Vec::<Vec<Option<String>>>::new(), "and so is memory");
+}
+
 /// A second SIGTERM while PAUSE holds the port: the process waits for the answer, and then stops ProxySQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_term_during_pause_still_stops_proxysql() {

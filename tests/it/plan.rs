@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Output;
 use std::time::Duration;
 
+use proxysql_fleet::process::Signal;
 use proxysql_fleet::rig::{Member, Settings};
 use tokio::time::sleep;
 
@@ -83,6 +84,67 @@ async fn a_plan_names_every_change_and_makes_none() {
     let refused = plan(member, &[]).await;
     assert!(text(&refused).contains("does not let the agent's own user radmin in"), "{}", text(&refused));
     assert_eq!(everything(member).await, before);
+}
+
+/// `core.config_file` names another file than the one that ProxySQL reads: what is in that one is not what would be published.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_file_than_proxysqls_own_is_refused_by_a_plan_and_by_publishing_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("other.cnf");
+    fs::write(&other, "# not there yet\n").unwrap();
+    let with_other = settings().env("AGENT_CORE_CONFIG_FILE", other.to_string_lossy());
+    let mut rig = fleet(Settings { config_file: false, ..with_other }, 1, 0).await;
+    hears(&rig, "core-1", "ProxySQL reads another file than core.config_file names", 1).await;
+    let good = fs::read_to_string(rig.members()[0].config_file()).unwrap();
+    fs::write(&other, &good).unwrap();
+    settled(&rig).await;
+    let flag = format!("--core.config_file={}", other.display());
+    let same = plan(&rig.members()[0], &[&flag]).await;
+    assert_eq!(same.status.code(), Some(0), "the same text is the same file: {}", text(&same));
+
+    let before = everything(&rig.members()[0]).await;
+    let without = |part: &str| {
+        let lines: Vec<&str> = good.lines().filter(|line| !line.contains(part)).collect();
+        assert_ne!(lines.len(), good.lines().count(), "{part}");
+        lines.join("\n")
+    };
+    let own = good.replace("server_version=\"8.0.27\"", "server_version=\"8.0.30\"");
+    let cases = [
+        (
+            good.clone(),
+            without("username=\"report\""),
+            "mysql_users: refused: ProxySQL reads another file",
+            "mysql_users report",
+        ),
+        (
+            good.clone(),
+            without("rule_id=20"),
+            "mysql_query_rules: refused: ProxySQL reads another file",
+            "mysql_query_rules 20",
+        ),
+        (good.clone(), good.replace("mysql_query_rules", "nothing"), "mysql_query_rules: refused", "mysql_query_rules"),
+        (
+            own.clone(),
+            without("server_version"),
+            "mysql_variables: refused: ProxySQL reads another",
+            "mysql-server_version",
+        ),
+    ];
+    for (own, named, refused, what) in cases {
+        fs::write(rig.members()[0].config_file(), own).unwrap();
+        fs::write(&other, named).unwrap();
+        let planned = plan(&rig.members()[0], &[&flag]).await;
+        let told = text(&planned);
+        assert_eq!(planned.status.code(), Some(1), "{told}");
+        assert!(told.contains(refused) && told.contains(what), "{told}");
+        rig.member_mut("core-1").unwrap().agent.as_mut().unwrap().process.signal(Signal::USR2);
+        hears(&rig, "core-1", what, 1).await;
+    }
+    fs::write(rig.members()[0].config_file(), &good).unwrap();
+    fs::write(&other, &good).unwrap();
+    hears(&rig, "core-1", "can be published again", 2).await;
+    settled(&rig).await;
+    assert_eq!(everything(&rig.members()[0]).await, before, "no load, and memory as before");
 }
 
 /// Says that memory is being worked on, by whom and for how many seconds.

@@ -30,6 +30,14 @@ async fn what_proxysql_shows_otherwise_is_loaded_once_and_then_known_to_plans_an
         hears(&rig, "core-1", "ProxySQL answers", 1).await;
     }
     assert_eq!(column(&rig.members()[0].node, VERSIONS).await, before);
+    // A value that ProxySQL did not take is told as such, by a new agent, too, and costs no load.
+    let planned = plan(&rig.members()[0], &[]).await;
+    let told = text(&planned);
+    assert_eq!(planned.status.code(), Some(0), "{told}");
+    assert!(told.contains("!mysql-wait_timeout: ProxySQL does not take it"), "{told}");
+    assert!(told.contains("mysql-nosuch_variable: ProxySQL does not show it"), "{told}");
+    publish(&mut rig, "core-1", |text| text);
+    hears(&rig, "core-1", "ProxySQL does not take these from the file", 1).await;
 }
 
 /// A password in another form is a value like that.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::super::Proxysql;
-use super::super::draft::{claim, columns, release, take_back};
+use super::super::draft::{claim, columns, is_at_work, release, sweep, take_back};
 use super::variables;
 use crate::domain::drain::closing::{self, WAS_PAUSED};
 use crate::domain::drain::{Failure, Marked};
@@ -62,15 +62,10 @@ pub(super) async fn undo<P: Proxysql>(within: Duration, line: &mut P) -> Result<
         resume(within, line).await?;
         return lets_in(line).await;
     }
-    if !claim(Worker::Agent, line).await? {
-        return Err(UndoError::Busy);
+    if is_at_work(line).await? {
+        // An agent that was killed a moment ago has left what somebody was editing. Later that may be of any age.
+        take_back_memory(line).await?;
     }
-    let mut memory = Ok(());
-    for module in [Module::AdminVariables, Module::MysqlVariables, Module::PgsqlVariables] {
-        memory = memory.and(put_back_memory(module, line).await);
-    }
-    release(line).await?;
-    memory?;
     let before = Marked::read(&line.run(&Statement::OwnValues).await?.rows);
     let changed = changed(line).await?;
     if !changed.variables.is_empty() {
@@ -80,6 +75,12 @@ pub(super) async fn undo<P: Proxysql>(within: Duration, line: &mut P) -> Result<
         }
         info!(variables = changed.variables.join(" "), "put back the variables that the drain had set");
     }
+    if !claim(Worker::Agent, line).await? {
+        return Err(UndoError::Busy);
+    }
+    let swept = sweep(line).await;
+    release(line).await?;
+    swept?;
     if changed.paused != Some(false) && !before.paused {
         resume(within, line).await?;
     }
@@ -116,7 +117,19 @@ async fn resume<P: Proxysql>(within: Duration, line: &mut P) -> Result<(), UndoE
 }
 
 /// What an agent that ended in the middle of a change has left of memory.
-async fn put_back_memory<P: Proxysql>(module: Module, line: &mut P) -> Result<(), AdminError> {
+async fn take_back_memory<P: Proxysql>(line: &mut P) -> Result<(), UndoError> {
+    if !claim(Worker::Agent, line).await? {
+        return Err(UndoError::Busy);
+    }
+    let mut memory = Ok(());
+    for module in [Module::AdminVariables, Module::MysqlVariables, Module::PgsqlVariables] {
+        memory = memory.and(take_back_module(module, line).await);
+    }
+    release(line).await?;
+    Ok(memory?)
+}
+
+async fn take_back_module<P: Proxysql>(module: Module, line: &mut P) -> Result<(), AdminError> {
     let Some(table) = columns(module, line).await?.into_keys().next() else { return Ok(()) };
     match take_back(table, line).await {
         Err(error) if error.is_refusal() && !error.names_no_such_table() => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::Proxysql;
-use super::super::draft::{claim, columns, keep, release, take_back};
+use super::super::draft::{claim, columns, keep, put_back, release, take_back};
 use crate::domain::drain::closing::{self, Variables};
 use crate::domain::proxysql::statement::{Module, Statement, Worker};
 use crate::edge::admin::AdminError;
@@ -44,7 +44,8 @@ async fn change_each<P: Proxysql>(
 /// Loads a module of variables as it is at runtime, but for one change.
 async fn load<P: Proxysql>(module: Module, change: Statement, line: &mut P) -> Result<(), AdminError> {
     let Some(table) = columns(module, line).await?.into_keys().next() else { return Ok(()) };
-    keep(module, table, line).await?;
+    let is_own = matches!(change, Statement::RestoreVariables(_));
+    let was_left = keep(module, table, line).await?;
     let loaded = async {
         for statement in [Statement::SaveToMemory(module), change, Statement::LoadToRuntime(module)] {
             line.run(&statement).await?;
@@ -52,7 +53,13 @@ async fn load<P: Proxysql>(module: Module, change: Statement, line: &mut P) -> R
         Ok(())
     }
     .await;
-    // As it was edited, whatever became of the load; a connection that broke is made again for it.
-    take_back(table, line).await?;
+    if was_left && is_own {
+        // What was kept aside was of the drain, not of anybody who was editing.
+        put_back(module, line).await?;
+        line.run(&Statement::DropKept(table)).await?;
+    } else {
+        // As it was edited, whatever became of the load; a connection that broke is made again for it.
+        take_back(table, line).await?;
+    }
     loaded
 }

@@ -9,15 +9,16 @@ use super::super::assess::{self, Assessment, Draft, Sorted, assess, compare};
 use super::super::candidate::Candidate;
 use super::super::draft::{columns, mark, put_back, standing};
 use super::super::logins::{self, Before, Closed, Doors};
-use super::super::placement;
 use super::super::record::{self, Recorded};
 use super::super::round::{RoundError, SPACING, Spacing, observe};
 use super::super::unlock::in_effect_again;
+use super::super::{passed_over, placement};
 use super::{Awaited, Outcome, Proxysql, Publisher, Unlocks};
 use crate::domain::cluster::unlock::Unlock;
+use crate::domain::config_file::PassedOver;
 use crate::domain::config_file::publish::{Change, Difference};
 use crate::domain::proxysql::observation::{Checksum, Observation};
-use crate::domain::proxysql::statement::{Module, Plan, Statement};
+use crate::domain::proxysql::statement::{Kind, Module, Plan, Statement};
 use crate::domain::tally::{Count, Guard};
 use crate::edge::admin::AdminError;
 
@@ -78,7 +79,7 @@ impl Publisher {
         let candidate = Candidate::of(&self.publishing).await;
         let outcome = match assess(module, &candidate, &work.recorded, admin).await? {
             Assessment::Draft(draft) => {
-                self.remarks.of_module(module, &self.publishing.name(), &draft.passed_over);
+                self.remarks.of_module(module, &self.publishing.name(), &draft.not_taken());
                 self.remarks.unread(&self.publishing.name(), &draft.unread);
                 if draft.lost > 0 && candidate.reading.is_blind().is_some() {
                     let (lost, file) = (draft.lost, self.publishing.name());
@@ -159,9 +160,15 @@ impl Publisher {
                     admin.run(statement).await?;
                 }
                 spacing.apply(&Plan::default().then(Statement::LoadToRuntime(module)), admin).await?;
-                let version = before.version + 1;
+                let after = standing(module, admin).await?;
+                if after.version > before.version + 1 {
+                    warn!(%module, from = before.version, to = after.version, "somebody else loaded it in the same moment; looking again");
+                    return Ok(Outcome::Later);
+                }
+                let version = after.version;
                 info!(%module, version, "loaded once, unchanged: at version 1 no node pulls it, and any other content replaces it");
-                let awaited = Awaited { checksum: before.checksum, file: draft.file.clone(), at: Instant::now() };
+                // The start and the load may have made another checksum each of the same content.
+                let awaited = Awaited { checksum: after.checksum, file: draft.file.clone(), at: Instant::now() };
                 self.awaited.insert(module, awaited);
                 return Ok(Outcome::Later);
             }
@@ -256,8 +263,10 @@ impl Publisher {
             warn!(%module, from = before.version, to = after.version, "somebody else loaded it in the same moment; looking again");
             return Ok(Outcome::Later);
         }
+        let mut sprung = Vec::new();
         if module.is_variables() {
-            // Values that were not taken have sprung back in memory.
+            // Values that were not taken have sprung back in memory: they make a difference only with the file.
+            sprung = compare(&draft.tables, admin).await?.unwrap_or_default();
             admin.run(&Statement::LoadFromConfig(module)).await?;
         }
         // What the monitor has moved since is no difference.
@@ -267,14 +276,18 @@ impl Publisher {
             put_back(module, admin).await?;
         }
         let Some(rest) = rest else { return Ok(Outcome::Later) };
+        let rest = passed_over::without_right_ones(rest, &draft.passed_over);
         // What a load has not brought about, no other one will.
-        let mut sorted = Sorted::new(rest, &Recorded::default());
-        sorted.shown_otherwise.append(&mut sorted.to_load);
+        let sorted = Sorted::after_load(module, rest, &sprung);
         if !sorted.at_restart.is_empty() {
             warn!(%module, rows = %listed(&sorted.at_restart), "ProxySQL takes these from the file only when it starts");
         }
         say_shown_otherwise(module, &sorted);
-        record::shows_otherwise(module, &sorted.shown_otherwise, admin).await?;
+        record::differs(module, Kind::ShownOtherwise, &sorted.shown_otherwise, admin).await?;
+        record::differs(module, Kind::NotTaken, &sorted.not_taken, admin).await?;
+        let not_taken: Vec<PassedOver> =
+            draft.passed_over.iter().cloned().chain(passed_over::of_loads(&sorted.not_taken)).collect();
+        self.remarks.of_module(module, &self.publishing.name(), &not_taken);
         let changes = &draft.sorted.to_load;
         let number = |wanted: fn(&Change) -> bool| changes.iter().filter(|d| wanted(&d.change)).count();
         info!(

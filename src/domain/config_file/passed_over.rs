@@ -108,18 +108,51 @@ pub fn passed_over(table: Table, section: &Value, seen: &Seen) -> Vec<PassedOver
     found.collect()
 }
 
-/// What of a section of variables was passed over; `memory` is names with values. Each of them stays as it is.
-pub fn passed_over_variables(prefix: &str, settings: &[Setting], memory: &BTreeMap<String, String>) -> Vec<PassedOver> {
+/// What of a section of variables was passed over; `memory` and `runtime` are names with values. Each of them stays as it is, which costs
+/// nothing where that is what the file names.
+pub fn passed_over_variables(
+    prefix: &str,
+    settings: &[Setting],
+    memory: &BTreeMap<String, String>,
+    runtime: &BTreeMap<String, String>,
+) -> Vec<PassedOver> {
     let found = settings.iter().filter_map(|Setting { name, value }| {
         let name = format!("{prefix}{name}");
+        let named = as_text(value);
         let is_taken = match (value, memory.get(&name)) {
             (Value::Bool(value), Some(there)) => *there == value.to_string(),
-            (Value::Int(_) | Value::Text(_), Some(there)) => as_text(value).as_ref() == Some(there),
+            (Value::Int(_) | Value::Text(_), Some(there)) => named.as_ref() == Some(there),
             _ => false,
         };
-        (!is_taken).then_some(PassedOver { table: "global_variables", key: name, what: What::Variable, costs: true })
+        let costs = named.is_none() || runtime.get(&name) != named.as_ref();
+        (!is_taken).then_some(PassedOver { table: "global_variables", key: name, what: What::Variable, costs })
     });
     found.collect()
+}
+
+/// Rows in memory, by their keys, that no entry of the section can mean: `ProxySQL` has them from another file.
+pub fn unnamed(table: Table, section: &Value, memory: &[Row]) -> Vec<String> {
+    let entries = entries(table.name, section);
+    let keys = keys(table.name);
+    let key_of = |row: &Row| -> Vec<String> {
+        keys.iter().map(|key| row.get(key.column).cloned().unwrap_or_default()).collect()
+    };
+    // A quote in a text is one of two where ProxySQL has made SQL of it.
+    let plain = |text: &str| text.trim().replace(['\'', '"'], "");
+    let names = |entry: &Entry<'_>, key: &[String]| {
+        let mut parts = entry.key.iter().zip(key);
+        // Where ProxySQL does not read a part of the key, it takes its own default.
+        parts
+            .all(|(part, there)| !part.is_taken || part.value.as_ref().is_none_or(|value| plain(value) == plain(there)))
+    };
+    let keys = memory.iter().map(key_of);
+    let unnamed = keys.filter(|key| !entries.iter().any(|entry| names(entry, key)));
+    unnamed.map(|key| format!("{} {}", table.name, key.join("/")).chars().take(MOST_OF_A_KEY).collect()).collect()
+}
+
+/// Whether the section names the variable; `ProxySQL` takes names in any case.
+pub fn names_variable(prefix: &str, settings: &[Setting], variable: &str) -> bool {
+    settings.iter().any(|setting| format!("{prefix}{}", setting.name).eq_ignore_ascii_case(variable))
 }
 
 /// Columns that the entry names and the table has with another value.
@@ -180,9 +213,11 @@ fn takes_effect(table: Table, row: &Row) -> bool {
 fn shown(entry: &Entry<'_>) -> String {
     let parts = entry.key.iter().map(|part| part.value.as_deref().unwrap_or("?"));
     let text = parts.collect::<Vec<_>>().join("/");
-    // As much as a line of a log bears.
-    text.chars().take(120).collect()
+    text.chars().take(MOST_OF_A_KEY).collect()
 }
+
+/// As much of a key as a line of a log bears.
+const MOST_OF_A_KEY: usize = 120;
 
 /// The columns that are to be read to hold a section against: its keys, what its entries name, and what decides whether a row takes
 /// effect; those of `there` that are among them.

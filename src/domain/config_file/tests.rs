@@ -309,8 +309,29 @@ fn variables_that_are_not_in_memory_as_they_are_named_stay() {
     let file = reading(r#"v = { a="x\"y" b=true c=0x10 d=5000000000 e="" f="it's" }"#);
     let memory = [("m-a", "old"), ("m-b", "true"), ("m-c", "16"), ("m-d", ""), ("m-e", ""), ("m-f", "it's")];
     let memory = memory.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let found = passed_over_variables("m-", file.section("v").unwrap().settings(), &memory);
-    assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), ["m-a", "m-d"]);
+    let settings = file.section("v").unwrap().settings();
+    let runtime = [("m-d", "5000000000".to_owned())].map(|(name, value)| (name.to_owned(), value)).into();
+    let found = passed_over_variables("m-", settings, &memory, &runtime);
+    let found: Vec<_> = found.iter().map(|passed| (passed.to_string(), passed.costs)).collect();
+    assert_eq!(found, [("m-a".to_owned(), true), ("m-d".to_owned(), false)], "what is in effect already costs nothing");
+    assert!(names_variable("m-", settings, "M-b") && !names_variable("m-", settings, "m-g"));
+}
+
+#[test]
+fn a_row_that_no_entry_can_mean_is_of_another_file() {
+    let columns = ["hostgroup_id", "hostname", "port"];
+    let file =
+        "{ address=\"a\" hostgroup=10 port=0xCEA }, { hostgroup=20 address=\"o''b\" }, { address=\"any\" port=1 }";
+    let text = format!("mysql_servers = ( {file} )");
+    let reading = reading(&text);
+    let section = reading.section("mysql_servers").unwrap();
+    let row = |values: [&str; 3]| -> Row {
+        columns.iter().zip(values).map(|(column, value)| ((*column).to_owned(), value.to_owned())).collect()
+    };
+    let own = [row(["10", "a", "3306"]), row(["20", "o'b", "3306"]), row(["7", "any", "1"])];
+    assert_eq!(unnamed(SERVERS, section, &own), Vec::<String>::new());
+    let others = [row(["20", "a", "3306"]), row(["10", "a", "3307"])];
+    assert_eq!(unnamed(SERVERS, section, &others), ["mysql_servers 20/a/3306", "mysql_servers 10/a/3307"]);
 }
 
 #[test]

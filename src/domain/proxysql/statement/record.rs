@@ -13,6 +13,8 @@ const TABLE: &str = "main.proxysql_agent_record";
 pub enum Kind {
     /// After a load, `ProxySQL` shows this otherwise than it was told, and would after any number of loads.
     ShownOtherwise,
+    /// A load does not bring it about: the value is none that `ProxySQL` takes, and the one of before stays.
+    NotTaken,
     /// It was loaded, locked somebody out, and was put back.
     LocksOut,
     /// The list of members was loaded for this connection of a node that is not a member.
@@ -24,6 +26,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ShownOtherwise => "shown_otherwise",
+            Self::NotTaken => "not_taken",
             Self::LocksOut => "locks_out",
             Self::Follower => "follower",
         }
