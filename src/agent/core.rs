@@ -16,10 +16,10 @@ use super::peers::Peers;
 use super::publish::Publisher;
 use super::round::{Next, RoundError, Spacing, observe, read};
 use super::unlock::Blocked;
+use crate::domain::cluster::election::Election;
 use crate::domain::cluster::followers::Followers;
 use crate::domain::cluster::generation::{self, Standing};
 use crate::domain::cluster::member::{Member, Members};
-use crate::domain::cluster::unlock::Turns;
 use crate::domain::discovery::roster::{Freshness, Roster};
 use crate::domain::proxysql::observation::{Checksum, Observation};
 use crate::domain::proxysql::statement::{Module, Statement};
@@ -51,7 +51,9 @@ pub struct Core {
     began: Instant,
     /// What was published is to be published again.
     anew: bool,
-    /// Whether this core publishes, as far as it was said.
+    /// The place in the rollout as it was last known: an empty answer changes nothing about it.
+    decided: Option<Standing>,
+    /// The same, as far as it was said. Nothing is decided by it.
     said: Option<Standing>,
     peers: Peers,
     /// Modules at version 1.
@@ -104,6 +106,7 @@ impl Core {
             publisher: Publisher::new(publishing),
             began: Instant::now(),
             anew: false,
+            decided: None,
             said: None,
             peers: Peers::new(),
             blocked: Blocked::default(),
@@ -179,47 +182,53 @@ impl Core {
             seen.published.clear();
             self.publisher.anew();
         }
-        let standing = self.standing();
-        self.answer_for(&standing);
-        let turns = self.turns(&standing);
-        self.blocked.note(&seen, turns.own.as_ref());
-        self.note_strangers(&seen, &turns);
+        let election = self.elect();
+        self.answer_for(election.standing());
+        self.blocked.note(&seen, election.own());
+        self.note_strangers(&seen, &election);
         let due = self.publisher.due(&mut seen, admin).await?;
         let mut again = Next::Interval;
-        if matches!(standing, Standing::Older { .. }) && !due.is_empty() && self.said.as_ref() != Some(&standing) {
+        let standing = election.standing();
+        if matches!(standing, Standing::Older { .. }) && !due.is_empty() && self.said.as_ref() != Some(standing) {
             admin.count(Count::Refusal(Guard::OlderGeneration));
         }
-        if !due.is_empty() && self.publishes(&standing) {
-            if self.is_heard(&seen, &turns) {
+        if !due.is_empty() {
+            self.say_publishing(standing);
+        }
+        if !due.is_empty() && election.publishing().acts() {
+            if self.is_heard(&seen, &election) {
                 let unchanged = || !self.roster.has_changed().unwrap_or(false);
-                let unlocks = (&turns, self.blocked.waits());
+                let unlocks = (&election, self.blocked.waits());
                 again = self.publisher.publish(&due, &seen, &mut self.spacing, unchanged, unlocks, admin).await?;
                 seen = self.observe(admin).await?;
             } else {
                 again = Next::At(Instant::now() + LISTEN_AGAIN);
             }
         }
-        let looked = self.peers.look(&seen, turns.own.as_ref(), Some(&standing));
-        let kept = self.keep_members(seen, &standing, &turns, admin).await?;
+        let looked = self.peers.look(&seen, Some(&election));
+        let kept = self.keep_members(seen, &election, admin).await?;
         self.peers.ask_for_version(admin).await?;
         Ok(again.min(looked).min(kept))
     }
 
-    /// Who of the members unlocks what nobody pulls.
-    fn turns(&self, standing: &Standing) -> Turns {
+    /// Who acts in this round.
+    fn elect(&mut self) -> Election {
+        let standing = self.standing();
+        if matches!(standing, Standing::Newest { .. } | Standing::Older { .. }) {
+            self.decided = Some(standing.clone());
+        }
         let members = self.pods.members(self.port).unwrap_or_default();
-        let older = if let Standing::Newest { older } = standing { older.clone() } else { BTreeSet::new() };
-        Turns { own: self.own(&members).cloned(), members, older }
+        Election::new(members, self.own_pod.as_deref(), standing)
     }
 
     /// Whether everybody knows who is here. A core of an older generation that does not know of this one yet may publish its file
     /// after this one did. Not for long: who does not answer does not publish either.
     ///
     /// Nor does one publish that may be behind itself: others list a core that this one does not know.
-    fn is_heard(&mut self, seen: &Observation, turns: &Turns) -> bool {
-        let is_known = generation::is_known_to(seen, turns.own.as_ref(), &turns.members, &turns.older);
-        let is_contradicted =
-            !self.strangers.is_empty() || generation::is_contradicted(seen, &turns.members, &turns.older);
+    fn is_heard(&mut self, seen: &Observation, election: &Election) -> bool {
+        let (members, older) = (election.members(), election.older());
+        let is_known = generation::is_known_to(seen, election.own(), members, older);
+        let is_contradicted = !self.strangers.is_empty() || generation::is_contradicted(seen, members, older);
         if is_known && !is_contradicted {
             self.unheard = None;
             return true;
@@ -233,19 +242,19 @@ impl Core {
     }
 
     /// Takes note of members that somebody else has listed. While others list them, they are not forgotten.
-    fn note_strangers(&mut self, seen: &Observation, turns: &Turns) {
+    fn note_strangers(&mut self, seen: &Observation, election: &Election) {
         let now = Instant::now();
         // At version 1 the list is that of the file or the disk: nobody has listed that.
         let is_loaded = seen.own(Module::ProxysqlServers).is_some_and(|own| own.version > 1);
         if is_loaded && !self.listed.is_empty() {
-            let is_known = |member: &Member| turns.members.contains(member) || self.listed.contains(member);
+            let is_known = |member: &Member| election.members().contains(member) || self.listed.contains(member);
             let strangers = seen.runtime.iter().filter(|member| !is_known(member)).cloned();
             self.strangers.extend(strangers.map(|member| (member, now)));
         }
-        if generation::is_contradicted(seen, &turns.members, &turns.older) {
+        if generation::is_contradicted(seen, election.members(), election.older()) {
             self.strangers.values_mut().for_each(|at| *at = now);
         }
-        self.strangers.retain(|member, at| !turns.members.contains(member) && at.elapsed() < HEARING);
+        self.strangers.retain(|member, at| !election.members().contains(member) && at.elapsed() < HEARING);
     }
 
     /// Where this core stands among the generations of pods. Ignorance lasts only so long: without the API server there is no
@@ -254,7 +263,7 @@ impl Core {
     /// An empty answer is ignorance, too: what was known before it holds.
     fn standing(&self) -> Standing {
         if self.pods.is_empty()
-            && let Some(last @ (Standing::Newest { .. } | Standing::Older { .. })) = &self.said
+            && let Some(last) = &self.decided
         {
             return last.clone();
         }
@@ -280,8 +289,8 @@ impl Core {
         }
     }
 
-    /// Whether this core publishes, said when it changes.
-    fn publishes(&mut self, standing: &Standing) -> bool {
+    /// Says whether this core publishes, when it changes.
+    fn say_publishing(&mut self, standing: &Standing) {
         let is_new = self.said.as_ref() != Some(standing);
         match standing {
             Standing::Unknown if is_new => warn!(
@@ -299,7 +308,6 @@ impl Core {
         if is_new {
             self.said = Some(standing.clone());
         }
-        matches!(standing, Standing::Newest { .. } | Standing::Unknown)
     }
 
     async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
@@ -317,9 +325,5 @@ impl Core {
         };
         self.spacing.note(&seen);
         Ok(seen)
-    }
-
-    fn own<'a>(&self, desired: &'a Members) -> Option<&'a Member> {
-        desired.iter().find(|member| Some(&member.comment) == self.own_pod.as_ref())
     }
 }

@@ -9,8 +9,8 @@ use tracing::info;
 use super::Proxysql;
 use super::draft::{claim, release};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
+use crate::domain::cluster::election::{Content, Election};
 use crate::domain::cluster::member::Member;
-use crate::domain::cluster::unlock::{Turns, Unlock};
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::{Module, Plan, Statement, Worker};
 
@@ -91,7 +91,7 @@ pub(super) async fn load_again<P: Proxysql>(
 /// Loads those of the modules whose turn it is by what is the case now: others may have been quicker since this round began.
 pub(super) async fn unlock<P: Proxysql>(
     modules: impl IntoIterator<Item = Module>,
-    turns: &Turns,
+    election: &Election,
     blocked: &Blocked,
     spacing: &mut Spacing,
     admin: &mut P,
@@ -101,7 +101,7 @@ pub(super) async fn unlock<P: Proxysql>(
         let now = observe(admin).await?;
         spacing.note(&now);
         let is_blocked = now.own(module).is_some_and(|own| own.version == 1);
-        if !is_blocked || turns.of(&now, module, blocked.waited(module)) != Unlock::Load {
+        if !is_blocked || !election.initial_load(&now, module, blocked.waited(module), Content::AtRuntime).acts() {
             continue;
         }
         if let Some(later) = load_again(module, spacing, admin).await? {

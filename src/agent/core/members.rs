@@ -11,14 +11,12 @@ use super::super::record;
 use super::super::round::{Next, RoundError, SPACING};
 use super::super::unlock::{load_again, unlock};
 use super::Core;
-use crate::domain::cluster::drift;
+use crate::domain::cluster::election::{Content, Election, Ruling};
 use crate::domain::cluster::followers::{Followers, Wanted};
-use crate::domain::cluster::generation::Standing;
 use crate::domain::cluster::member::{Member, Members};
 use crate::domain::cluster::membership::{self, Knowledge, Listed, Origin};
-use crate::domain::cluster::unlock::{Turns, Unlock};
 use crate::domain::discovery::roster::Freshness;
-use crate::domain::proxysql::observation::{Observation, Peer};
+use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::{Module, Plan, Statement};
 use crate::domain::tally::{Count, Guard};
 
@@ -49,7 +47,7 @@ struct Intent {
     target: Members,
     wanted: Wanted,
     for_followers: bool,
-    decisions: BTreeMap<Module, Unlock>,
+    decisions: BTreeMap<Module, Ruling>,
     /// The list is left as it is for now.
     next: Option<Next>,
 }
@@ -59,8 +57,7 @@ impl Core {
     pub(super) async fn keep_members<P: Proxysql>(
         &mut self,
         mut seen: Observation,
-        standing: &Standing,
-        turns: &Turns,
+        election: &Election,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
         if self.followers.is_none() && self.sees_followers {
@@ -73,11 +70,11 @@ impl Core {
             }
             return Ok(Next::Interval);
         };
-        let mut intent = self.intent(&mut seen, &known, standing, turns);
+        let mut intent = self.intent(&mut seen, &known, election);
         // What was in effect when the list was last right still is: then no row can be missing but in the look. Else it is looked twice.
         if !intent.plan.is_empty() && seen.own(Module::ProxysqlServers) != self.right.as_ref() {
             let mut again = self.observe(admin).await?;
-            let second = self.intent(&mut again, &known, standing, turns);
+            let second = self.intent(&mut again, &known, election);
             if second.plan != intent.plan {
                 debug!("two looks at the list of members do not agree; looking again");
                 return Ok(Next::At(Instant::now() + LOOK_AGAIN));
@@ -112,27 +109,27 @@ impl Core {
             return Ok(Next::At(Instant::now() + SPACING));
         }
         let to_load: Vec<Module> =
-            decisions.iter().filter(|(_, decision)| **decision == Unlock::Load).map(|(module, _)| *module).collect();
-        let mut unlocked = unlock(to_load, turns, &self.blocked, &mut self.spacing, admin).await?;
-        if decisions.values().any(|decision| *decision == Unlock::Wait) {
+            decisions.iter().filter(|(_, decision)| decision.acts()).map(|(module, _)| *module).collect();
+        let mut unlocked = unlock(to_load, election, &self.blocked, &mut self.spacing, admin).await?;
+        if decisions.values().any(|decision| matches!(decision, Ruling::Waits(_))) {
             unlocked = unlocked.min(Next::At(Instant::now() + SPACING));
         }
-        let ended = self.end_ties(&seen, &known, standing, admin).await?;
+        let ended = self.end_ties(&seen, &known, election, admin).await?;
         Ok(unlocked.min(ended).min(next.unwrap_or(Next::Interval)))
     }
 
     /// What to do about the list, by this look. Rows that a look lacks while nothing was loaded are put into it.
-    fn intent(&mut self, seen: &mut Observation, known: &Members, standing: &Standing, turns: &Turns) -> Intent {
+    fn intent(&mut self, seen: &mut Observation, known: &Members, election: &Election) -> Intent {
         if self.right.is_some() && seen.own(Module::ProxysqlServers) == self.right.as_ref() {
             seen.runtime.clone_from(&self.listed);
         }
-        let (target, next) = self.target(seen, known, turns);
+        let (target, next) = self.target(seen, known, election.own());
         let is_left = target.is_none();
-        let mut decisions = self.decisions(seen, standing, turns);
+        let mut decisions = self.decisions(seen, election);
         if is_left {
             decisions.remove(&Module::ProxysqlServers);
         }
-        let is_blocked = decisions.get(&Module::ProxysqlServers) == Some(&Unlock::Load);
+        let is_blocked = decisions.get(&Module::ProxysqlServers).is_some_and(Ruling::acts);
         let target = target.unwrap_or_else(|| seen.runtime.clone());
         let mut plan = Plan::default();
         if !is_left {
@@ -144,7 +141,7 @@ impl Core {
         }
         // One more load would put this list above another one that somebody has made a moment ago.
         let is_blind = self.pods.freshness() == Freshness::Stale;
-        let is_others = is_blind || is_left || membership::is_contested(seen, turns.own.as_ref());
+        let is_others = is_blind || is_left || membership::is_contested(seen, election.own());
         let mut wanted = match &mut self.followers {
             Some(followers) if !is_others => followers.want(seen, known, self.pods.heard()),
             _ => Wanted::Nothing,
@@ -173,8 +170,7 @@ impl Core {
     }
 
     /// What the list should be; `None` where it is left as it is, and for how long at most.
-    fn target(&mut self, seen: &Observation, known: &Members, turns: &Turns) -> (Option<Members>, Option<Next>) {
-        let own = turns.own.as_ref();
+    fn target(&mut self, seen: &Observation, known: &Members, own: Option<&Member>) -> (Option<Members>, Option<Next>) {
         let checksum = seen.own(Module::ProxysqlServers).map(|own| own.checksum.clone());
         let was_right = self.almost_right.as_ref().map(|right| right.checksum.clone());
         let is_own = seen.runtime == self.made || (was_right.is_some() && checksum == was_right);
@@ -257,23 +253,18 @@ impl Core {
         &mut self,
         seen: &Observation,
         known: &Members,
-        standing: &Standing,
+        election: &Election,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
-        let older = match standing {
-            Standing::Newest { older } => older.clone(),
-            Standing::Unknown => BTreeSet::new(),
+        if !election.publishing().acts() {
             // Its content is not the one that is to spread.
-            Standing::Older { .. } | Standing::Undecided => return Ok(Next::Interval),
-        };
-        let yields = |peer: &Peer| {
-            let row = known.iter().find(|member| member.key() == peer.key());
-            row.is_some_and(|member| older.contains(&member.comment))
-        };
-        let own = self.own(known);
-        let mut tied = drift::to_load_again(seen, own, yields);
+            return Ok(Next::Interval);
+        }
+        let conflicts = election.epoch_conflicts(seen);
+        let mut tied: BTreeSet<Module> =
+            conflicts.iter().filter(|(_, ruling)| ruling.acts()).map(|(module, _)| *module).collect();
         // Of two lists, the one that is right wins, and not the one of the first: that one's agent may not hear of pods.
-        let list = drift::to_load_again(seen, own, |_| true).contains(&Module::ProxysqlServers);
+        let list = conflicts.contains_key(&Module::ProxysqlServers);
         let heard = self.pods.heard();
         if list && self.list_tied.is_none() {
             self.recheck.notify_one();
@@ -303,12 +294,10 @@ impl Core {
 
     /// What to do about each module that is at version 1 here and is meant to spread. The list of members may be loaded by anybody; the
     /// others by none of an older generation, and not before the file was found in effect.
-    fn decisions(&self, seen: &Observation, standing: &Standing, turns: &Turns) -> BTreeMap<Module, Unlock> {
-        let publishes = matches!(standing, Standing::Newest { .. } | Standing::Unknown);
-        let is_meant =
-            |module: &Module| *module == Module::ProxysqlServers || (publishes && seen.published.contains_key(module));
-        let blocked = self.blocked.modules().filter(is_meant).filter(|_| turns.own.is_some());
-        blocked.map(|module| (module, turns.of(seen, module, self.blocked.waited(module)))).collect()
+    fn decisions(&self, seen: &Observation, election: &Election) -> BTreeMap<Module, Ruling> {
+        let is_meant = |module: &Module| *module == Module::ProxysqlServers || seen.published.contains_key(module);
+        let ruling = |module| election.initial_load(seen, module, self.blocked.waited(module), Content::AtRuntime);
+        self.blocked.modules().filter(is_meant).map(|module| (module, ruling(module))).collect()
     }
 }
 
