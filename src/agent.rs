@@ -2,7 +2,6 @@
 
 mod assess;
 mod candidate;
-mod core;
 mod draft;
 mod drain;
 mod health;
@@ -15,6 +14,7 @@ mod placement;
 mod plan;
 mod proxysql;
 mod publish;
+mod reconcile;
 mod record;
 mod resync;
 mod round;
@@ -31,13 +31,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, info};
 
 pub use self::candidate::Publishing;
-pub use self::core::Core;
 use self::drain::{Found, Recovery, Who, recover};
 use self::health::Health;
 use self::line::Line;
 use self::pace::Pace;
 pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
 pub use self::proxysql::Proxysql;
+pub use self::reconcile::Core;
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
 use crate::domain::drain::{Limits, Stage};

@@ -9,8 +9,9 @@ use tracing::{debug, info, warn};
 use super::Proxysql;
 use super::round::{Next, RoundError};
 use crate::domain::cluster::drift::{self, Class, Subject, Watch};
+use crate::domain::cluster::election::Election;
+use crate::domain::cluster::hearing;
 use crate::domain::cluster::member::Member;
-use crate::domain::cluster::{generation, hearing};
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::Statement;
 use crate::edge::admin::{AdminError, Login};
@@ -49,16 +50,12 @@ impl Peers {
         }
     }
 
-    /// Looks at every module of every peer. `own` is this node's own row, if it is listed; `standing` is where this core is in a rollout.
-    pub(super) fn look(
-        &mut self,
-        seen: &Observation,
-        own: Option<&Member>,
-        standing: Option<&generation::Standing>,
-    ) -> Next {
+    /// Looks at every module of every peer. `election` is a core's; a satellite has none, for it never acts for others.
+    pub(super) fn look(&mut self, seen: &Observation, election: Option<&Election>) -> Next {
         let known = self.versions.iter().filter_map(|(peer, (version, _))| Some((peer.clone(), version.clone()?)));
-        let mut found = drift::classify(seen, own, &known.collect(), self.own_version.as_deref());
-        if matches!(standing, Some(generation::Standing::Older { .. } | generation::Standing::Undecided)) {
+        let mut found =
+            drift::classify(seen, election.and_then(Election::own), &known.collect(), self.own_version.as_deref());
+        if election.is_some_and(|election| !election.publishing().acts()) {
             // In a rollout it takes over what a newer one publishes: so it is meant.
             found.retain(|_, class| *class != Class::NotAsPublished);
         }

@@ -13,7 +13,7 @@ use super::draft::{claim, put_back, release, sweep};
 use super::passed_over::Remarks;
 use super::round::{Next, RoundError, SPACING, Spacing};
 use super::{Proxysql, candidate, record};
-use crate::domain::cluster::unlock::Turns;
+use crate::domain::cluster::election::Election;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::{Module, Statement, Worker};
 use crate::domain::tally::{Count, Guard};
@@ -49,8 +49,8 @@ struct Awaited {
     at: Instant,
 }
 
-/// Who unlocks what nobody pulls, and for how long each module has been so.
-pub(super) type Unlocks<'a> = (&'a Turns, BTreeMap<Module, Duration>);
+/// Which core does the initial load of a module, and for how long each has been at version 1.
+pub(super) type Unlocks<'a> = (&'a Election, BTreeMap<Module, Duration>);
 
 /// How it went with one module.
 #[derive(Debug)]

@@ -81,7 +81,7 @@ impl Satellite {
         }
         match standing {
             Standing::Connected => {
-                let looked = self.peers.look(&seen, None, None);
+                let looked = self.peers.look(&seen, None);
                 let next = if self.again.is_empty() {
                     self.untie(&seen, admin).await?
                 } else {

@@ -2,10 +2,10 @@
 
 pub mod core_pod;
 pub mod drift;
+pub mod election;
 pub mod followers;
 pub mod generation;
 pub mod hearing;
 pub mod isolation;
 pub mod member;
 pub mod membership;
-pub mod unlock;

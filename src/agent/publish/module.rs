@@ -14,7 +14,7 @@ use super::super::round::{RoundError, SPACING, Spacing, observe};
 use super::super::unlock::in_effect_again;
 use super::super::{passed_over, placement};
 use super::{Awaited, Outcome, Proxysql, Publisher, Unlocks};
-use crate::domain::cluster::unlock::Unlock;
+use crate::domain::cluster::election::{Content, Ruling, Why};
 use crate::domain::config_file::PassedOver;
 use crate::domain::config_file::publish::{Change, Difference};
 use crate::domain::proxysql::observation::{Checksum, Observation};
@@ -138,24 +138,24 @@ impl Publisher {
         draft: &Draft,
         admin: &mut P,
     ) -> Result<Outcome, RoundError> {
-        let Work { module, before, unlocks: (turns, waits), spacing, .. } = work;
+        let Work { module, before, unlocks: (election, waits), spacing, .. } = work;
         if module.is_variables() {
             put_back(module, admin).await?;
         }
         // By what is the case now: others may have been quicker since this round began.
         let wait = waits.get(&module).copied().unwrap_or_default();
-        let unlock = match before.version {
-            1 => turns.of(&observe(admin).await?, module, wait),
-            _ => Unlock::Leave,
+        let ruling = match before.version {
+            1 => election.initial_load(&observe(admin).await?, module, wait, Content::Published),
+            _ => Ruling::Leaves(Why::SyncedFromPeer),
         };
-        // A pull that has come in since the comparison replaced what was compared, and what `unlock` goes by.
+        // A pull that has come in since the comparison replaced what was compared, and what `ruling` goes by.
         if has_changed(module, &before, admin).await? {
             return Ok(Outcome::Later);
         }
-        match unlock {
-            Unlock::Leave => {}
-            Unlock::Wait => return Ok(Outcome::Later),
-            Unlock::Load | Unlock::Overrule => {
+        match ruling {
+            Ruling::Leaves(_) => {}
+            Ruling::Waits(_) => return Ok(Outcome::Later),
+            Ruling::Acts(_) => {
                 for statement in &draft.before_load {
                     admin.run(statement).await?;
                 }
@@ -187,7 +187,7 @@ impl Publisher {
         kept: Option<Before>,
         admin: &mut P,
     ) -> Result<Outcome, RoundError> {
-        let Work { module, before, unlocks: (turns, _), spacing, seen, .. } = work;
+        let Work { module, before, unlocks: (election, _), spacing, seen, .. } = work;
         let load = logins::load(module, &draft.sorted, admin).await?;
         let others = load.loads().filter(|other| *other != module);
         let just =
@@ -206,7 +206,7 @@ impl Publisher {
             spacing.apply(&load, admin).await?;
             return Ok(self.verify(module, draft, &before, admin).await?);
         };
-        let doors = Doors::find(turns.own.as_ref(), admin).await?;
+        let doors = Doors::find(election.own(), admin).await?;
         if let Some(reason) = logins::cannot_tell(admin).await {
             put_back(module, admin).await?;
             kept.forget(admin).await?;

@@ -1,11 +1,10 @@
-//! Where this node and its peers disagree, and who has to do something about it.
+//! Where this node and its peers disagree.
 //!
 //! `ProxySQL` counts differences, but only those that begin at the peer: where this node changed, the count stays at 0, nothing is
 //! logged, and the node never follows again. So checksums and epochs are compared here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -247,40 +246,20 @@ fn patience(subject: &Subject, class: &Class, check_interval: Duration) -> Durat
     }
 }
 
-/// Modules that this node and a peer loaded with different content in the same second. Epochs count whole seconds and only a
-/// newer one is pulled, so without one more load in a later second they stay apart for good.
-///
-/// `own` is this node's row, or `None` where it is not known. A module is named only on the node that comes first by address
-/// among those that share its epoch: exactly one of them must load it again.
-///
-/// `yields` tells peers that must not do it, be they first or not: those of an older generation would bring the older content back.
-pub fn to_load_again(seen: &Observation, own: Option<&Member>, yields: impl Fn(&Peer) -> bool) -> BTreeSet<Module> {
-    let Some(own) = own else { return BTreeSet::new() };
-    seen.own
-        .iter()
-        .filter(|(_, checksum)| checksum.version > 1)
-        .filter_map(|(name, checksum)| {
-            let module = Module::from_checksum_name(name)?;
-            let rivals: Vec<&Peer> = seen
-                .peers
-                .iter()
-                .filter(|peer| (peer.hostname.as_str(), peer.port) != own.key())
-                .filter(|peer| peer.modules.get(name).is_some_and(|theirs| conflicts(checksum, theirs)))
-                .collect();
-            let first = rivals.iter().all(|peer| yields(peer) || rank(own.key()) < rank((&peer.hostname, peer.port)));
-            (!rivals.is_empty() && first).then_some(module)
-        })
-        .collect()
+/// Modules that this node, whose row is `own`, and peers loaded with different content in the same second, with these peers.
+pub fn conflicts<'a>(seen: &'a Observation, own: &Member) -> BTreeMap<Module, Vec<&'a Peer>> {
+    let loaded = seen.own.iter().filter(|(_, checksum)| checksum.version > 1);
+    let conflict = |(name, checksum): (&String, &Checksum)| {
+        let others = seen.peers.iter().filter(|peer| peer.key() != own.key());
+        let rivals: Vec<&Peer> =
+            others.filter(|peer| peer.modules.get(name).is_some_and(|theirs| conflict(checksum, theirs))).collect();
+        Some((Module::from_checksum_name(name)?, rivals)).filter(|(_, rivals)| !rivals.is_empty())
+    };
+    loaded.filter_map(conflict).collect()
 }
 
-fn conflicts(own: &Checksum, theirs: &Checksum) -> bool {
+fn conflict(own: &Checksum, theirs: &Checksum) -> bool {
     theirs.version > 1 && theirs.epoch == own.epoch && theirs.checksum != own.checksum
-}
-
-/// Addresses in their own order (10.0.0.9 before 10.0.0.10), names after them in the alphabet's.
-pub(super) fn rank((hostname, port): (&str, u16)) -> (bool, Option<IpAddr>, &str, u16) {
-    let address = hostname.parse().ok();
-    (address.is_none(), address, hostname, port)
 }
 
 #[cfg(test)]

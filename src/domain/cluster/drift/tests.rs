@@ -20,25 +20,6 @@ fn at(hostname: &str) -> Member {
 }
 
 #[test]
-fn the_first_by_address_loads_again_and_nobody_else() {
-    let split = |own: &str, other: &str| {
-        seen(
-            checksum(2, 100, own),
-            vec![peer("10.0.0.9", checksum(2, 100, "0xA")), peer("10.0.0.10", checksum(3, 100, other))],
-        )
-    };
-    assert_eq!(to_load_again(&split("0xA", "0xB"), Some(&at("10.0.0.9")), |_| false), [Module::MysqlUsers].into());
-    assert!(to_load_again(&split("0xB", "0xB"), Some(&at("10.0.0.10")), |_| false).is_empty());
-}
-
-#[test]
-fn a_peer_of_an_older_generation_yields_even_if_it_is_the_first() {
-    let split = seen(checksum(2, 100, "0xB"), vec![peer("10.0.0.9", checksum(2, 100, "0xA"))]);
-    assert!(to_load_again(&split, Some(&at("10.0.0.10")), |_| false).is_empty());
-    assert_eq!(to_load_again(&split, Some(&at("10.0.0.10")), |_| true), [Module::MysqlUsers].into());
-}
-
-#[test]
 fn only_equal_epochs_with_different_content_are_a_conflict() {
     let own = at("10.0.0.1");
     for theirs in [
@@ -49,15 +30,16 @@ fn only_equal_epochs_with_different_content_are_a_conflict() {
         checksum(0, 0, ""),
     ] {
         let seen = seen(checksum(2, 100, "0xA"), vec![peer("10.0.0.2", theirs.clone())]);
-        assert!(to_load_again(&seen, Some(&own), |_| false).is_empty(), "{theirs:?}");
+        assert!(conflicts(&seen, &own).is_empty(), "{theirs:?}");
     }
+    let seen = seen(checksum(2, 100, "0xA"), vec![peer("10.0.0.2", checksum(3, 100, "0xB"))]);
+    assert_eq!(conflicts(&seen, &own)[&Module::MysqlUsers][0].hostname, "10.0.0.2");
 }
 
 #[test]
-fn a_node_does_not_conflict_with_its_own_row_nor_act_without_knowing_it() {
+fn a_node_does_not_conflict_with_its_own_row() {
     let seen = seen(checksum(2, 100, "0xA"), vec![peer("10.0.0.1", checksum(2, 100, "0xOLD"))]);
-    assert!(to_load_again(&seen, Some(&at("10.0.0.1")), |_| false).is_empty());
-    assert!(to_load_again(&seen, None, |_| false).is_empty());
+    assert!(conflicts(&seen, &at("10.0.0.1")).is_empty());
 }
 
 fn with(own: Checksum, theirs: Checksum, clock: i64) -> Observation {
