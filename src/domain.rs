@@ -7,6 +7,7 @@ pub mod config_file;
 pub mod discovery;
 pub mod drain;
 pub mod dump;
+pub mod endpoint;
 pub mod health;
 pub mod proxysql;
 pub mod situation;

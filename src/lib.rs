@@ -22,6 +22,7 @@
 //! `agent` alone owns the connection to ProxySQL and everything mutable. What to do is decided in `domain`, by functions without
 //! I/O. `edge` has one file per neighbour and one library each. `app` constructs and spawns; nothing else does.
 
+pub mod accept;
 pub mod agent;
 pub mod apart;
 pub mod app;

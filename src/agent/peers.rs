@@ -11,7 +11,7 @@ use super::round::{Next, RoundError};
 use crate::domain::cluster::drift::{self, Class, Subject, Watch};
 use crate::domain::cluster::election::Election;
 use crate::domain::cluster::hearing;
-use crate::domain::cluster::member::Member;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::Statement;
 use crate::edge::admin::{AdminError, Login};
@@ -145,7 +145,7 @@ fn is_version(text: &str) -> bool {
 }
 
 fn address((hostname, port): &(String, u16)) -> String {
-    Member::of_pod(hostname, *port, "").to_string()
+    Endpoint::new(hostname, *port).to_string()
 }
 
 fn say(Subject { peer, module }: &Subject, class: &Class) {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::discovery::resolution::is_usable;
+use crate::domain::endpoint::Endpoint;
 
 /// Defines an enum whose variants are words of the configuration, read in any case.
 macro_rules! words {
@@ -208,11 +209,7 @@ pub struct Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        Endpoint::new(&self.host, self.port).fmt(f)
     }
 }
 

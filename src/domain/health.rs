@@ -12,6 +12,7 @@ use serde::Serialize;
 
 pub use self::contact::{Contact, Obstacle};
 use crate::domain::drain::{Progress, Stage};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::proxysql::observation::{Unreadable, number};
 
 /// One answer to [`crate::domain::proxysql::statement::Statement::Health`].
@@ -79,9 +80,7 @@ impl Snapshot {
                     _ => {}
                 },
                 "member" => {
-                    let (host, port) = (column(1), column(2));
-                    let address =
-                        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+                    let address = Endpoint::new(column(1), column(2)).to_string();
                     seen.members.push((address, column(3).to_owned()));
                 }
                 "pgsql" => seen.pgsql = column(1) != "0",

@@ -30,6 +30,7 @@ pub use self::error::AdminError;
 pub use self::peer::Login;
 use crate::apart;
 use crate::domain::drain::Listener;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::proxysql::statement::Statement;
 
 /// What the driver would otherwise ask the server for, with a query that the admin port refuses.
@@ -223,7 +224,7 @@ impl Admin {
 
     async fn connect(&self) -> Result<Conn, AdminError> {
         let Target { host, port, username, connect_timeout, .. } = &self.target;
-        let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let address = Endpoint::new(host, *port).to_string();
         let password = self.target.password.read().await?;
         let ips = match reach::resolve(host, *port, *connect_timeout).await {
             Ok(ips) => ips,

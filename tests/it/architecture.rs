@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 /// Rooms and what they may name of the crate, by prefix. Everything may name `domain`, and itself.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("domain", &[]),
+    ("accept", &[]),
     ("apart", &[]),
     ("state", &[]),
     ("config", &[]),
     ("cli", &["config"]),
     ("logging", &["config"]),
-    ("edge::http", &["apart", "state"]),
+    ("edge::http", &["accept", "apart", "state"]),
     ("edge::signals", &["state"]),
-    ("edge", &["apart", "state"]),
+    ("edge", &["accept", "apart", "state"]),
     ("agent", &["apart", "edge::admin", "edge::draining_file", "state"]),
     ("dump", &["config", "edge::admin", "edge::dump", "state"]),
     ("app", &["agent", "apart", "cli", "config", "dump", "edge", "logging", "state"]),

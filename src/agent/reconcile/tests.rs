@@ -80,7 +80,9 @@ impl Bench {
             self.roster.send_modify(|roster| {
                 let pods: Vec<CorePod> = roster.pods().into_iter().flatten().cloned().collect();
                 roster.begin_list();
-                pods.into_iter().for_each(|pod| roster.listed(pod));
+                for pod in pods {
+                    roster.listed(pod);
+                }
                 roster.end_list();
             });
         }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::domain::endpoint::Endpoint;
+
 /// One core as a row of `proxysql_servers`. Its key there is (hostname, port).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Member {
@@ -35,10 +37,6 @@ impl Member {
 
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.hostname.contains(':') {
-            write!(f, "[{}]:{}", self.hostname, self.port)
-        } else {
-            write!(f, "{}:{}", self.hostname, self.port)
-        }
+        Endpoint::new(&self.hostname, self.port).fmt(f)
     }
 }

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use self::packet::{AuthReply, Greeting, Reply};
 use super::{AdminError, Answer, MAX_ALLOWED_PACKET, MOST_ROWS};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::proxysql::statement::Statement;
 
 /// Bound of the connection with its login, and of each statement on it.
@@ -54,7 +55,7 @@ pub(super) async fn ask(
     login: &Login,
     statements: &[Statement],
 ) -> Result<Vec<Answer>, AdminError> {
-    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let address = Endpoint::new(host, port).to_string();
     let connected = timeout(DEADLINE, connect(host, port, login)).await;
     let mut wire = match connected {
         Ok(Ok(wire)) => wire,

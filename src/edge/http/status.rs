@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::Settings;
 use crate::domain::cluster::generation::Standing;
 use crate::domain::cluster::isolation::Standing as Following;
-use crate::domain::cluster::member::{Member, Members};
+use crate::domain::cluster::member::Members;
 use crate::domain::drain::{Progress, Stage};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::health::{Probe, Snapshot, judge};
 use crate::domain::proxysql::module::Module;
 use crate::domain::proxysql::observation::{Observation, Peer};
@@ -268,7 +269,7 @@ fn peers(seen: Option<&Observation>, age: Duration, situation: &Situation) -> Ve
     let listed = seen.into_iter().flat_map(|seen| seen.peers.iter().map(|peer| (peer, seen.clock)));
     let mut peers: Vec<PeerOf> = listed
         .map(|(Peer { hostname, port, updated_at, .. }, clock)| PeerOf {
-            address: Some(Member::of_pod(hostname, *port, "").to_string()),
+            address: Some(Endpoint::new(hostname, *port).to_string()),
             last_seen_seconds_ago: updated_at.map(|at| clock.saturating_sub(at).max(0).unsigned_abs() + age.as_secs()),
             drift: of(Some((hostname, *port))),
         })

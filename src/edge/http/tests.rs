@@ -2,7 +2,6 @@ use std::convert::Infallible;
 
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
-use tokio::time::sleep;
 use tower::Service as _;
 
 use super::*;
@@ -27,13 +26,12 @@ struct Api {
     routes: Router,
     writer: StatusWriter,
     mailbox: Mailbox,
-    settings: watch::Sender<Settings>,
 }
 
 fn api() -> Api {
     let (state, mailbox, writer) = channel();
-    let (settings, held) = watch::channel(settings(Duration::from_secs(18)));
-    Api { routes: routes(state, held, Box::new(|_| ("text/plain", String::new()))), writer, mailbox, settings }
+    let (_, held) = watch::channel(settings(Duration::from_secs(18)));
+    Api { routes: routes(state, held, Box::new(|_| ("text/plain", String::new()))), writer, mailbox }
 }
 
 async fn ask(mut routes: Router, method: &str, path: &str) -> (u16, serde_json::Value) {
@@ -46,7 +44,7 @@ async fn ask(mut routes: Router, method: &str, path: &str) -> (u16, serde_json::
 
 #[tokio::test]
 async fn a_reload_of_a_core_that_does_not_publish_says_so() {
-    let Api { routes, writer, mut mailbox, .. } = api();
+    let Api { routes, writer, mut mailbox } = api();
     let standings = [
         (Standing::Newest { older: [].into() }, "reload initiated"),
         (Standing::Older { newer: "core-b".to_owned(), by: "owner_revision" }, "core-b has a newer rollout revision"),
@@ -63,7 +61,7 @@ async fn a_reload_of_a_core_that_does_not_publish_says_so() {
 
 #[tokio::test]
 async fn a_drain_that_did_not_stop_proxysql_is_no_success() {
-    let Api { routes, writer, mut mailbox, .. } = api();
+    let Api { routes, writer, mut mailbox } = api();
     for (ended, wanted) in [(Ending::ShutdownTimeout, 504), (Ending::Empty, 200), (Ending::DrainTimeout, 200)] {
         writer.drain_ended(Stage::Running, None);
         let asked = ask(routes.clone(), "POST", "/shutdown");
@@ -91,25 +89,4 @@ fn report(ended: Ending) -> Progress {
         seconds: Seconds::default(),
         notes: Vec::new(),
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_a_request_may_take_follows_a_reload_and_begins_with_the_request() {
-    let settings = api().settings;
-    let visit = server::Visit::new();
-    let began = Instant::now();
-    let over = visit.is_over(settings.subscribe());
-    let meanwhile = async {
-        sleep(Duration::from_secs(5)).await;
-        settings.send_modify(|settings| settings.lifetime = Duration::from_secs(65));
-        // A connection that is kept is asked on again.
-        sleep(Duration::from_secs(10)).await;
-        visit.asks();
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = over => {}
-        () = meanwhile => {}
-    }
-    assert_eq!(began.elapsed(), Duration::from_secs(15 + 65));
 }

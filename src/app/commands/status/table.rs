@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use crate::domain::endpoint::Endpoint;
+
 /// The document as text. A missing field (an agent of another version, say) is left out or shown as a dash.
 pub(super) fn render(document: &Value) -> String {
     let at = |path: &str| document.pointer(path).unwrap_or(&Value::Null);
@@ -130,10 +132,7 @@ fn age(ms: &Value) -> String {
 
 /// Each member that is desired or in runtime.
 fn members(members: &Value) -> Vec<[String; 4]> {
-    let name = |member: &Value| {
-        let (host, port) = (word(&member["hostname"]), word(&member["port"]));
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-    };
+    let name = |member: &Value| Endpoint::new(&word(&member["hostname"]), word(&member["port"])).to_string();
     let (desired, runtime) = (list(&members["desired"]), list(&members["runtime"]));
     let knows = members["desired"].is_array();
     let all = runtime.iter().chain(desired.iter().filter(|member| !runtime.contains(member)));
