@@ -24,6 +24,7 @@ mod tests;
 mod unlock;
 mod write;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -205,111 +206,135 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
 
     /// Rounds and looks at health, until something else is asked for.
     async fn work(&mut self, pace: &mut Pace) -> Turn {
-        let Self { line, mode, mailbox, writer, health, settings, reload, is_leaving, recovery, .. } = self;
-        let mut look_wanted = false;
-        let mut asked = None;
+        let mut wishes = Wishes::default();
         loop {
-            if let Some(command) = asked.take() {
-                let count = if command == Command::Reload { Count::Reload } else { Count::Resync };
-                writer.counted(count);
-                if command == Command::Reload
-                    && let Some(live) = reload().await
-                {
-                    pace.interval = live.settings.interval;
-                    *settings = live.settings;
-                    mode.goes_by(live.publishing);
-                }
-                mode.anew();
-                if awake_and_well(pace) {
-                    pace.due = Instant::now();
-                }
+            if let Some(command) = wishes.again.take() {
+                self.begin_anew(command, pace).await;
             }
-            let awake = pace.is_awake();
-            let round_is_due = tokio::select! {
-                biased;
-                command = mailbox.next() => match command {
-                    Some(Command::Drain | Command::Hurry) => return Turn::Down,
-                    Some(Command::Detach) | None => return Turn::Off,
-                    Some(Command::Refresh) => {
-                        look_wanted = awake;
-                        continue;
-                    }
-                    Some(command @ (Command::Reload | Command::Resync)) => {
-                        asked = Some(greater(asked, command));
-                        continue;
-                    }
-                    Some(Command::Cancel) => continue,
-                },
-                () = sleep_until(pace.due) => true,
-                () = std::future::ready(()), if look_wanted => false,
-                () = mode.news(), if awake && !pace.in_trouble() => {
-                    pace.due = pace.due.min(Instant::now());
-                    continue;
-                }
+            let turn = match self.wait(&mut wishes, pace).await {
+                ControlFlow::Continue(None) => continue,
+                ControlFlow::Continue(Some(job)) => self.perform(job, &mut wishes, pace).await,
+                ControlFlow::Break(turn) => return turn,
             };
-            let began = Instant::now();
-            let job = async {
-                if round_is_due {
-                    writer.round_began();
-                    let outcome = match recover(recovery, line, is_leaving).await {
-                        Ok(Found::Nothing) => mode.round(line).await,
-                        Ok(Found::Undone) => {
-                            mode.sync_again();
-                            mode.round(line).await
-                        }
-                        Ok(Found::GoesOn) => return Some(Turn::Down),
-                        Err(error) => Err(error),
-                    };
-                    writer.round_ended(outcome.is_ok(), mode.shows());
-                    pace.ended(outcome);
-                } else {
-                    drop(health.look(line, writer).await);
-                }
-                None
-            };
-            let mut job = std::pin::pin!(job);
-            if !round_is_due {
-                look_wanted = false;
-            }
-            let turn = loop {
-                tokio::select! {
-                    biased;
-                    ended = &mut job => break Ok(ended),
-                    command = mailbox.next() => match command {
-                        Some(Command::Drain | Command::Hurry) => break Err(Turn::Down),
-                        Some(Command::Detach) | None => break Err(Turn::Off),
-                        // A look that is under way is one for those who ask now, too.
-                        Some(Command::Refresh) => look_wanted |= round_is_due,
-                        Some(command @ (Command::Reload | Command::Resync)) => {
-                            asked = Some(greater(asked, command));
-                        }
-                        Some(Command::Cancel) => {}
-                    },
-                }
-            };
-            if let Ok(Some(turn)) = turn {
+            if let ControlFlow::Break(turn) = turn {
                 return turn;
             }
-            if let Err(turn) = turn {
-                if turn == Turn::Down {
-                    writer.drain_began();
-                }
-                // Only what has begun to have an effect is brought to an end.
-                let has_begun = writer.status().answered_at().is_some_and(|at| at >= began);
-                if round_is_due && has_begun && timeout(LAST_ROUND, job).await.is_err() {
-                    debug!("abandoned a round");
-                }
-                return turn;
-            }
-            // The first contact: what is there to be known, the size of the grace period for one.
-            look_wanted |= round_is_due && is_unknown(writer);
         }
+    }
+
+    /// What a reload or a resync asks for: the next round begins from what there is, at once.
+    async fn begin_anew(&mut self, command: Command, pace: &mut Pace) {
+        self.writer.counted(if command == Command::Reload { Count::Reload } else { Count::Resync });
+        if command == Command::Reload
+            && let Some(live) = (self.reload)().await
+        {
+            pace.interval = live.settings.interval;
+            self.settings = live.settings;
+            self.mode.goes_by(live.publishing);
+        }
+        self.mode.anew();
+        if awake_and_well(pace) {
+            pace.due = Instant::now();
+        }
+    }
+
+    /// Waits for what is to be done next; nothing, where something was asked for that comes before it.
+    async fn wait(&mut self, wishes: &mut Wishes, pace: &mut Pace) -> ControlFlow<Turn, Option<Job>> {
+        let awake = pace.is_awake();
+        tokio::select! {
+            biased;
+            command = self.mailbox.next() => match command {
+                Some(Command::Drain | Command::Hurry) => return ControlFlow::Break(Turn::Down),
+                Some(Command::Detach) | None => return ControlFlow::Break(Turn::Off),
+                Some(Command::Refresh) => wishes.look = awake,
+                Some(command @ (Command::Reload | Command::Resync)) => wishes.add(command),
+                Some(Command::Cancel) => {}
+            },
+            () = sleep_until(pace.due) => return ControlFlow::Continue(Some(Job::Round)),
+            () = std::future::ready(()), if wishes.look => return ControlFlow::Continue(Some(Job::Look)),
+            () = self.mode.news(), if awake && !pace.in_trouble() => pace.due = pace.due.min(Instant::now()),
+        }
+        ControlFlow::Continue(None)
+    }
+
+    /// Does a job, and listens meanwhile.
+    async fn perform(&mut self, job: Job, wishes: &mut Wishes, pace: &mut Pace) -> ControlFlow<Turn> {
+        let Self { line, mode, mailbox, writer, health, is_leaving, recovery, .. } = self;
+        let began = Instant::now();
+        let work = async {
+            if job == Job::Look {
+                drop(health.look(line, writer).await);
+                return ControlFlow::Continue(());
+            }
+            writer.round_began();
+            let outcome = match recover(recovery, line, is_leaving).await {
+                Ok(Found::Nothing) => mode.round(line).await,
+                Ok(Found::Undone) => {
+                    mode.sync_again();
+                    mode.round(line).await
+                }
+                Ok(Found::GoesOn) => return ControlFlow::Break(Turn::Down),
+                Err(error) => Err(error),
+            };
+            writer.round_ended(outcome.is_ok(), mode.shows());
+            pace.ended(outcome);
+            ControlFlow::Continue(())
+        };
+        let mut work = std::pin::pin!(work);
+        if job == Job::Look {
+            wishes.look = false;
+        }
+        let told = loop {
+            tokio::select! {
+                biased;
+                ended = &mut work => {
+                    // The first contact: what is there to be known, the size of the grace period for one.
+                    wishes.look |= job == Job::Round && is_unknown(writer);
+                    return ended;
+                }
+                command = mailbox.next() => match command {
+                    Some(Command::Drain | Command::Hurry) => break Turn::Down,
+                    Some(Command::Detach) | None => break Turn::Off,
+                    // A look that is under way is one for those who ask now, too.
+                    Some(Command::Refresh) => wishes.look |= job == Job::Round,
+                    Some(command @ (Command::Reload | Command::Resync)) => wishes.add(command),
+                    Some(Command::Cancel) => {}
+                },
+            }
+        };
+        if told == Turn::Down {
+            writer.drain_began();
+        }
+        // Only what has begun to have an effect is brought to an end.
+        let has_begun = writer.status().answered_at().is_some_and(|at| at >= began);
+        if job == Job::Round && has_begun && timeout(LAST_ROUND, work).await.is_err() {
+            debug!("abandoned a round");
+        }
+        ControlFlow::Break(told)
     }
 }
 
-/// A reload is also what a resync is.
-fn greater(before: Option<Command>, command: Command) -> Command {
-    before.filter(|before| *before == Command::Reload).unwrap_or(command)
+/// What the agent does of its own accord.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Round,
+    Look,
+}
+
+/// What was asked for and is not done yet.
+#[derive(Debug, Default)]
+struct Wishes {
+    /// A look at how `ProxySQL` is.
+    look: bool,
+    /// A reload or a resync.
+    again: Option<Command>,
+}
+
+impl Wishes {
+    /// A reload is also what a resync is.
+    fn add(&mut self, command: Command) {
+        self.again = self.again.filter(|before| *before == Command::Reload).or(Some(command));
+    }
 }
 
 /// Whether a round may be due at once.

@@ -171,12 +171,7 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
         tasks.spawn(async move { until.run_until_cancelled(said).await.unwrap_or_default() });
         tasks.spawn(http::serve(listener, routes, on_air, tasks.clone(), stop.clone()))
     });
-    let serving = async {
-        match serving {
-            Some(serving) => drop(serving.await),
-            None => pending().await,
-        }
-    };
+    let serving = async { if let Some(serving) = serving { drop(serving.await) } else { pending().await } };
 
     let marker = Marker::new(config.shutdown.draining_file.clone());
     let surroundings = Surroundings { marker, reload, is_leaving: is_leaving(identity) };

@@ -85,39 +85,13 @@ pub fn command() -> Command {
              proxysql-agent status [--address=HOST:PORT] [--json] [--watch]\n       \
              proxysql-agent check [--KEY=VALUE]...",
         )
-        .subcommand(
-            Command::new(STATUS)
-                .about("Show agent status; exit 1 if unhealthy or degraded, 4 if unreachable")
-                .override_usage("proxysql-agent status [--address=HOST:PORT] [--json] [--watch] [--KEY=VALUE]...")
-                .arg(
-                    Arg::new(ADDRESS)
-                        .long(ADDRESS)
-                        .value_name("host:port")
-                        .value_parser(OsStringValueParser::new())
-                        .help("Address of the agent's HTTP server [default: api.address and api.port]"),
-                )
-                .arg(switch(Arg::new(JSON).long(JSON).help("Print as JSON")))
-                .arg(switch(Arg::new(WATCH).long(WATCH).help("Refresh every two seconds"))),
-        )
+        .subcommand(status())
         .subcommand(
             Command::new(CHECK)
                 .about("Validate the configuration offline; exit 2 if invalid")
                 .override_usage("proxysql-agent check [--KEY=VALUE]..."),
         )
-        .subcommand(
-            Command::new(PLAN)
-                .about("Preview publishing (dry run); exit 3 if there are changes")
-                .override_usage("proxysql-agent plan [--file=FILE] [--json] [--KEY=VALUE]...")
-                .arg(
-                    Arg::new(FILE)
-                        .long(FILE)
-                        .value_name("file")
-                        .value_parser(OsStringValueParser::new())
-                        .allow_hyphen_values(true)
-                        .help("Of this file, - for standard input [default: the one that ProxySQL has]"),
-                )
-                .arg(switch(Arg::new(JSON).long(JSON).help("Print as JSON"))),
-        )
+        .subcommand(plan())
         .subcommand(
             Command::new(SHUTDOWN)
                 .about("Drain and stop ProxySQL via its agent (for an exec preStop hook)")
@@ -137,6 +111,36 @@ pub fn command() -> Command {
         .disable_help_subcommand(true)
         .arg(switch(flag));
     KEYS.iter().fold(command, |command, key| command.arg(argument(key)))
+}
+
+fn status() -> Command {
+    Command::new(STATUS)
+        .about("Show agent status; exit 1 if unhealthy or degraded, 4 if unreachable")
+        .override_usage("proxysql-agent status [--address=HOST:PORT] [--json] [--watch] [--KEY=VALUE]...")
+        .arg(
+            Arg::new(ADDRESS)
+                .long(ADDRESS)
+                .value_name("host:port")
+                .value_parser(OsStringValueParser::new())
+                .help("Address of the agent's HTTP server [default: api.address and api.port]"),
+        )
+        .arg(switch(Arg::new(JSON).long(JSON).help("Print as JSON")))
+        .arg(switch(Arg::new(WATCH).long(WATCH).help("Refresh every two seconds")))
+}
+
+fn plan() -> Command {
+    Command::new(PLAN)
+        .about("Preview publishing (dry run); exit 3 if there are changes")
+        .override_usage("proxysql-agent plan [--file=FILE] [--json] [--KEY=VALUE]...")
+        .arg(
+            Arg::new(FILE)
+                .long(FILE)
+                .value_name("file")
+                .value_parser(OsStringValueParser::new())
+                .allow_hyphen_values(true)
+                .help("Of this file, - for standard input [default: the one that ProxySQL has]"),
+        )
+        .arg(switch(Arg::new(JSON).long(JSON).help("Print as JSON")))
 }
 
 /// Reads the command line (its first item is the program's name) and, for what needs it, the configuration.

@@ -24,12 +24,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
     /// Goes through the shutdown to its end, or back where it is cancelled; the stage that it ends in.
     pub(super) async fn go_down(&mut self) -> Stage {
         let clock = Instant::now();
-        let begin = {
-            let status = self.writer.status();
-            let known = status.seen().map(|(snapshot, _)| before(snapshot));
-            Input::Begin { reached: status.answered_at().is_some(), known }
-        };
-        let (mut phase, effect) = Phase::Running.step(begin, Duration::ZERO, &self.settings.limits);
+        let (mut phase, effect) = Phase::Running.step(self.begin(), Duration::ZERO, &self.settings.limits);
         let mut effect = effect.unwrap_or(Effect::End);
         let check_interval = self.writer.status().observed().map(|(seen, _)| seen.check_interval);
         let pulled_by = self.mode.pulled_by(check_interval.unwrap_or(CHECK_INTERVAL));
@@ -84,6 +79,13 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                 }
             };
         }
+    }
+
+    /// What the way down begins with.
+    fn begin(&self) -> Input {
+        let status = self.writer.status();
+        let known = status.seen().map(|(snapshot, _)| before(snapshot));
+        Input::Begin { reached: status.answered_at().is_some(), known }
     }
 }
 

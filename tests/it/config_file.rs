@@ -84,6 +84,7 @@ fn node(rig: &Rig) -> &Node {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "most of it is the table of faults")]
 async fn what_proxysql_passes_over_is_refused_where_something_in_effect_would_go_or_stay_for_it() {
     let (mut rig, good) = one_core(with_more(watched())).await;
     let before = runtime(&rig).await;

@@ -228,6 +228,7 @@ impl Statement {
 }
 
 impl fmt::Display for Statement {
+    #[expect(clippy::too_many_lines, reason = "a line for each statement, as a table has them")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Observe => f.write_str(OBSERVE),

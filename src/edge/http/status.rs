@@ -11,7 +11,7 @@ use crate::domain::cluster::isolation::Standing as Following;
 use crate::domain::cluster::member::Members;
 use crate::domain::drain::{Progress, Stage};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::health::{Probe, Snapshot, judge};
+use crate::domain::health::{Known, Probe, Snapshot, judge};
 use crate::domain::proxysql::module::Module;
 use crate::domain::proxysql::observation::{Observation, Peer};
 use crate::domain::situation::{self, Health, Problem, Situation};
@@ -199,16 +199,7 @@ impl<'a> Document<'a> {
                 uptime_seconds: (now - began).as_secs(),
             },
             probes,
-            proxysql: Proxysql {
-                address: &told.proxysql,
-                connection: known.contact.as_str(),
-                unanswered_ms: ms(known.contact.silence().unwrap_or_default()),
-                version: snapshot.map(|seen| seen.version.as_str()).filter(|version| !version.is_empty()),
-                uptime_seconds: snapshot.and_then(|seen| seen.uptime),
-                paused: snapshot.is_some_and(|seen| seen.paused),
-                threads: snapshot.map_or(0, |seen| seen.threads),
-                age_ms,
-            },
+            proxysql: proxysql(&told.proxysql, &known),
             sessions: Sessions {
                 clients: snapshot.map_or(0, |seen| seen.clients),
                 users: snapshot.map_or(0, |seen| seen.users),
@@ -228,14 +219,7 @@ impl<'a> Document<'a> {
                 age_ms: observed_age.map(ms),
             },
             peers: peers(seen, observed_age.unwrap_or_default(), situation),
-            publishing: Publishing {
-                rollout: situation.generation.as_ref().map(rollout),
-                refused: situation.refused.as_deref(),
-                passed_over: &situation.passed_over,
-                not_published: &situation.not_published,
-                modules: seen.map(|seen| modules(seen, situation.generation.is_some())).unwrap_or_default(),
-                age_ms: observed_age.map(ms),
-            },
+            publishing: publishing(seen, observed_age.map(ms), situation),
             discovery: situation.discovery.map(|discovery| Discovery {
                 up: discovery.is_up(),
                 updates: discovery.answers,
@@ -245,6 +229,31 @@ impl<'a> Document<'a> {
             drain: known.drain,
             configuration: &told.configuration,
         }
+    }
+}
+
+fn proxysql<'a>(address: &'a str, known: &Known<'a>) -> Proxysql<'a> {
+    let snapshot = known.snapshot;
+    Proxysql {
+        address,
+        connection: known.contact.as_str(),
+        unanswered_ms: ms(known.contact.silence().unwrap_or_default()),
+        version: snapshot.map(|seen| seen.version.as_str()).filter(|version| !version.is_empty()),
+        uptime_seconds: snapshot.and_then(|seen| seen.uptime),
+        paused: snapshot.is_some_and(|seen| seen.paused),
+        threads: snapshot.map_or(0, |seen| seen.threads),
+        age_ms: known.age.map(ms),
+    }
+}
+
+fn publishing<'a>(seen: Option<&'a Observation>, age_ms: Option<u64>, situation: &'a Situation) -> Publishing<'a> {
+    Publishing {
+        rollout: situation.generation.as_ref().map(rollout),
+        refused: situation.refused.as_deref(),
+        passed_over: &situation.passed_over,
+        not_published: &situation.not_published,
+        modules: seen.map(|seen| modules(seen, situation.generation.is_some())).unwrap_or_default(),
+        age_ms,
     }
 }
 

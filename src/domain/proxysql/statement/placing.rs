@@ -103,21 +103,7 @@ impl fmt::Display for Placing {
                     table.name
                 )
             }
-            Self::Groups(tables) => {
-                for (i, table) in tables.iter().enumerate() {
-                    let and = if i > 0 { " UNION ALL " } else { "" };
-                    let four = table.name.contains("group_replication") || table.name.contains("galera");
-                    let is_pair = table.name.ends_with("_replication_hostgroups") && !four;
-                    let rest = if four {
-                        "reader_hostgroup, backup_writer_hostgroup, offline_hostgroup"
-                    } else {
-                        "reader_hostgroup, reader_hostgroup, reader_hostgroup"
-                    };
-                    let pair = u8::from(is_pair);
-                    write!(f, "{and}SELECT {pair}, writer_hostgroup, {rest} FROM main.{}", table.name)?;
-                }
-                Ok(())
-            }
+            Self::Groups(tables) => groups(f, tables),
             Self::Monitor(table) => {
                 let prefix = protocol(table);
                 write!(
@@ -132,21 +118,7 @@ impl fmt::Display for Placing {
                  WHERE error IS NULL AND read_only IS NOT NULL GROUP BY hostname, port",
                 protocol(table)
             ),
-            Self::Members(discovery) => f.write_str(match discovery {
-                Discovery::GroupReplication => {
-                    "SELECT quote(hostname), quote(port) FROM (SELECT hostname, port, viable_candidate, error, \
-                     max(time_start_us) FROM monitor.mysql_server_group_replication_log GROUP BY hostname, port) \
-                     WHERE error IS NULL AND viable_candidate='YES'"
-                }
-                Discovery::Galera => {
-                    "SELECT quote(hostname), quote(port) FROM monitor.mysql_server_galera_log WHERE error IS NULL \
-                     GROUP BY hostname, port"
-                }
-                Discovery::Aurora => {
-                    "SELECT quote(SERVER_ID || domain_name), quote(aurora_port) FROM monitor.mysql_server_aws_aurora_log, \
-                     main.mysql_aws_aurora_hostgroups WHERE error IS NULL AND SERVER_ID<>'' GROUP BY SERVER_ID, writer_hostgroup"
-                }
-            }),
+            Self::Members(discovery) => f.write_str(members(*discovery)),
             Self::Remove(table, keys) => {
                 let keys: Vec<String> = keys
                     .iter()
@@ -168,6 +140,40 @@ impl fmt::Display for Placing {
                 let rows: Vec<String> = rows.iter().map(|row| format!("('{side}', {})", row.join(", "))).collect();
                 write!(f, "INSERT INTO {} (side, {}) VALUES {}", remembered(table), names.join(", "), rows.join(", "))
             }
+        }
+    }
+}
+
+fn groups(f: &mut Formatter<'_>, tables: &[Table]) -> fmt::Result {
+    for (i, table) in tables.iter().enumerate() {
+        let and = if i > 0 { " UNION ALL " } else { "" };
+        let four = table.name.contains("group_replication") || table.name.contains("galera");
+        let is_pair = table.name.ends_with("_replication_hostgroups") && !four;
+        let rest = if four {
+            "reader_hostgroup, backup_writer_hostgroup, offline_hostgroup"
+        } else {
+            "reader_hostgroup, reader_hostgroup, reader_hostgroup"
+        };
+        let pair = u8::from(is_pair);
+        write!(f, "{and}SELECT {pair}, writer_hostgroup, {rest} FROM main.{}", table.name)?;
+    }
+    Ok(())
+}
+
+const fn members(discovery: Discovery) -> &'static str {
+    match discovery {
+        Discovery::GroupReplication => {
+            "SELECT quote(hostname), quote(port) FROM (SELECT hostname, port, viable_candidate, error, \
+             max(time_start_us) FROM monitor.mysql_server_group_replication_log GROUP BY hostname, port) \
+             WHERE error IS NULL AND viable_candidate='YES'"
+        }
+        Discovery::Galera => {
+            "SELECT quote(hostname), quote(port) FROM monitor.mysql_server_galera_log WHERE error IS NULL \
+             GROUP BY hostname, port"
+        }
+        Discovery::Aurora => {
+            "SELECT quote(SERVER_ID || domain_name), quote(aurora_port) FROM monitor.mysql_server_aws_aurora_log, \
+             main.mysql_aws_aurora_hostgroups WHERE error IS NULL AND SERVER_ID<>'' GROUP BY SERVER_ID, writer_hostgroup"
         }
     }
 }

@@ -127,6 +127,7 @@ pub(crate) fn moved(host: &Arc<Host>, life: &Arc<Life>, module: Module, step: Mo
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "an arm for each verb")]
 async fn proxysql(
     host: &Arc<Host>,
     life: &Arc<Life>,

@@ -197,6 +197,7 @@ async fn login(
 }
 
 /// One statement from its packet to its answer; `false` ends the connection.
+#[expect(clippy::too_many_lines, reason = "what befalls a statement, in the order in which it does")]
 async fn statement(
     host: &Arc<Host>,
     life: &Arc<Life>,

@@ -35,6 +35,7 @@ pub(crate) fn refresh(
     filled
 }
 
+#[expect(clippy::too_many_lines, reason = "a table after the other")]
 fn fill(
     life: &Life,
     store: &mut Store,
