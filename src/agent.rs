@@ -33,7 +33,7 @@ use tracing::{debug, info};
 
 pub use self::candidate::Publishing;
 use self::drain::{Found, Recovery, Who, recover};
-use self::health::Health;
+use self::health::HealthLooks;
 use self::line::Line;
 use self::pace::Pace;
 pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
@@ -117,7 +117,7 @@ impl Mode {
 #[derive(Debug, Clone)]
 pub struct Live {
     /// What the agent goes by from now on; the start is over.
-    pub settings: Settings,
+    pub settings: AgentSettings,
     /// What publishing goes by from now on.
     pub publishing: Publishing,
 }
@@ -130,7 +130,7 @@ pub type IsLeaving = Box<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>;
 
 /// What the agent goes by, beside its mode.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct AgentSettings {
     /// Between two rounds.
     pub interval: Duration,
     /// Until the first of them; nothing is asked of `ProxySQL` before.
@@ -153,11 +153,11 @@ pub struct Surroundings {
 pub struct Agent<P> {
     line: Line<P>,
     mode: Mode,
-    settings: Settings,
+    settings: AgentSettings,
     marker: Marker,
     mailbox: Mailbox,
     writer: StatusWriter,
-    health: Health,
+    health: HealthLooks,
     reload: Reload,
     is_leaving: IsLeaving,
     /// Whether a drain of an earlier life of this agent has to be undone.
@@ -178,14 +178,14 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
     pub fn new(
         admin: P,
         mode: Mode,
-        settings: Settings,
+        settings: AgentSettings,
         surroundings: Surroundings,
         mailbox: Mailbox,
         writer: StatusWriter,
     ) -> Self {
         let line = Line::new(admin, writer.clone());
         let Surroundings { marker, reload, is_leaving } = surroundings;
-        let (health, recovery) = (Health::default(), Recovery::Wanted);
+        let (health, recovery) = (HealthLooks::default(), Recovery::Wanted);
         Self { line, mode, settings, marker, mailbox, writer, health, reload, is_leaving, recovery }
     }
 

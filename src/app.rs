@@ -222,7 +222,7 @@ async fn work(
 /// What the agent takes over at a reload, and begins with.
 fn live(config: &Config) -> Live {
     Live {
-        settings: agent::Settings {
+        settings: agent::AgentSettings {
             interval: if config.run_mode == RunMode::Core { config.core.interval } else { config.satellite.interval },
             start_delay: config.start_delay,
             limits: limits(&config.shutdown),
@@ -238,7 +238,9 @@ fn on_air(config: &Config, provenance: &Provenance, pod: Option<String>) -> http
         mode: config.run_mode.as_str(),
         pod,
         proxysql: config.proxysql.address.to_string(),
-        configuration: settings.map(|(key, value, source)| http::Setting { key: key.name, value, source }).collect(),
+        configuration: settings
+            .map(|(key, value, source)| http::EffectiveSetting { key: key.name, value, source })
+            .collect(),
     };
     http::Settings {
         told: Arc::new(told),

@@ -12,7 +12,9 @@ use clap::{Arg, ArgMatches, Command};
 
 use self::argument::{argument, switch};
 use crate::config::keys::{self, KEYS};
-use crate::config::{Address, ConfigError, ConfigErrors, Kind, Loaded, Origin, RunMode, Sources, load, reference};
+use crate::config::{
+    Address, ConfigError, ConfigErrors, KeyKind, Loaded, RunMode, Sources, ValueOrigin, load, reference,
+};
 
 /// What the process is asked to do.
 #[derive(Debug)]
@@ -24,7 +26,7 @@ pub enum Invocation {
     /// Preview publishing.
     Plan(Box<Loaded>, Planned),
     /// Show the status of an agent.
-    Status(Box<Loaded>, Wanted),
+    Status(Box<Loaded>, StatusRequest),
     /// Report that this configuration is valid, with warnings.
     Check(Box<Loaded>),
     /// Print this configuration to standard output and end.
@@ -35,7 +37,7 @@ pub enum Invocation {
 
 /// What the subcommand `status` was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct StatusRequest {
     /// Address of the agent's HTTP server, if not that of this configuration.
     pub address: Option<Address>,
     /// As JSON.
@@ -154,15 +156,15 @@ pub fn parse(
 /// As [`parse`], with the other sources given.
 pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources) -> Result<Invocation, ConfigErrors> {
     let (matches, mut errors) = match read(&command(), args.into_iter().collect()) {
-        Outcome::Matches(matches, errors) => (matches, errors),
-        Outcome::Help(text) => return Ok(Invocation::Help(text)),
-        Outcome::Broken(errors) => return Err(ConfigErrors(errors)),
+        ParseOutcome::Matches(matches, errors) => (matches, errors),
+        ParseOutcome::Help(text) => return Ok(Invocation::Help(text)),
+        ParseOutcome::Broken(errors) => return Err(ConfigErrors(errors)),
     };
     sources.flags =
         KEYS.iter().filter_map(|key| matches.get_one::<OsString>(key.name).map(|value| (key, value.clone()))).collect();
     let show = match matches.get_one::<OsString>(SHOW_CONFIG).map(|value| value.to_str().and_then(truth)) {
         Some(None) => {
-            let origin = Origin::Flag(format!("--{SHOW_CONFIG}"));
+            let origin = ValueOrigin::Flag(format!("--{SHOW_CONFIG}"));
             errors.push(ConfigError::new(origin, "expected no value, true or false"));
             false
         }
@@ -177,14 +179,14 @@ pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources
     if let Some((PLAN, matches)) = asked {
         planned = Planned { file: matches.get_one::<OsString>(FILE).map(PathBuf::from), json: is_on(JSON) };
     }
-    let mut wanted = Wanted::default();
+    let mut wanted = StatusRequest::default();
     if let Some((STATUS, matches)) = asked {
         // The mode does not matter here, and a remote caller has none.
         sources.run_mode = Some(RunMode::Core);
-        wanted = Wanted { address: None, json: is_on(JSON), watch: is_on(WATCH) };
+        wanted = StatusRequest { address: None, json: is_on(JSON), watch: is_on(WATCH) };
         match matches.get_one::<OsString>(ADDRESS).map(|text| text.to_string_lossy().parse()) {
             Some(Err(form)) => {
-                errors.push(ConfigError::new(Origin::Flag(format!("--{ADDRESS}")), format!("expected {form}")));
+                errors.push(ConfigError::new(ValueOrigin::Flag(format!("--{ADDRESS}")), format!("expected {form}")));
             }
             address => wanted.address = address.and_then(Result::ok),
         }
@@ -204,8 +206,8 @@ pub fn parse_from(args: impl IntoIterator<Item = OsString>, mut sources: Sources
         Ok(_) => Err(ConfigErrors(errors)),
         Err(ConfigErrors(more)) => {
             // A flag without its value is one mistake, not two.
-            let half_given = errors.iter().any(|error| error.origin == Origin::Flag("--run_mode".to_owned()));
-            errors.extend(more.into_iter().filter(|error| !(half_given && error.origin == Origin::Default)));
+            let half_given = errors.iter().any(|error| error.origin == ValueOrigin::Flag("--run_mode".to_owned()));
+            errors.extend(more.into_iter().filter(|error| !(half_given && error.origin == ValueOrigin::Default)));
             Err(ConfigErrors(errors))
         }
     }
@@ -219,24 +221,24 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-enum Outcome {
+enum ParseOutcome {
     Matches(ArgMatches, Vec<ConfigError>),
     Help(String),
     Broken(Vec<ConfigError>),
 }
 
 /// Reads the arguments. clap ends at the first mistake; here a wrong argument is noted, taken out, and the rest read again.
-fn read(command: &Command, mut args: Vec<OsString>) -> Outcome {
+fn read(command: &Command, mut args: Vec<OsString>) -> ParseOutcome {
     let mut errors = Vec::new();
     // Positions as the user counts them.
     let mut positions: Vec<usize> = (0..args.len()).collect();
     loop {
         let error = match command.clone().try_get_matches_from(&args) {
-            Ok(matches) => return Outcome::Matches(matches, errors),
+            Ok(matches) => return ParseOutcome::Matches(matches, errors),
             Err(error) => error,
         };
         if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-            return Outcome::Help(error.to_string());
+            return ParseOutcome::Help(error.to_string());
         }
         let context =
             [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].into_iter().find_map(|kind| error.get(kind));
@@ -247,8 +249,8 @@ fn read(command: &Command, mut args: Vec<OsString>) -> Outcome {
         let Some(at) = args.iter().skip(1).position(|arg| is_argument(arg, &named)).map(|at| at + 1) else {
             // No words of clap's: they repeat the arguments, and a password may be one.
             let problem = "the command line cannot be read; each flag has the form --key=value";
-            errors.push(ConfigError::new(Origin::Default, problem));
-            return Outcome::Broken(errors);
+            errors.push(ConfigError::new(ValueOrigin::Default, problem));
+            return ParseOutcome::Broken(errors);
         };
         let (error, then) = wrong(&args, at, positions[at]);
         let next_is_value = args.get(at + 1).is_some_and(|next| !next.to_string_lossy().starts_with('-'));
@@ -288,16 +290,16 @@ fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, Then) {
     let name = text.split('=').next().unwrap_or_default();
     if let Some(key) = name.strip_prefix("--").and_then(keys::find) {
         let problem = format!("{} has no value, expected {}", key.name, key.kind.expected());
-        return (ConfigError::new(Origin::Flag(name.to_owned()), problem), Then::Drop);
+        return (ConfigError::new(ValueOrigin::Flag(name.to_owned()), problem), Then::Drop);
     }
     let of = hints::SUBCOMMANDS.into_iter().find(|word| args[..at].iter().any(|arg| arg == word));
     if of == Some(STATUS) && name.strip_prefix("--") == Some(ADDRESS) {
-        let error = ConfigError::new(Origin::Flag(name.to_owned()), "address has no value, expected host:port");
+        let error = ConfigError::new(ValueOrigin::Flag(name.to_owned()), "address has no value, expected host:port");
         return (error, Then::Drop);
     }
     if of == Some(PLAN) && name.strip_prefix("--") == Some(FILE) {
         let error = ConfigError::new(
-            Origin::Flag(name.to_owned()),
+            ValueOrigin::Flag(name.to_owned()),
             "file has no value, expected a path, or - for standard input",
         );
         return (error, Then::Drop);
@@ -307,7 +309,7 @@ fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, Then) {
     let hint = if is_flag { hints::for_flag(bare, of) } else { hints::for_word(bare) };
     let is_word = |name: &str| name.chars().all(|c| c.is_ascii_lowercase() || "._-".contains(c));
     let shows = name.starts_with("--") && (hint.is_some() || is_word(name));
-    let origin = Origin::Flag(if shows { name.to_owned() } else { format!("argument {position}") });
+    let origin = ValueOrigin::Flag(if shows { name.to_owned() } else { format!("argument {position}") });
     let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
     if is_flag {
         let then = if text.contains('=') { Then::Drop } else { Then::DropWithValue };
@@ -316,7 +318,7 @@ fn wrong(args: &[OsString], at: usize, position: usize) -> (ConfigError, Then) {
     // The Go agent took `--log.probes true` for `--log.probes`, and `--log.probes false` as well.
     let before = args[at - 1].to_string_lossy();
     let switch = before.strip_prefix("--").and_then(keys::find);
-    if let Some(key) = switch.filter(|key| key.kind == Kind::Bool && truth(&text).is_some()) {
+    if let Some(key) = switch.filter(|key| key.kind == KeyKind::Bool && truth(&text).is_some()) {
         let problem = format!("boolean flags need an equals sign, for example {}={text}", key.flag());
         return (ConfigError::new(origin, problem), Then::Drop);
     }
@@ -346,7 +348,7 @@ mod tests {
     #[test]
     fn flags_reach_a_sub_command() {
         let args = ["proxysql-agent", "status", "--api.port=9", "--log.probes"].map(OsString::from);
-        let Outcome::Matches(matches, errors) = read(&command(), args.into()) else { panic!("no matches") };
+        let ParseOutcome::Matches(matches, errors) = read(&command(), args.into()) else { panic!("no matches") };
         assert_eq!(errors, []);
         assert_eq!(matches.subcommand_name(), Some("status"));
         assert_eq!(matches.get_one::<OsString>("api.port"), Some(&"9".into()));

@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use error::{ConfigError, ConfigErrors, Origin};
-pub use kind::Kind;
+pub use error::{ConfigError, ConfigErrors, ValueOrigin};
+pub use kind::KeyKind;
 pub use load::{Loaded, load};
 pub use sources::{Provenance, Sources};
 pub use value::{
@@ -42,27 +42,27 @@ pub struct Config {
     /// What the process does.
     pub run_mode: RunMode,
     /// `log.*`
-    pub log: Log,
+    pub log: LogConfig,
     /// `proxysql.*`
-    pub proxysql: Proxysql,
+    pub proxysql: ProxysqlConfig,
     /// `core.*`
-    pub core: Core,
+    pub core: CoreConfig,
     /// `satellite.*`
-    pub satellite: Satellite,
+    pub satellite: SatelliteConfig,
     /// `api.*`
     pub api: Api,
     /// `health.*`
-    pub health: Health,
+    pub health: HealthConfig,
     /// `shutdown.*`
     pub shutdown: Shutdown,
     /// `dump.*`
-    pub dump: Dump,
+    pub dump: DumpConfig,
 }
 
 /// What is logged and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub struct LogConfig {
     /// The least severe line that is logged.
     pub level: LogLevel,
     /// Text or JSON.
@@ -76,7 +76,7 @@ pub struct Log {
 /// How to reach `ProxySQL`'s admin port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Proxysql {
+pub struct ProxysqlConfig {
     /// The admin port of the `ProxySQL` beside this agent.
     pub address: Address,
     /// Admin user.
@@ -96,7 +96,7 @@ pub struct Proxysql {
 /// Core mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Core {
+pub struct CoreConfig {
     /// Time between level-triggered passes. Never zero.
     #[serde(with = "duration::seconds")]
     pub interval: Duration,
@@ -104,7 +104,7 @@ pub struct Core {
     pub discovery: Discovery,
     /// Where the cores' pods are, and the values of their labels `app` and `component`.
     pub podselector: Podselector,
-    /// A label selector in place of `podselector.app` and `.component`; see [`Core::label_selector`].
+    /// A label selector in place of `podselector.app` and `.component`; see [`CoreConfig::label_selector`].
     pub selector: Option<String>,
     /// The name that leads to the cores, as somebody wrote it; set where `discovery` is `Dns`.
     pub dns_name: Option<String>,
@@ -127,7 +127,7 @@ pub struct Core {
     pub config_file: Option<PathBuf>,
 }
 
-impl Core {
+impl CoreConfig {
     /// The label selector to send to the API server.
     pub fn label_selector(&self) -> String {
         self.selector
@@ -151,7 +151,7 @@ pub struct Podselector {
 /// Satellite mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Satellite {
+pub struct SatelliteConfig {
     /// Time between level-triggered passes. Never zero.
     #[serde(with = "duration::seconds")]
     pub interval: Duration,
@@ -184,7 +184,7 @@ impl Api {
 /// What probes answer from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Health {
+pub struct HealthConfig {
     /// A snapshot younger than this answers without asking `ProxySQL`. Less than `max_age`.
     #[serde(with = "duration::seconds")]
     pub refresh: Duration,
@@ -222,8 +222,8 @@ pub struct Shutdown {
 /// Dump mode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Dump {
-    /// Where `<hostname>-digests.csv` goes unless `output` is set; see [`Dump::target`].
+pub struct DumpConfig {
+    /// Where `<hostname>-digests.csv` goes unless `output` is set; see [`DumpConfig::target`].
     pub directory: PathBuf,
     /// The file itself, or `-`.
     pub output: Option<PathBuf>,
@@ -255,7 +255,7 @@ pub enum DumpTarget {
     Directory(PathBuf),
 }
 
-impl Dump {
+impl DumpConfig {
     /// Where the dump goes, of `output` and `directory`.
     pub fn target(&self) -> DumpTarget {
         match &self.output {

@@ -12,11 +12,11 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use crate::config::{Compression, Config, DumpFormat, DumpSource, DumpTarget};
-use crate::domain::dump::digest::{Layout, MissingColumn, Source};
+use crate::domain::dump::digest::{DigestSource, Layout, MissingColumn};
 use crate::domain::dump::hold::{Hold, found};
 use crate::domain::proxysql::statement::{Digests, Filter, Statement};
 use crate::edge::admin::{Admin, AdminError, Answer, Rows};
-use crate::edge::dump::{Dump, Form, Place, Progress, WriteError, file_in};
+use crate::edge::dump::{Dump, DumpProgress, Form, Place, WriteError, file_in};
 use crate::state::{Command, Mailbox};
 
 /// How long `ProxySQL` may take to come up beside a dump that is there first. A job that is started again by its schedule waits no
@@ -76,7 +76,7 @@ pub async fn run(
         // A job that did not do its work has failed.
         return Err(DumpError::Stopped);
     }
-    let progress = Progress::new();
+    let progress = DumpProgress::new();
     let deadline = Instant::now() + config.dump.timeout;
     let (form, gzip) = (form(config.dump.format), config.dump.compress == Compression::Gzip);
     let place = match config.dump.target() {
@@ -84,7 +84,7 @@ pub async fn run(
         DumpTarget::File(path) => Place::File(path),
         DumpTarget::Directory(directory) => Place::File(file_in(&directory, host, form, gzip)),
     };
-    let mut job = Job {
+    let mut job = DumpJob {
         config,
         pod: pod.unwrap_or_else(|| host.to_owned()),
         admin,
@@ -113,24 +113,24 @@ async fn end(mailbox: &mut Mailbox) {
     while !matches!(mailbox.next().await, None | Some(Command::Drain | Command::Hurry | Command::Detach)) {}
 }
 
-struct Job<'a> {
+struct DumpJob<'a> {
     config: &'a Config,
     pod: String,
     admin: Admin,
     dump: Dump,
     /// The tables that keep what was reset.
     holds: Vec<Hold>,
-    progress: Progress,
+    progress: DumpProgress,
 }
 
-impl Job<'_> {
+impl DumpJob<'_> {
     /// Reads everything and writes everything, but does not put it in its place.
     async fn read(&mut self, host: &str) -> Result<(), DumpError> {
         self.connect().await?;
-        let sources: &[Source] = match self.config.dump.source {
-            DumpSource::Mysql => &[Source::Mysql],
-            DumpSource::Pgsql => &[Source::Pgsql],
-            DumpSource::Both => &[Source::Mysql, Source::Pgsql],
+        let sources: &[DigestSource] = match self.config.dump.source {
+            DumpSource::Mysql => &[DigestSource::Mysql],
+            DumpSource::Pgsql => &[DigestSource::Pgsql],
+            DumpSource::Both => &[DigestSource::Mysql, DigestSource::Pgsql],
         };
         let filter = Filter { min_count: self.config.dump.min_count, top: self.config.dump.top };
         if self.config.dump.reset {
@@ -180,7 +180,7 @@ impl Job<'_> {
     }
 
     /// Moves the digests to tables of our own, and takes over those that earlier dumps have left.
-    async fn hold(&mut self, sources: &[Source], host: &str) -> Result<(), DumpError> {
+    async fn hold(&mut self, sources: &[DigestSource], host: &str) -> Result<(), DumpError> {
         let answer = self.ask(Digests::FindHolds).await?;
         let (now, left) = found(&answer.rows).ok_or(DumpError::Unreadable)?;
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::domain::config_file::PassedOver;
 use crate::domain::config_file::credentials::Credentials;
 use crate::domain::config_file::publish::{self, Change, Difference, Mention, Spoken};
 use crate::domain::proxysql::statement::comparison::Column;
-use crate::domain::proxysql::statement::{Kind, Module, Shape, Statement, Table};
+use crate::domain::proxysql::statement::{Module, RecordKind, Shape, Statement, Table};
 use crate::domain::tally::Guard;
 use crate::edge::admin::AdminError;
 
@@ -72,8 +72,10 @@ impl Sorted {
         for difference in differences {
             let group = match () {
                 () if publish::waits_for_restart(&difference) => &mut sorted.at_restart,
-                () if recorded.has(Kind::ShownOtherwise, &difference.fingerprint()) => &mut sorted.shown_otherwise,
-                () if recorded.has(Kind::NotTaken, &difference.fingerprint()) => &mut sorted.not_taken,
+                () if recorded.has(RecordKind::ShownOtherwise, &difference.fingerprint()) => {
+                    &mut sorted.shown_otherwise
+                }
+                () if recorded.has(RecordKind::NotTaken, &difference.fingerprint()) => &mut sorted.not_taken,
                 () => &mut sorted.to_load,
             };
             group.push(difference);
@@ -162,7 +164,7 @@ async fn locks_out<P: Proxysql>(
     }
     let (username, password) = admin.login().await;
     let attempt = attempt(sorted, &username, password.as_deref());
-    if let Some(reason) = recorded.reason(Kind::LocksOut, &attempt) {
+    if let Some(reason) = recorded.reason(RecordKind::LocksOut, &attempt) {
         return Ok(Some(reason.to_owned()));
     }
     if module == Module::MysqlVariables {

@@ -13,13 +13,13 @@ use crate::state::StatusWriter;
 
 /// What looks at health remember beside what they publish.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(super) struct HealthLooks {
     pgsql: bool,
     trouble: Trouble,
     began: Option<Instant>,
 }
 
-impl Health {
+impl HealthLooks {
     /// Looks once, and publishes what is seen or that it failed.
     pub(super) async fn look<P: Proxysql>(&mut self, admin: &mut P, writer: &StatusWriter) -> Option<RoundError> {
         let began = *self.began.get_or_insert_with(Instant::now);

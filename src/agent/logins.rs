@@ -18,7 +18,7 @@ const IN_THE_TABLE: [&str; 2] = ["admin-admin_credentials", "admin-stats_credent
 const TRIES: usize = 3;
 
 /// What a module was before it was worked on, to be put back.
-pub(super) struct Before {
+pub(super) struct BeforeLoad {
     module: Module,
     tables: Vec<Table>,
 }
@@ -45,7 +45,7 @@ impl Closed {
     }
 }
 
-impl Before {
+impl BeforeLoad {
     /// Copies aside what is in effect. Memory is that, too, then.
     pub(super) async fn keep<P: Proxysql>(module: Module, admin: &mut P) -> Result<Self, AdminError> {
         let tables: Vec<Table> = columns(module, admin).await?.into_keys().collect();

@@ -7,8 +7,8 @@ use tracing::{error, info, warn};
 use super::Proxysql;
 use crate::domain::config_file::publish::Difference;
 use crate::domain::config_file::{
-    Blind, PassedOver, Reading, Row, Seen, Setting, Value, What, names_variable, passed_over, passed_over_variables,
-    unnamed, wanted,
+    Blind, NamedRow, PassedOver, Reading, Seen, Setting, Value, What, names_variable, passed_over,
+    passed_over_variables, unnamed, wanted,
 };
 use crate::domain::proxysql::statement::comparison::Column;
 use crate::domain::proxysql::statement::{Module, Shape, Statement, Table};
@@ -52,7 +52,7 @@ pub(super) async fn find<P: Proxysql>(
             .into_iter()
             .map(ToOwned::to_owned)
             .collect();
-        let rows = |rows: Vec<Vec<String>>| -> Vec<Row> {
+        let rows = |rows: Vec<Vec<String>>| -> Vec<NamedRow> {
             rows.into_iter().map(|row| names.iter().cloned().zip(row).collect()).collect()
         };
         let memory = rows(all(|page| Statement::ReadMemory(*table, names.clone(), page), admin).await?);

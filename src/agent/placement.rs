@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Proxysql;
 use super::draft::MOST_LOOKS;
-use crate::domain::config_file::placement::{Group, Monitor, Placed, Row, Sight, place};
+use crate::domain::config_file::placement::{HostgroupSet, Monitor, Placed, ServerRow, Sight, place};
 use crate::domain::proxysql::statement::comparison::{Column, is_literal};
-use crate::domain::proxysql::statement::placing::{Discovery, INSTEAD, LOADED, Placing, SAID};
+use crate::domain::proxysql::statement::placing::{DiscoveredBy, INSTEAD, LOADED, Placing, SAID};
 use crate::domain::proxysql::statement::{Shape, Statement, Table};
 use crate::edge::admin::AdminError;
 
@@ -29,13 +29,15 @@ pub(super) async fn settle<P: Proxysql>(
     if groups.is_empty() {
         return Ok(vec![Statement::Placing(Placing::Forget(table))]);
     }
-    let read = |rows: &[Vec<String>]| -> Vec<Row> { rows.iter().filter_map(|row| Row::read(&names, row)).collect() };
+    let read = |rows: &[Vec<String>]| -> Vec<ServerRow> {
+        rows.iter().filter_map(|row| ServerRow::read(&names, row)).collect()
+    };
     let file = read(&admin.run(&Statement::Placing(Placing::Memory(table, columns.clone()))).await?.rows);
     let Some(runtime) = in_effect(table, columns, admin).await? else { return Ok(Vec::new()) };
     let recalled = optional(Placing::Recall(table, columns.clone()), admin).await?.unwrap_or_default();
-    let side = |wanted: &str| -> Vec<Row> {
+    let side = |wanted: &str| -> Vec<ServerRow> {
         let rows = recalled.iter().filter_map(|row| row.split_first()).filter(|(side, _)| *side == wanted);
-        rows.filter_map(|(_, row)| Row::read(&names, row)).collect()
+        rows.filter_map(|(_, row)| ServerRow::read(&names, row)).collect()
     };
     let sight = Sight {
         file,
@@ -101,7 +103,11 @@ async fn in_effect<P: Proxysql>(
 }
 
 /// The rows as they were last loaded, in the order of this release's columns.
-async fn loaded<P: Proxysql>(table: Table, names: &[&str], admin: &mut P) -> Result<Option<Vec<Row>>, AdminError> {
+async fn loaded<P: Proxysql>(
+    table: Table,
+    names: &[&str],
+    admin: &mut P,
+) -> Result<Option<Vec<ServerRow>>, AdminError> {
     let Some(rows) = optional(Placing::Loaded(table), admin).await? else { return Ok(None) };
     let given: Vec<&str> = LOADED.into_iter().filter(|name| names.contains(name)).collect();
     if given.len() != names.len() {
@@ -115,12 +121,15 @@ async fn loaded<P: Proxysql>(table: Table, names: &[&str], admin: &mut P) -> Res
         let values: BTreeMap<&str, String> =
             given.iter().zip(row).map(|(name, value)| (*name, literal(name, value))).collect();
         let literals: Vec<String> = names.iter().filter_map(|name| values.get(name).cloned()).collect();
-        literals.iter().all(|value| is_literal(value)).then(|| Row::read(names, &literals)).flatten()
+        literals.iter().all(|value| is_literal(value)).then(|| ServerRow::read(names, &literals)).flatten()
     };
     Ok(Some(rows.iter().filter_map(read).collect()))
 }
 
-async fn groups<P: Proxysql>(tables: &BTreeMap<Table, Vec<Column>>, admin: &mut P) -> Result<Vec<Group>, AdminError> {
+async fn groups<P: Proxysql>(
+    tables: &BTreeMap<Table, Vec<Column>>,
+    admin: &mut P,
+) -> Result<Vec<HostgroupSet>, AdminError> {
     let has_pair = |columns: &[Column]| columns.iter().any(|column| column.name == "writer_hostgroup");
     let of: Vec<Table> = tables.iter().filter(|(_, columns)| has_pair(columns)).map(|(table, _)| *table).collect();
     if of.is_empty() {
@@ -133,7 +142,7 @@ async fn groups<P: Proxysql>(tables: &BTreeMap<Table, Vec<Column>>, admin: &mut 
         let (writer, others) = rest.split_first()?;
         let mut others = others.to_vec();
         others.dedup();
-        Some(Group { writer: *writer, others, is_pair: *is_pair == 1 })
+        Some(HostgroupSet { writer: *writer, others, is_pair: *is_pair == 1 })
     };
     Ok(answer.rows.iter().filter_map(group).collect())
 }
@@ -158,9 +167,9 @@ async fn monitor<P: Proxysql>(
         monitor.answered.insert((hostname.clone(), port.clone()), read_only != "0");
     }
     let sources = [
-        ("mysql_group_replication_hostgroups", Discovery::GroupReplication),
-        ("mysql_galera_hostgroups", Discovery::Galera),
-        ("mysql_aws_aurora_hostgroups", Discovery::Aurora),
+        ("mysql_group_replication_hostgroups", DiscoveredBy::GroupReplication),
+        ("mysql_galera_hostgroups", DiscoveredBy::Galera),
+        ("mysql_aws_aurora_hostgroups", DiscoveredBy::Aurora),
     ];
     for (name, discovery) in sources {
         if !tables.keys().any(|table| table.name == name) {
@@ -169,7 +178,7 @@ async fn monitor<P: Proxysql>(
         for row in optional(Placing::Members(discovery), admin).await?.unwrap_or_default() {
             let Ok([hostname, port]) = <[String; 2]>::try_from(row) else { continue };
             let server = (hostname, port);
-            if discovery != Discovery::Galera {
+            if discovery != DiscoveredBy::Galera {
                 monitor.members.insert(server.clone());
             }
             monitor.answered.entry(server).or_insert(false);

@@ -26,7 +26,7 @@ use self::epoch_conflicts::EpochConflicts;
 use self::executor::Executor;
 use self::initial_load::InitialLoads;
 use self::members::{Intent, MemberList};
-use self::note::{Difference, Note};
+use self::note::{ListDifference, Note};
 use super::candidate::Publishing;
 use super::peers::Peers;
 use super::round::{Next, RoundError, SPACING};
@@ -249,7 +249,7 @@ impl Core {
         let note = if intent.is_for_follower {
             Note::LoadedForFollower
         } else {
-            let difference = Difference::of(&seen.runtime, &intent.target);
+            let difference = ListDifference::of(&seen.runtime, &intent.target);
             Note::Changed { members: intent.target.len(), difference, loaded: intent.plan.loads().next().is_some() }
         };
         self.executor.say(note, admin);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Proxysql;
 use crate::domain::config_file::publish::Difference;
-use crate::domain::proxysql::statement::{Kind, Module, Record, Statement};
+use crate::domain::proxysql::statement::{Module, Record, RecordKind, Statement};
 use crate::edge::admin::AdminError;
 
 /// What is remembered of a module.
@@ -22,18 +22,18 @@ impl Recorded {
     }
 
     /// Whether this was found.
-    pub(super) fn has(&self, kind: Kind, fingerprint: &str) -> bool {
+    pub(super) fn has(&self, kind: RecordKind, fingerprint: &str) -> bool {
         self.reason(kind, fingerprint).is_some()
     }
 
     /// All that was found of a kind.
-    fn of(self, kind: Kind) -> BTreeSet<String> {
+    fn of(self, kind: RecordKind) -> BTreeSet<String> {
         let found = self.0.into_iter().filter(|[of, ..]| of == kind.as_str());
         found.map(|[_, fingerprint, _]| fingerprint).collect()
     }
 
     /// What was said of it.
-    pub(super) fn reason(&self, kind: Kind, fingerprint: &str) -> Option<&str> {
+    pub(super) fn reason(&self, kind: RecordKind, fingerprint: &str) -> Option<&str> {
         let found = self.0.iter().find(|[of, by, _]| of == kind.as_str() && by == fingerprint);
         found.map(|[_, _, reason]| reason.as_str())
     }
@@ -42,7 +42,7 @@ impl Recorded {
 /// Remembers what `ProxySQL` shows otherwise than it was told, or does not take, in place of what it did before.
 pub(super) async fn differs<P: Proxysql>(
     module: Module,
-    kind: Kind,
+    kind: RecordKind,
     differences: &[Difference],
     admin: &mut P,
 ) -> Result<(), AdminError> {
@@ -57,12 +57,12 @@ pub(super) async fn locks_out<P: Proxysql>(
     reason: &str,
     admin: &mut P,
 ) -> Result<(), AdminError> {
-    replace(module, Kind::LocksOut, vec![(attempt, reason.to_owned())], admin).await
+    replace(module, RecordKind::LocksOut, vec![(attempt, reason.to_owned())], admin).await
 }
 
 /// Forgets what locked somebody out: it may not any more.
 pub(super) async fn forget_lockouts<P: Proxysql>(admin: &mut P) -> Result<(), AdminError> {
-    match admin.run(&Statement::Record(Record::Forget(None, Kind::LocksOut))).await {
+    match admin.run(&Statement::Record(Record::Forget(None, RecordKind::LocksOut))).await {
         Err(error) if !error.names_no_such_table() => Err(error),
         _ => Ok(()),
     }
@@ -70,7 +70,7 @@ pub(super) async fn forget_lockouts<P: Proxysql>(admin: &mut P) -> Result<(), Ad
 
 /// The connections of followers that the list of members was loaded for, by an earlier agent of this process.
 pub(super) async fn followers<P: Proxysql>(admin: &mut P) -> Result<BTreeSet<String>, AdminError> {
-    Ok(Recorded::read(Module::ProxysqlServers, admin).await?.of(Kind::Follower))
+    Ok(Recorded::read(Module::ProxysqlServers, admin).await?.of(RecordKind::Follower))
 }
 
 /// Remembers more of them.
@@ -80,13 +80,13 @@ pub(super) async fn add_followers<P: Proxysql>(followers: BTreeSet<String>, admi
     }
     let rows = followers.into_iter().map(|follower| (follower, String::new())).collect();
     admin.run(&Statement::Record(Record::Create)).await?;
-    admin.run(&Statement::Record(Record::Add(Module::ProxysqlServers, Kind::Follower, rows))).await?;
+    admin.run(&Statement::Record(Record::Add(Module::ProxysqlServers, RecordKind::Follower, rows))).await?;
     Ok(())
 }
 
 async fn replace<P: Proxysql>(
     module: Module,
-    kind: Kind,
+    kind: RecordKind,
     rows: Vec<(String, String)>,
     admin: &mut P,
 ) -> Result<(), AdminError> {

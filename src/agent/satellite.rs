@@ -12,7 +12,7 @@ use super::resync::{is_stray, resync, strayed};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::cluster::drift::Class;
 use crate::domain::cluster::hearing;
-use crate::domain::cluster::isolation::{Isolation, Standing};
+use crate::domain::cluster::isolation::{FollowingState, Isolation};
 use crate::domain::proxysql::observation::{Observation, Peer};
 use crate::domain::proxysql::statement::{Module, Plan, Statement};
 use crate::domain::situation::Situation;
@@ -30,7 +30,7 @@ pub struct Satellite {
     spacing: Spacing,
     isolation: Isolation,
     /// How the list stood in the last round that said so.
-    said: Option<Standing>,
+    said: Option<FollowingState>,
     peers: Peers,
     /// Modules that are to be taken over from the cores again where they do not sync by themselves.
     again: BTreeSet<Module>,
@@ -71,7 +71,7 @@ impl Satellite {
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
         let mut seen = self.observe(admin).await?;
         let mut standing = self.isolation.judge(&seen, &self.bootstrap);
-        if standing != Standing::Connected && self.said != Some(standing) {
+        if standing != FollowingState::Connected && self.said != Some(standing) {
             // One look may come from a moment in which ProxySQL fills its tables: rows are missing then, if not all of them.
             seen = self.observe(admin).await?;
             standing = self.isolation.judge(&seen, &self.bootstrap);
@@ -80,7 +80,7 @@ impl Satellite {
             say(standing, seen.runtime.len());
         }
         match standing {
-            Standing::Connected => {
+            FollowingState::Connected => {
                 let looked = self.peers.look(&seen, None);
                 let next = if self.again.is_empty() {
                     self.untie(&seen, admin).await?
@@ -97,9 +97,9 @@ impl Satellite {
                 self.peers.ask_for_version(admin).await?;
                 Ok(next.min(looked))
             }
-            Standing::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),
-            Standing::Restored => Ok(Next::Interval),
-            Standing::Isolated => self.restore(&seen, admin).await,
+            FollowingState::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),
+            FollowingState::Restored => Ok(Next::Interval),
+            FollowingState::Isolated => self.restore(&seen, admin).await,
         }
     }
 
@@ -177,12 +177,12 @@ impl Satellite {
     }
 }
 
-fn say(standing: Standing, listed: usize) {
+fn say(standing: FollowingState, listed: usize) {
     match standing {
-        Standing::Connected => info!(listed, "following the cores"),
-        Standing::Silent => warn!(listed, "no core answers"),
-        Standing::Isolated if listed == 0 => info!("the list of members is empty; restoring the bootstrap row"),
-        Standing::Isolated => warn!(listed, "no core has answered for long; restoring the bootstrap row"),
-        Standing::Restored => warn!(listed, "no core answers at the bootstrap row either; waiting"),
+        FollowingState::Connected => info!(listed, "following the cores"),
+        FollowingState::Silent => warn!(listed, "no core answers"),
+        FollowingState::Isolated if listed == 0 => info!("the list of members is empty; restoring the bootstrap row"),
+        FollowingState::Isolated => warn!(listed, "no core has answered for long; restoring the bootstrap row"),
+        FollowingState::Restored => warn!(listed, "no core answers at the bootstrap row either; waiting"),
     }
 }

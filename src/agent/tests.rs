@@ -215,8 +215,8 @@ struct Bench {
     _dir: tempfile::TempDir,
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> AgentSettings {
+    AgentSettings {
         interval: s(10),
         start_delay: Duration::ZERO,
         limits: Limits {
@@ -229,12 +229,12 @@ fn settings() -> Settings {
 }
 
 impl Bench {
-    fn start(script: Script, settings: Settings) -> Self {
+    fn start(script: Script, settings: AgentSettings) -> Self {
         Self::start_in(script, settings, false)
     }
 
     /// In a pod that is being deleted, or not.
-    fn start_in(script: Script, settings: Settings, is_leaving: bool) -> Self {
+    fn start_in(script: Script, settings: AgentSettings, is_leaving: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let marker = dir.path().join("draining");
         let (state, mailbox, writer) = state::channel();
@@ -346,7 +346,7 @@ async fn a_look_that_fails_answers_at_once_and_is_not_asked_for_in_a_flood() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_asked_during_the_start_delay_and_probes_do_not_wait() {
     let script = Script::default();
-    let bench = Bench::start(script.clone(), Settings { start_delay: s(20), ..settings() });
+    let bench = Bench::start(script.clone(), AgentSettings { start_delay: s(20), ..settings() });
     sleep(s(19)).await;
     let asked = Instant::now();
     bench.state.refreshed(s(1)).await;
@@ -453,7 +453,7 @@ async fn one_that_goes_away_or_never_came_ends_it_at_once() {
         assert!(took < s(2), "{took:?}");
     }
     // While it still sleeps.
-    let mut bench = Bench::start(Script::default(), Settings { start_delay: s(99), ..settings() });
+    let mut bench = Bench::start(Script::default(), AgentSettings { start_delay: s(99), ..settings() });
     let (took, ended) = bench.drain().await;
     assert!(took < s(2) && ended == Some(Ending::Empty), "{took:?}");
 }

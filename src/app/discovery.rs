@@ -23,7 +23,7 @@ use crate::edge::{dns, own_address};
 const OWN_LOOK: Duration = Duration::from_secs(10);
 
 /// What is known of the cores, and how to have them looked for anew at once.
-pub(super) type Followed = (watch::Receiver<Roster>, Arc<Notify>);
+pub(super) type Following = (watch::Receiver<Roster>, Arc<Notify>);
 
 /// Begins to follow the cores. What follows them runs until `stop`.
 ///
@@ -34,7 +34,7 @@ pub(super) async fn follow(
     own_pod: Option<&str>,
     stop: &CancellationToken,
     tasks: &TaskTracker,
-) -> Result<(Followed, JoinHandle<()>), pods::PodsError> {
+) -> Result<(Following, JoinHandle<()>), pods::PodsError> {
     let core = &config.core;
     let anew = Arc::new(Notify::new());
     let port = config.proxysql.address.port;

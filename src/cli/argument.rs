@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::{COLUMNS, INDENT};
 use crate::config::keys::Key;
-use crate::config::{Kind, reference};
+use crate::config::{KeyKind, reference};
 
 /// The flag of a key.
 pub(super) fn argument(key: &'static Key) -> Arg {
@@ -27,18 +27,18 @@ pub(super) fn argument(key: &'static Key) -> Arg {
         .global(true);
     // As with the Go agent, a value may begin with a dash.
     match key.kind {
-        Kind::Bool => switch(arg),
-        Kind::Word(words, _) => arg.value_parser(Words(words)).hide_possible_values(true).allow_hyphen_values(true),
+        KeyKind::Bool => switch(arg),
+        KeyKind::Word(words, _) => arg.value_parser(Words(words)).hide_possible_values(true).allow_hyphen_values(true),
         _ => arg.value_parser(OsStringValueParser::new()).allow_hyphen_values(true),
     }
 }
 
 /// What a shell completes as the value.
-fn hint(kind: Kind) -> ValueHint {
+fn hint(kind: KeyKind) -> ValueHint {
     match kind {
-        Kind::Path | Kind::OptionalPath => ValueHint::FilePath,
-        Kind::DirectoryOrTemp => ValueHint::DirPath,
-        Kind::Word(..) | Kind::Bool => ValueHint::Unknown,
+        KeyKind::Path | KeyKind::OptionalPath => ValueHint::FilePath,
+        KeyKind::DirectoryOrTemp => ValueHint::DirPath,
+        KeyKind::Word(..) | KeyKind::Bool => ValueHint::Unknown,
         _ => ValueHint::Other,
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// The definition of the key.
     Default,
     /// A line of the file; line 0 is the file as a whole.
@@ -16,7 +16,7 @@ pub enum Origin {
     Flag(String),
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -31,14 +31,14 @@ impl fmt::Display for Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// Where it was made; the default where something is missing.
-    pub origin: Origin,
+    pub origin: ValueOrigin,
     /// Key, value and what was expected.
     pub problem: String,
 }
 
 impl ConfigError {
     /// A mistake made there.
-    pub fn new(origin: Origin, problem: impl Into<String>) -> Self {
+    pub fn new(origin: ValueOrigin, problem: impl Into<String>) -> Self {
         Self { origin, problem: problem.into() }
     }
 }
@@ -47,7 +47,7 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A name may hold what a terminal would obey.
         let line = match &self.origin {
-            Origin::Default => self.problem.clone(),
+            ValueOrigin::Default => self.problem.clone(),
             origin => format!("{origin}: {}", self.problem),
         };
         line.chars()

@@ -5,10 +5,10 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::error::{ConfigError, Origin, with_hint};
+use super::error::{ConfigError, ValueOrigin, with_hint};
 use super::keys::{self, Key};
-use super::kind::Kind;
-use super::layers::{self, Findings, Layer};
+use super::kind::KeyKind;
+use super::layers::{self, ConfigLayer, Findings};
 use super::yaml::{self, Data, Node};
 
 /// A file larger than this is something else.
@@ -19,8 +19,8 @@ pub(super) fn read(
     named: Option<&Path>,
     default_files: &[PathBuf],
     findings: &mut Findings,
-) -> (Layer, Option<PathBuf>) {
-    let mut layer = Layer::new("file");
+) -> (ConfigLayer, Option<PathBuf>) {
+    let mut layer = ConfigLayer::new("file");
     let candidates = named.map_or_else(|| default_files.to_vec(), |path| vec![path.to_path_buf()]);
     for path in candidates {
         match text(&path) {
@@ -31,7 +31,7 @@ pub(super) fn read(
                     }
                     Ok(None) => {}
                     Err(broken) => {
-                        let origin = Origin::File(path.clone(), broken.line);
+                        let origin = ValueOrigin::File(path.clone(), broken.line);
                         findings.errors.push(ConfigError::new(origin, format!("not YAML: {}", broken.problem)));
                         findings.all_wrong();
                     }
@@ -50,10 +50,10 @@ pub(super) fn read(
 }
 
 /// A named file that cannot be read is the variable's mistake.
-fn origin_of(path: &Path, named: Option<&Path>) -> Origin {
+fn origin_of(path: &Path, named: Option<&Path>) -> ValueOrigin {
     match named {
-        Some(_) => Origin::Variable(keys::FILE_VARIABLE.to_owned()),
-        None => Origin::File(path.to_path_buf(), 0),
+        Some(_) => ValueOrigin::Variable(keys::FILE_VARIABLE.to_owned()),
+        None => ValueOrigin::File(path.to_path_buf(), 0),
     }
 }
 
@@ -98,7 +98,7 @@ fn text(path: &Path) -> Result<String, Unread> {
 /// One walk over the tree: known keys into the layer, everything else into the findings.
 struct Walk<'a> {
     path: &'a Path,
-    layer: &'a mut Layer,
+    layer: &'a mut ConfigLayer,
     findings: &'a mut Findings,
     /// The line of each name that was met.
     seen: BTreeMap<String, usize>,
@@ -163,7 +163,7 @@ impl Walk<'_> {
                 self.wrong(line, format!("{name} is a section, expected keys below it: {}", below.join(", ")));
             }
             _ if layers::is_ignored(name) => {
-                let origin = Origin::File(self.path.to_path_buf(), line);
+                let origin = ValueOrigin::File(self.path.to_path_buf(), line);
                 self.findings.warnings.push(layers::ignored(&origin));
             }
             (Data::Mapping(pairs), None) if !pairs.is_empty() => self.mapping(name, pairs),
@@ -175,15 +175,17 @@ impl Walk<'_> {
     }
 
     fn scalar(&mut self, key: &'static Key, text: &str, line: usize) {
-        self.layer.set(key, text, Origin::File(self.path.to_path_buf(), line), self.findings);
+        self.layer.set(key, text, ValueOrigin::File(self.path.to_path_buf(), line), self.findings);
     }
 
     /// YAML's null leaves a key at its default, as in the Go agent. Where the word could be meant as a text, that is said.
     fn null(&mut self, key: &'static Key, text: &str, line: usize) {
-        let takes_text =
-            matches!(key.kind, Kind::Text | Kind::Secret | Kind::LabelValue | Kind::Namespace | Kind::Host);
+        let takes_text = matches!(
+            key.kind,
+            KeyKind::Text | KeyKind::Secret | KeyKind::LabelValue | KeyKind::Namespace | KeyKind::Host
+        );
         if takes_text && !text.is_empty() {
-            let origin = Origin::File(self.path.to_path_buf(), line);
+            let origin = ValueOrigin::File(self.path.to_path_buf(), line);
             let warning = format!(
                 "{origin}: {} is YAML's null, which leaves it as it was; write \"{text}\" to mean the word",
                 key.name
@@ -193,6 +195,6 @@ impl Walk<'_> {
     }
 
     fn wrong(&mut self, line: usize, problem: String) {
-        self.findings.errors.push(ConfigError::new(Origin::File(self.path.to_path_buf(), line), problem));
+        self.findings.errors.push(ConfigError::new(ValueOrigin::File(self.path.to_path_buf(), line), problem));
     }
 }

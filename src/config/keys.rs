@@ -1,6 +1,6 @@
 //! The one definition of every key. Flags, variables, the keys of the file, `config.yaml` and the table in `docs/configuration.md` come from here.
 
-use super::kind::Kind;
+use super::kind::KeyKind;
 use super::value::{
     Compression, Discovery, DnsRecords, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig, RunMode,
 };
@@ -11,7 +11,7 @@ pub struct Key {
     /// The name, with dots: `core.podselector.app`. It is the path in the file and, after `--`, the flag.
     pub name: &'static str,
     /// What values it takes.
-    pub kind: Kind,
+    pub kind: KeyKind,
     /// The default as one would write it; `None` where a value must be given.
     pub default: Option<&'static str>,
     /// What it is for, in a sentence or two.
@@ -40,7 +40,7 @@ impl Key {
 
     /// Whether no output may show its value.
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret)
+        matches!(self.kind, KeyKind::Secret)
     }
 
     const fn live(mut self) -> Self {
@@ -68,40 +68,40 @@ pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+const fn key(name: &'static str, kind: KeyKind, default: &'static str, about: &'static str) -> Key {
     Key { name, kind, default: Some(default), about, live: false, go: false }
 }
 
-const WITH_UNIT_0: Kind = Kind::Duration { zero: true };
-const WITH_UNIT: Kind = Kind::Duration { zero: false };
+const WITH_UNIT_0: KeyKind = KeyKind::Duration { zero: true };
+const WITH_UNIT: KeyKind = KeyKind::Duration { zero: false };
 
 /// Every key, section by section, in the order of the documentation.
 pub const KEYS: &[Key] = &[
     key("start_delay", WITH_UNIT_0, "0", "Delay before the first connection.").go(),
     Key {
         name: "run_mode",
-        kind: Kind::Word(RunMode::WORDS, &[]),
+        kind: KeyKind::Word(RunMode::WORDS, &[]),
         default: None,
         about: "core maintains the cluster member list and publishes the configuration; satellite syncs from the cores; dump \
                 writes the query digests once and exits. Required.",
         live: false,
         go: true,
     },
-    key("log.level", Kind::Word(LogLevel::WORDS, &[]), "INFO", "Minimum log level (case-insensitive).")
+    key("log.level", KeyKind::Word(LogLevel::WORDS, &[]), "INFO", "Minimum log level (case-insensitive).")
         .go()
         .live(),
     // The Go agent's help offered "plain".
-    key("log.format", Kind::Word(LogFormat::WORDS, &[("plain", "text")]), "text", "Log format (case-insensitive).")
+    key("log.format", KeyKind::Word(LogFormat::WORDS, &[("plain", "text")]), "text", "Log format (case-insensitive).")
         .go(),
-    key("log.source", Kind::Bool, "false", "Add source file and line to each log line.").go(),
-    key("log.probes", Kind::Bool, "false", "Log every probe request.").go().live(),
-    key("proxysql.address", Kind::Address, "127.0.0.1:6032", "ProxySQL's admin port: host:port or [v6]:port.").go(),
-    key("proxysql.username", Kind::Text, "radmin", "User for the admin port.").go(),
-    key("proxysql.password", Kind::Secret, "", "Password of this user. Use a file or a variable to keep it out of the process list.")
+    key("log.source", KeyKind::Bool, "false", "Add source file and line to each log line.").go(),
+    key("log.probes", KeyKind::Bool, "false", "Log every probe request.").go().live(),
+    key("proxysql.address", KeyKind::Address, "127.0.0.1:6032", "ProxySQL's admin port: host:port or [v6]:port.").go(),
+    key("proxysql.username", KeyKind::Text, "radmin", "User for the admin port.").go(),
+    key("proxysql.password", KeyKind::Secret, "", "Password of this user. Use a file or a variable to keep it out of the process list.")
         .go(),
     key(
         "proxysql.password_file",
-        Kind::OptionalPath,
+        KeyKind::OptionalPath,
         "",
         "File with the password, read at every login; replaces proxysql.password.",
     ),
@@ -109,7 +109,7 @@ pub const KEYS: &[Key] = &[
     key("proxysql.statement_timeout", WITH_UNIT, "10", "Timeout for a normal statement."),
     key(
         "core.interval",
-        Kind::Interval,
+        KeyKind::Interval,
         "10",
         "Reconcile interval; 0 means the default.",
     )
@@ -117,29 +117,29 @@ pub const KEYS: &[Key] = &[
     .live(),
     key(
         "core.discovery",
-        Kind::Word(Discovery::WORDS, &[]),
+        KeyKind::Word(Discovery::WORDS, &[]),
         "kubernetes",
         "How cores discover each other: kubernetes watches pods; dns resolves core.dns_name; static uses \
          core.static_members.",
     ),
-    key("core.podselector.namespace", Kind::Namespace, "proxysql", "Namespace of the core pods.").go(),
-    key("core.podselector.app", Kind::LabelValue, "proxysql", "Value of the label app of the core pods.").go(),
-    key("core.podselector.component", Kind::LabelValue, "core", "Value of the label component of the core pods.").go(),
+    key("core.podselector.namespace", KeyKind::Namespace, "proxysql", "Namespace of the core pods.").go(),
+    key("core.podselector.app", KeyKind::LabelValue, "proxysql", "Value of the label app of the core pods.").go(),
+    key("core.podselector.component", KeyKind::LabelValue, "core", "Value of the label component of the core pods.").go(),
     key(
         "core.selector",
-        Kind::Selector,
+        KeyKind::Selector,
         "",
         "Label selector of the core pods, such as role=core,tier in (db); replaces core.podselector.app and .component.",
     ),
     key(
         "core.dns_name",
-        Kind::DnsName,
+        KeyKind::DnsName,
         "",
         "DNS name whose A and AAAA records are the cores; the search list of resolv.conf applies unless it ends with a dot.",
     ),
     key(
         "core.dns_records",
-        Kind::Word(DnsRecords::WORDS, &[]),
+        KeyKind::Word(DnsRecords::WORDS, &[]),
         "both",
         "Record types to query. If cores have both, choose one, or each core is listed twice.",
     ),
@@ -151,55 +151,55 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "core.dns_server",
-        Kind::OptionalSocket,
+        KeyKind::OptionalSocket,
         "",
         "DNS server; empty uses /etc/resolv.conf, re-read at each lookup.",
     ),
     key(
         "core.static_members",
-        Kind::StaticMembers,
+        KeyKind::StaticMembers,
         "",
         "Addresses of the cores, comma-separated; the port defaults to that of proxysql.address. IP addresses only: a node that \
          syncs from a name resolving to itself hangs.",
     ),
     key(
         "core.own_address",
-        Kind::OptionalIp,
+        KeyKind::OptionalIp,
         "",
         "Own address of this core, with dns or static. If empty, detected from proxysql.address or the local interfaces.",
     ),
     key(
         "core.bootstrap_hostname",
-        Kind::Host,
+        KeyKind::Host,
         "proxysql-core",
         "Hostname in the bootstrap row of proxysql_servers.",
     ),
     key(
         "core.allow_empty",
-        Kind::Bool,
+        KeyKind::Bool,
         "false",
         "Allow publishing a file that removes all users or all servers.",
     )
     .live(),
     key(
         "core.config_file",
-        Kind::OptionalPath,
+        KeyKind::OptionalPath,
         "",
         "ProxySQL's own configuration file, published whenever it changes; empty disables the watch.",
     ),
-    key("satellite.interval", Kind::Interval, "10", "Reconcile interval; 0 means the default.")
+    key("satellite.interval", KeyKind::Interval, "10", "Reconcile interval; 0 means the default.")
         .go()
         .live(),
     key(
         "api.address",
-        Kind::Ip,
+        KeyKind::Ip,
         "::",
         "Listen address of the HTTP server. :: is every address, IPv4 included, and 0.0.0.0 if the kernel has no IPv6.",
     ),
-    key("api.port", Kind::Port, "8080", "Port of the HTTP server: probes, /shutdown, /status, metrics.").go(),
+    key("api.port", KeyKind::Port, "8080", "Port of the HTTP server: probes, /shutdown, /status, metrics.").go(),
     key(
         "api.token_file",
-        Kind::OptionalPath,
+        KeyKind::OptionalPath,
         "",
         "File with the bearer token required for mutating requests; empty disables authentication.",
     ),
@@ -208,15 +208,15 @@ pub const KEYS: &[Key] = &[
     key("health.max_age", WITH_UNIT, "10", "After this long without an answer ProxySQL counts as unreachable.").live(),
     key(
         "health.require_config",
-        Kind::Word(RequireConfig::WORDS, &[]),
+        KeyKind::Word(RequireConfig::WORDS, &[]),
         "auto",
         "Require a user and a server in runtime for readiness; auto is true on a satellite, false on a core.",
     )
     .live(),
-    key("health.min_online", Kind::Count, "0", "Minimum number of ONLINE backends for readiness.").live(),
+    key("health.min_online", KeyKind::Count, "0", "Minimum number of ONLINE backends for readiness.").live(),
     key(
         "shutdown.draining_file",
-        Kind::Path,
+        KeyKind::Path,
         "/var/lib/proxysql/draining",
         "File created while this node is draining.",
     )
@@ -241,24 +241,24 @@ pub const KEYS: &[Key] = &[
         .live(),
     key(
         "shutdown.on_sigterm",
-        Kind::Word(OnSigterm::WORDS, &[]),
+        KeyKind::Word(OnSigterm::WORDS, &[]),
         "drain",
         "What SIGTERM does: drain stops ProxySQL too; detach leaves it running; auto drains if this pod is being deleted.",
     )
     .live(),
     key(
         "dump.directory",
-        Kind::DirectoryOrTemp,
+        KeyKind::DirectoryOrTemp,
         "",
         "Directory for <hostname>-digests.csv; empty is the system's temporary directory.",
     ),
-    key("dump.output", Kind::OptionalPath, "", "Output file, in place of dump.directory; - is standard output."),
-    key("dump.reset", Kind::Bool, "false", "Reset the digests after reading them."),
-    key("dump.format", Kind::Word(DumpFormat::WORDS, &[]), "csv", "Output format."),
-    key("dump.compress", Kind::Word(Compression::WORDS, &[]), "none", "Compression of the output."),
-    key("dump.min_count", Kind::Count, "0", "Skip digests with a lower count; 0 dumps all."),
-    key("dump.top", Kind::Count, "0", "Dump only the N digests with the highest total time; 0 dumps all."),
-    key("dump.source", Kind::Word(DumpSource::WORDS, &[]), "mysql", "Source of the digests, MySQL or PostgreSQL."),
+    key("dump.output", KeyKind::OptionalPath, "", "Output file, in place of dump.directory; - is standard output."),
+    key("dump.reset", KeyKind::Bool, "false", "Reset the digests after reading them."),
+    key("dump.format", KeyKind::Word(DumpFormat::WORDS, &[]), "csv", "Output format."),
+    key("dump.compress", KeyKind::Word(Compression::WORDS, &[]), "none", "Compression of the output."),
+    key("dump.min_count", KeyKind::Count, "0", "Skip digests with a lower count; 0 dumps all."),
+    key("dump.top", KeyKind::Count, "0", "Dump only the N digests with the highest total time; 0 dumps all."),
+    key("dump.source", KeyKind::Word(DumpSource::WORDS, &[]), "mysql", "Source of the digests, MySQL or PostgreSQL."),
     key("dump.timeout", WITH_UNIT, "10m", "Timeout for the whole dump."),
 ];
 

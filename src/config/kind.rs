@@ -11,7 +11,7 @@ use super::{Secret, selector};
 
 /// What values a key takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum KeyKind {
     /// true or false.
     Bool,
     /// A whole number, 0 or more.
@@ -68,7 +68,7 @@ const LABEL: usize = 63;
 /// Longest name of the DNS, without the dot at its end.
 const LONGEST_NAME: usize = 253;
 
-impl Kind {
+impl KeyKind {
     /// The typed value of a text; else what was expected.
     pub(super) fn parse(self, text: &str) -> Result<Value, String> {
         let fits = |fits: bool| if fits { Some(Value::from(text)) } else { None };
@@ -275,8 +275,8 @@ mod tests {
 
     #[test]
     fn an_error_shows_neither_secrets_nor_pages() {
-        assert_eq!(Kind::Secret.shown("hunter2"), "[redacted]");
-        assert_eq!(Kind::Address.shown("radmin:hunter2@db:6032"), "\"[redacted]@db:6032\"");
-        assert!(Kind::Text.shown(&"é".repeat(1000)).chars().count() < 110);
+        assert_eq!(KeyKind::Secret.shown("hunter2"), "[redacted]");
+        assert_eq!(KeyKind::Address.shown("radmin:hunter2@db:6032"), "\"[redacted]@db:6032\"");
+        assert!(KeyKind::Text.shown(&"é".repeat(1000)).chars().count() < 110);
     }
 }

@@ -6,19 +6,19 @@ use std::ffi::{OsStr, OsString};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
-use super::error::{ConfigError, Origin, with_hint};
+use super::error::{ConfigError, ValueOrigin, with_hint};
 use super::keys::{self, Key};
-use super::kind::Kind;
+use super::kind::KeyKind;
 use super::value::Secret;
 use super::{Config, Sources};
 
 /// The values of one source. Holds secrets, hence no `Debug`.
-pub(super) struct Layer {
+pub(super) struct ConfigLayer {
     name: &'static str,
-    pub(super) entries: BTreeMap<&'static str, (Value, Origin)>,
+    pub(super) entries: BTreeMap<&'static str, (Value, ValueOrigin)>,
 }
 
-impl Provider for Layer {
+impl Provider for ConfigLayer {
     fn metadata(&self) -> Metadata {
         Metadata::named(self.name)
     }
@@ -65,14 +65,14 @@ impl Findings {
     }
 }
 
-impl Layer {
+impl ConfigLayer {
     pub(super) fn new(name: &'static str) -> Self {
         Self { name, entries: BTreeMap::new() }
     }
 
     /// Takes a value in, or reports what is wrong with it.
-    pub(super) fn set(&mut self, key: &'static Key, text: &str, origin: Origin, findings: &mut Findings) {
-        if text.is_empty() && key.kind == Kind::DirectoryOrTemp {
+    pub(super) fn set(&mut self, key: &'static Key, text: &str, origin: ValueOrigin, findings: &mut Findings) {
+        if text.is_empty() && key.kind == KeyKind::DirectoryOrTemp {
             return;
         }
         match key.kind.parse(text) {
@@ -81,12 +81,12 @@ impl Layer {
             }
             Err(expected) => {
                 let near = match key.kind {
-                    Kind::Word(words, _) => keys::nearest(text, words.iter().copied()),
+                    KeyKind::Word(words, _) => keys::nearest(text, words.iter().copied()),
                     _ => None,
                 };
                 let problem = format!("{} is {}, expected {expected}", key.name, key.kind.shown(text));
                 let problem = match &origin {
-                    Origin::Variable(_) if is_service_url(text) => {
+                    ValueOrigin::Variable(_) if is_service_url(text) => {
                         format!(
                             "{problem}; Kubernetes sets this variable for a Service of that name: set enableServiceLinks: false in the pod"
                         )
@@ -100,7 +100,7 @@ impl Layer {
     }
 
     /// As [`Self::set`], for text that the system hands over.
-    fn set_os(&mut self, key: &'static Key, text: &OsStr, origin: Origin, findings: &mut Findings) {
+    fn set_os(&mut self, key: &'static Key, text: &OsStr, origin: ValueOrigin, findings: &mut Findings) {
         if let Some(text) = text.to_str() {
             self.set(key, text, origin, findings);
         } else {
@@ -112,25 +112,25 @@ impl Layer {
 }
 
 /// Every default, the temporary directory resolved.
-pub(super) fn defaults(sources: &Sources, findings: &mut Findings) -> Layer {
-    let mut layer = Layer::new("defaults");
+pub(super) fn defaults(sources: &Sources, findings: &mut Findings) -> ConfigLayer {
+    let mut layer = ConfigLayer::new("defaults");
     for key in keys::KEYS {
-        if key.kind == Kind::DirectoryOrTemp {
-            layer.set_os(key, sources.temp_dir.as_os_str(), Origin::Default, findings);
+        if key.kind == KeyKind::DirectoryOrTemp {
+            layer.set_os(key, sources.temp_dir.as_os_str(), ValueOrigin::Default, findings);
         } else if let Some(default) = key.default {
-            layer.set(key, default, Origin::Default, findings);
+            layer.set(key, default, ValueOrigin::Default, findings);
         }
     }
     if let (Some(run_mode), Some(key)) = (sources.run_mode, keys::find("run_mode")) {
-        layer.set(key, run_mode.as_str(), Origin::Default, findings);
+        layer.set(key, run_mode.as_str(), ValueOrigin::Default, findings);
     }
     layer
 }
 
 /// Variables. An empty one counts as not set, and one that is not known as somebody else's, as in the Go agent: the prefix is a common
 /// one.
-pub(super) fn variables(environment: &[(OsString, OsString)], findings: &mut Findings) -> Layer {
-    let mut layer = Layer::new("environment");
+pub(super) fn variables(environment: &[(OsString, OsString)], findings: &mut Findings) -> ConfigLayer {
+    let mut layer = ConfigLayer::new("environment");
     let known: BTreeMap<String, &'static Key> = keys::KEYS.iter().map(|key| (key.variable(), key)).collect();
     let mut foreign = Vec::new();
     for (name, text) in environment {
@@ -139,14 +139,14 @@ pub(super) fn variables(environment: &[(OsString, OsString)], findings: &mut Fin
             continue;
         }
         if let Some(key) = known.get(&name) {
-            layer.set_os(key, text, Origin::Variable(name), findings);
+            layer.set_os(key, text, ValueOrigin::Variable(name), findings);
         } else if is_ignored(&name[keys::PREFIX.len()..].to_lowercase()) {
-            findings.warnings.push(ignored(&Origin::Variable(name)));
+            findings.warnings.push(ignored(&ValueOrigin::Variable(name)));
         } else if !is_service_link(&name, text) {
             match nearest_variable(&name) {
                 Some(near) => {
                     let problem = format!("not a variable of this agent, and ignored; did you mean {near}?");
-                    findings.suspects.push(ConfigError::new(Origin::Variable(name), problem));
+                    findings.suspects.push(ConfigError::new(ValueOrigin::Variable(name), problem));
                 }
                 None => foreign.push(name),
             }
@@ -177,27 +177,27 @@ fn printable(c: char) -> Vec<char> {
 }
 
 /// Flags; of one that is repeated the last counts.
-pub(super) fn flags(given: &[(&'static Key, OsString)], findings: &mut Findings) -> Layer {
-    let mut layer = Layer::new("flags");
+pub(super) fn flags(given: &[(&'static Key, OsString)], findings: &mut Findings) -> ConfigLayer {
+    let mut layer = ConfigLayer::new("flags");
     for (key, text) in given {
-        layer.set_os(key, text, Origin::Flag(key.flag()), findings);
+        layer.set_os(key, text, ValueOrigin::Flag(key.flag()), findings);
     }
     layer
 }
 
 /// The layers, lowest first, as a configuration, and where each value comes from.
-pub(super) fn merge(layers: &[Layer]) -> Result<(Config, BTreeMap<&'static str, Origin>), ConfigError> {
+pub(super) fn merge(layers: &[ConfigLayer]) -> Result<(Config, BTreeMap<&'static str, ValueOrigin>), ConfigError> {
     let figment = layers.iter().fold(Figment::new(), Figment::merge);
     // No value in this message: every one was checked before, so this is a mistake in the program, and it may be in a secret.
     let config = figment.extract::<Config>().map_err(|error| {
-        ConfigError::new(Origin::Default, format!("{} does not fit its type", error.path.join(".")))
+        ConfigError::new(ValueOrigin::Default, format!("{} does not fit its type", error.path.join(".")))
     })?;
     let mut origins = BTreeMap::new();
     for key in keys::KEYS {
         let winner = figment.find_metadata(key.name).map(|metadata| metadata.name.clone());
         let layer = layers.iter().find(|layer| winner.as_deref() == Some(layer.name));
         let origin = layer.and_then(|layer| layer.entries.get(key.name)).map(|(_, origin)| origin.clone());
-        origins.insert(key.name, origin.unwrap_or(Origin::Default));
+        origins.insert(key.name, origin.unwrap_or(ValueOrigin::Default));
     }
     Ok((config, origins))
 }
@@ -210,10 +210,10 @@ pub(super) fn of(config: &Config) -> Value {
 /// `running` with the live keys of `new`. Secrets come out masked.
 pub(super) fn mix(running: &Config, new: &Config) -> Option<Config> {
     let (running, new) = (of(running), of(new));
-    let mut layer = Layer::new("running");
+    let mut layer = ConfigLayer::new("running");
     for key in keys::KEYS {
         let value = if key.live { &new } else { &running }.find_ref(key.name)?.clone();
-        layer.entries.insert(key.name, (value, Origin::Default));
+        layer.entries.insert(key.name, (value, ValueOrigin::Default));
     }
     merge(&[layer]).ok().map(|(config, _)| config)
 }
@@ -233,7 +233,7 @@ pub(super) fn is_ignored(name: &str) -> bool {
     keys::IGNORED.contains(&name)
 }
 
-pub(super) fn ignored(origin: &Origin) -> String {
+pub(super) fn ignored(origin: &ValueOrigin) -> String {
     format!("{origin}: interfaces has no effect and can be removed")
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::keys::{KEYS, Key};
 use super::layers;
-use super::{Config, Kind, Loaded, Provenance};
+use super::{Config, KeyKind, Loaded, Provenance};
 
 /// The reference table of `docs/configuration.md`, in Markdown.
 pub fn markdown() -> String {
@@ -96,7 +96,12 @@ fn outline(text: &mut String, mut write: impl FnMut(&mut String, &'static Key, &
 /// A value as a YAML scalar that every reader takes for what it is.
 fn scalar(key: &Key, value: &str) -> String {
     let bare = match key.kind {
-        Kind::Bool | Kind::Count | Kind::Port | Kind::Duration { .. } | Kind::Interval | Kind::Word(..) => true,
+        KeyKind::Bool
+        | KeyKind::Count
+        | KeyKind::Port
+        | KeyKind::Duration { .. }
+        | KeyKind::Interval
+        | KeyKind::Word(..) => true,
         _ => {
             value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
                 && value.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
@@ -108,13 +113,14 @@ fn scalar(key: &Key, value: &str) -> String {
 }
 
 fn is_seconds(key: &Key, default: &str) -> bool {
-    matches!(key.kind, Kind::Duration { .. } | Kind::Interval) && default.bytes().all(|byte| byte.is_ascii_digit())
+    matches!(key.kind, KeyKind::Duration { .. } | KeyKind::Interval)
+        && default.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A sentence with the words a key takes, where its meaning does not name them; else nothing.
 pub fn words(key: &Key) -> String {
     match key.kind {
-        Kind::Word(words, _) if !words.iter().all(|word| key.about.contains(word)) => {
+        KeyKind::Word(words, _) if !words.iter().all(|word| key.about.contains(word)) => {
             format!(" One of {}.", words.join(", "))
         }
         _ => String::new(),

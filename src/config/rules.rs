@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use super::error::{ConfigError, Origin};
+use super::error::{ConfigError, ValueOrigin};
 use super::keys;
-use super::layers::{self, Findings, Layer};
+use super::layers::{self, ConfigLayer, Findings};
 use super::sources::{Provenance, Sources};
 use super::value::{Discovery, RunMode};
 use super::{Config, DumpTarget};
 
 /// A run mode must be given. Where it is not, one is made up, so that the other mistakes are found as well.
-pub(super) fn run_mode(sources: &Sources, defaults: &mut Layer, others: &[Layer], findings: &mut Findings) {
+pub(super) fn run_mode(sources: &Sources, defaults: &mut ConfigLayer, others: &[ConfigLayer], findings: &mut Findings) {
     const NAME: &str = "run_mode";
     let Some(key) = keys::find(NAME) else { return };
     if defaults.entries.contains_key(NAME) || others.iter().any(|layer| layer.entries.contains_key(NAME)) {
@@ -27,9 +27,9 @@ pub(super) fn run_mode(sources: &Sources, defaults: &mut Layer, others: &[Layer]
         let problem =
             if empty { format!("{problem}; the variable is empty, which counts as not set") } else { problem };
         findings.wrong.insert(NAME);
-        findings.errors.push(ConfigError::new(Origin::Default, problem));
+        findings.errors.push(ConfigError::new(ValueOrigin::Default, problem));
     }
-    defaults.set(key, RunMode::Core.as_str(), Origin::Default, findings);
+    defaults.set(key, RunMode::Core.as_str(), ValueOrigin::Default, findings);
 }
 
 /// The rules between keys. A rule keeps quiet where one of its keys is wrong by itself.
@@ -87,7 +87,7 @@ impl Rules<'_> {
             format!(
                 "{name} is {}{}, but must be {relation} {other}, {} ({})",
                 layers::shown(name, &rules.values),
-                if *rules.provenance.of(name) == Origin::Default { " (default)" } else { "" },
+                if *rules.provenance.of(name) == ValueOrigin::Default { " (default)" } else { "" },
                 layers::shown(other, &rules.values),
                 rules.provenance.of(other)
             )
@@ -156,7 +156,7 @@ impl Rules<'_> {
         }
         // Blame the value that was set explicitly.
         let origin = match self.provenance.of(name) {
-            Origin::Default => self.provenance.of(other).clone(),
+            ValueOrigin::Default => self.provenance.of(other).clone(),
             origin => origin.clone(),
         };
         let problem = problem(self);

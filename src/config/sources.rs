@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::error::Origin;
+use super::error::ValueOrigin;
 use super::keys::{self, Key};
 use super::value::RunMode;
 
@@ -71,12 +71,12 @@ impl fmt::Debug for Sources {
 
 /// Where each value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Provenance(pub(super) BTreeMap<&'static str, Origin>);
+pub struct Provenance(pub(super) BTreeMap<&'static str, ValueOrigin>);
 
 impl Provenance {
     /// Where the value of this key comes from.
-    pub fn of(&self, key: &str) -> &Origin {
-        self.0.get(key).unwrap_or(&Origin::Default)
+    pub fn of(&self, key: &str) -> &ValueOrigin {
+        self.0.get(key).unwrap_or(&ValueOrigin::Default)
     }
 
     /// Where the values of a running process come from after a reload: those of live keys from `new`.

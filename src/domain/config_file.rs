@@ -20,7 +20,7 @@ use self::entries::kills;
 pub use self::entries::{Entry, entries};
 pub use self::parse::parse;
 pub use self::passed_over::{
-    PassedOver, Row, Seen, What, names_variable, passed_over, passed_over_variables, unnamed, wanted,
+    NamedRow, PassedOver, Seen, What, names_variable, passed_over, passed_over_variables, unnamed, wanted,
 };
 pub use self::written::{Written, written, written_variables};
 use crate::domain::proxysql::module::{Module, Shape};

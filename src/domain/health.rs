@@ -92,8 +92,8 @@ impl Snapshot {
     }
 
     /// How many servers there are, and how they are.
-    pub fn counts(&self) -> Backends {
-        let mut counts = Backends::default();
+    pub fn counts(&self) -> BackendCounts {
+        let mut counts = BackendCounts::default();
         for ((_, status), many) in &self.backends {
             counts.total += many;
             match status.as_str() {
@@ -109,7 +109,7 @@ impl Snapshot {
 
 /// Servers in effect, as the probes show them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Backends {
+pub struct BackendCounts {
     /// All of them, whatever their status.
     pub total: u64,
     /// Those that take queries.
@@ -220,7 +220,7 @@ impl Known<'_> {
     }
 
     /// Servers, as of the snapshot.
-    pub fn backends(&self) -> Backends {
+    pub fn backends(&self) -> BackendCounts {
         self.snapshot.map(Snapshot::counts).unwrap_or_default()
     }
 

@@ -29,7 +29,7 @@ pub struct Situation {
     /// Whether this core's file is the newest; `None` on a satellite.
     pub generation: Option<generation::Standing>,
     /// What a satellite's list of cores can do; `None` on a core and before the first round.
-    pub following: Option<isolation::Standing>,
+    pub following: Option<isolation::FollowingState>,
     /// How the search for cores goes; `None` on a satellite.
     pub discovery: Option<Discovery>,
 }
@@ -37,7 +37,7 @@ pub struct Situation {
 /// How a node is, in a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Health {
+pub enum OverallHealth {
     /// Nothing is wrong.
     Ok,
     /// It serves clients, and something deserves a look.
@@ -48,7 +48,7 @@ pub enum Health {
     Draining,
 }
 
-impl Health {
+impl OverallHealth {
     /// The word.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -77,7 +77,7 @@ pub fn judge(
     live: &Verdict,
     situation: &Situation,
     listed: Option<&Members>,
-) -> (Health, Vec<Problem>) {
+) -> (OverallHealth, Vec<Problem>) {
     let mut problems: Vec<Problem> = Vec::new();
     let mut wrong = |problem: &'static str, message: String| problems.push(Problem { problem, message });
     for reason in &ready.reasons {
@@ -114,17 +114,18 @@ pub fn judge(
             "the search for cores fails; the members are left to those cores that find each other".to_owned(),
         );
     }
-    if let Some(following) = situation.following.filter(|following| *following != isolation::Standing::Connected) {
+    if let Some(following) = situation.following.filter(|following| *following != isolation::FollowingState::Connected)
+    {
         wrong("not_syncing", format!("no core answers: {}", following.as_str()));
     }
     let health = if ready.is_draining() {
-        Health::Draining
+        OverallHealth::Draining
     } else if !ready.ok || !live.ok {
-        Health::Unhealthy
+        OverallHealth::Unhealthy
     } else if problems.is_empty() {
-        Health::Ok
+        OverallHealth::Ok
     } else {
-        Health::Degraded
+        OverallHealth::Degraded
     };
     (health, problems)
 }
@@ -140,7 +141,7 @@ mod tests {
 
     const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: false, min_online: 0 };
 
-    fn judged(contact: Contact, stage: Stage, situation: &Situation) -> (Health, Vec<&'static str>) {
+    fn judged(contact: Contact, stage: Stage, situation: &Situation) -> (OverallHealth, Vec<&'static str>) {
         let snapshot = Snapshot::default();
         let silence = contact.silence().unwrap_or_default();
         let age = Some(Duration::ZERO);
@@ -156,8 +157,9 @@ mod tests {
     #[test]
     fn a_node_with_nothing_wrong_is_ok() {
         let desired = Some([Member::of_pod("10.0.0.1", 6032, "core-1")].into());
-        let situation = Situation { desired, following: Some(isolation::Standing::Connected), ..Situation::default() };
-        assert_eq!(judged(FINE, Stage::Running, &situation), (Health::Ok, vec![]));
+        let situation =
+            Situation { desired, following: Some(isolation::FollowingState::Connected), ..Situation::default() };
+        assert_eq!(judged(FINE, Stage::Running, &situation), (OverallHealth::Ok, vec![]));
     }
 
     #[test]
@@ -171,7 +173,7 @@ mod tests {
             desired: Some([Member::of_pod("10.0.0.2", 6032, "core-2")].into()),
             held: true,
             generation: None,
-            following: Some(isolation::Standing::Isolated),
+            following: Some(isolation::FollowingState::Isolated),
             discovery: Some(Discovery { failing: true, ..Discovery::default() }),
         };
         let all = [
@@ -183,14 +185,14 @@ mod tests {
             "discovery_down",
             "not_syncing",
         ];
-        assert_eq!(judged(FINE, Stage::Running, &situation), (Health::Degraded, all.to_vec()));
+        assert_eq!(judged(FINE, Stage::Running, &situation), (OverallHealth::Degraded, all.to_vec()));
     }
 
     #[test]
     fn a_node_that_is_not_ready_is_unhealthy_whatever_else() {
         let silent = Contact::Answering(Duration::from_secs(11));
         let found = judged(silent, Stage::Running, &Situation::default());
-        assert_eq!(found, (Health::Unhealthy, vec!["unreachable", "not_live"]));
-        assert_eq!(judged(FINE, Stage::Draining, &Situation::default()), (Health::Draining, vec!["draining"]));
+        assert_eq!(found, (OverallHealth::Unhealthy, vec!["unreachable", "not_live"]));
+        assert_eq!(judged(FINE, Stage::Draining, &Situation::default()), (OverallHealth::Draining, vec!["draining"]));
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::proxysql::module::Module;
 
 /// Kinds of statements that are worth telling apart: by what they are for, and so by how long they may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub enum StatementClass {
     /// What a round decides on.
     Observe,
     /// What probes are answered from.
@@ -27,7 +27,7 @@ pub enum Class {
     Peer,
 }
 
-impl Class {
+impl StatementClass {
     /// All of them, in the order in which they are declared.
     pub const ALL: [Self; 8] =
         [Self::Observe, Self::Health, Self::Draft, Self::Load, Self::Mark, Self::Drain, Self::Command, Self::Peer];
@@ -49,7 +49,7 @@ impl Class {
 
 /// Why a statement has no answer, or a refusal for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
+pub enum StatementFailure {
     /// The file with the password does not read.
     Password,
     /// The agent's own system: the name does not resolve, no file descriptor is left.
@@ -66,7 +66,7 @@ pub enum Failure {
     Lost,
 }
 
-impl Failure {
+impl StatementFailure {
     /// All of them, in the order in which they are declared.
     pub const ALL: [Self; 7] =
         [Self::Password, Self::Local, Self::Unreachable, Self::Login, Self::Timeout, Self::Refused, Self::Lost];
@@ -177,8 +177,8 @@ impl Latency {
 /// What was counted. It only grows, and its size does not.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tally {
-    latencies: [Latency; Class::ALL.len()],
-    errors: [[u64; Failure::ALL.len()]; Class::ALL.len()],
+    latencies: [Latency; StatementClass::ALL.len()],
+    errors: [[u64; StatementFailure::ALL.len()]; StatementClass::ALL.len()],
     /// Logins to the admin port beside this agent.
     pub connections: u64,
     /// Rounds that ended well.
@@ -205,7 +205,7 @@ pub struct Tally {
 
 impl Tally {
     /// A statement took so long, and failed if it did.
-    pub fn statement(&mut self, class: Class, took: Duration, failure: Option<Failure>) {
+    pub fn statement(&mut self, class: StatementClass, took: Duration, failure: Option<StatementFailure>) {
         self.latencies[class as usize].took(took);
         if let Some(failure) = failure {
             self.errors[class as usize][failure as usize] += 1;
@@ -236,12 +236,12 @@ impl Tally {
     }
 
     /// How long statements of a class took.
-    pub fn latency(&self, class: Class) -> &Latency {
+    pub fn latency(&self, class: StatementClass) -> &Latency {
         &self.latencies[class as usize]
     }
 
     /// How often statements of a class failed in one way.
-    pub fn errors(&self, class: Class, failure: Failure) -> u64 {
+    pub fn errors(&self, class: StatementClass, failure: StatementFailure) -> u64 {
         self.errors[class as usize][failure as usize]
     }
 
@@ -262,8 +262,8 @@ mod tests {
 
     #[test]
     fn each_is_where_its_list_has_it() {
-        assert!(Class::ALL.iter().enumerate().all(|(at, class)| *class as usize == at));
-        assert!(Failure::ALL.iter().enumerate().all(|(at, failure)| *failure as usize == at));
+        assert!(StatementClass::ALL.iter().enumerate().all(|(at, class)| *class as usize == at));
+        assert!(StatementFailure::ALL.iter().enumerate().all(|(at, failure)| *failure as usize == at));
         assert!(Guard::ALL.iter().enumerate().all(|(at, guard)| *guard as usize == at));
         assert!(Ending::ALL.iter().enumerate().all(|(at, ending)| *ending as usize == at));
     }
@@ -282,9 +282,15 @@ mod tests {
     #[test]
     fn what_fails_is_counted_as_a_statement_and_as_an_error() {
         let mut tally = Tally::default();
-        tally.statement(Class::Load, Duration::from_millis(3), None);
-        tally.statement(Class::Load, Duration::from_secs(10), Some(Failure::Timeout));
-        assert_eq!((tally.latency(Class::Load).count(), tally.latency(Class::Draft).count()), (2, 0));
-        assert_eq!((tally.errors(Class::Load, Failure::Timeout), tally.errors(Class::Load, Failure::Lost)), (1, 0));
+        tally.statement(StatementClass::Load, Duration::from_millis(3), None);
+        tally.statement(StatementClass::Load, Duration::from_secs(10), Some(StatementFailure::Timeout));
+        assert_eq!((tally.latency(StatementClass::Load).count(), tally.latency(StatementClass::Draft).count()), (2, 0));
+        assert_eq!(
+            (
+                tally.errors(StatementClass::Load, StatementFailure::Timeout),
+                tally.errors(StatementClass::Load, StatementFailure::Lost)
+            ),
+            (1, 0)
+        );
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::domain::discovery::resolution::{self, Answer, Family, Followed, Look, Verdict};
+use crate::domain::discovery::resolution::{self, DnsAnswer, DnsVerdict, Family, Followed, LookOutcome};
 use crate::domain::discovery::roster::{Freshness, Roster};
 use crate::domain::trouble::Trouble;
 
@@ -48,7 +48,7 @@ pub struct Name {
 
 /// Whom to ask for what, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Plan {
+struct QueryPlan {
     servers: Vec<SocketAddr>,
     names: Vec<String>,
 }
@@ -85,7 +85,7 @@ async fn watch(
     loop {
         let look = look(name, &mut settled).await;
         let (wrong, found) = match followed.fold(&look) {
-            Ok(_) => (resolution::trouble(&look), resolution::judge(&look) == Verdict::Found),
+            Ok(_) => (resolution::trouble(&look), resolution::judge(&look) == DnsVerdict::Found),
             Err(too_many) => (Some(too_many.to_string()), false),
         };
         let freshness = match (found, &wrong) {
@@ -102,7 +102,7 @@ async fn watch(
             None => {}
         }
         // Who is missing in one answer after another goes: half an answer must not come more often than a whole one.
-        let pause = if resolution::judge(&look) == Verdict::Found {
+        let pause = if resolution::judge(&look) == DnsVerdict::Found {
             pauses = backoff.build();
             resolution::keep(&look, name.interval)
         } else {
@@ -126,9 +126,9 @@ fn say(trouble: &mut Trouble, name: &str, reason: &str, now: Duration, is_known:
 
 /// Asks once for everything. The name that led somewhere is the one to ask for as long as it is among the candidates: when it is
 /// gone for a moment, another one of the search list must not take its place.
-async fn look(name: &Name, settled: &mut Option<String>) -> Look {
+async fn look(name: &Name, settled: &mut Option<String>) -> LookOutcome {
     let failed =
-        |reason: String| name.families.iter().map(|family| (*family, Answer::Failure(reason.clone()))).collect();
+        |reason: String| name.families.iter().map(|family| (*family, DnsAnswer::Failure(reason.clone()))).collect();
     let plan = match plan(name).await {
         Ok(plan) => plan,
         Err(reason) => return failed(reason),
@@ -141,30 +141,30 @@ async fn look(name: &Name, settled: &mut Option<String>) -> Look {
     for candidate in names {
         let questions =
             name.families.iter().map(async |family| (*family, ask(&plan.servers, &candidate, *family).await));
-        let look: Look = join_all(questions).await.into_iter().collect();
+        let look: LookOutcome = join_all(questions).await.into_iter().collect();
         match resolution::judge(&look) {
-            Verdict::Found => {
+            DnsVerdict::Found => {
                 *settled = Some(candidate);
                 return look;
             }
             // Nobody knows what this one leads to; the next may lead elsewhere.
-            Verdict::Unknown => return look,
-            Verdict::Nothing => last = Some(look),
+            DnsVerdict::Unknown => return look,
+            DnsVerdict::Nothing => last = Some(look),
         }
     }
     last.unwrap_or_else(|| failed("there is no name to ask for".to_owned()))
 }
 
-async fn plan(name: &Name) -> Result<Plan, String> {
+async fn plan(name: &Name) -> Result<QueryPlan, String> {
     match name.server {
-        Some(server) => Ok(Plan { servers: vec![server], names: resolution::candidates(&name.name, &[], 0) }),
+        Some(server) => Ok(QueryPlan { servers: vec![server], names: resolution::candidates(&name.name, &[], 0) }),
         // Read each time: on a machine that moves, it changes.
         None => system::plan(&name.name).await,
     }
 }
 
 /// Asks the servers in turn, until one answers with what is to be believed.
-async fn ask(servers: &[SocketAddr], name: &str, family: Family) -> Answer {
+async fn ask(servers: &[SocketAddr], name: &str, family: Family) -> DnsAnswer {
     let mut reasons: Vec<String> = Vec::new();
     for server in std::iter::repeat_n(servers, ATTEMPTS).flatten() {
         match exchange::ask(*server, name, family, QUESTION_DEADLINE).await {
@@ -177,5 +177,5 @@ async fn ask(servers: &[SocketAddr], name: &str, family: Family) -> Answer {
             }
         }
     }
-    Answer::Failure(reasons.join(", "))
+    DnsAnswer::Failure(reasons.join(", "))
 }

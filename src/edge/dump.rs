@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 
 use self::aside::Aside;
 use self::encode::Encoder;
-pub use self::progress::Progress;
+pub use self::progress::DumpProgress;
 use self::spool::{Opened, Spool};
-use crate::domain::dump::digest::Value;
+use crate::domain::dump::digest::DigestValue;
 
 /// What the thread that writes gets at a time, more or less.
 const CHUNK: usize = 64 << 10;
@@ -123,7 +123,7 @@ impl Dump {
     }
 
     /// Adds a record, after a header before the first. Waits where writing is slower than reading.
-    pub async fn record(&mut self, values: impl Iterator<Item = Value<'_>>) -> Result<(), WriteError> {
+    pub async fn record(&mut self, values: impl Iterator<Item = DigestValue<'_>>) -> Result<(), WriteError> {
         self.encoder.record(values).map_err(|source| self.refused(source))?;
         self.rows += 1;
         if self.encoder.len() >= CHUNK { self.hand_over().await } else { Ok(()) }

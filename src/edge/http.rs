@@ -33,7 +33,7 @@ use self::body::Body;
 pub use self::client::{Answered, ask_shutdown, ask_status};
 pub use self::server::serve;
 use self::status::Document;
-pub use self::status::{Setting, Told};
+pub use self::status::{EffectiveSetting, Told};
 use crate::domain::cluster::generation::Standing;
 use crate::domain::drain::{Ending, Stage};
 use crate::domain::health::{Policy, Probe, judge};
@@ -74,7 +74,7 @@ pub type Metrics = Box<dyn Fn(&str) -> (&'static str, String) + Send + Sync>;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
-struct Peer(SocketAddr);
+struct HttpPeer(SocketAddr);
 
 /// Every path there is.
 pub fn routes(state: State, settings: watch::Receiver<Settings>, metrics: Metrics) -> Router {
@@ -140,7 +140,7 @@ async fn scrape(Held(shared): Held<Arc<Shared>>, headers: HeaderMap) -> Response
 
 async fn shutdown(
     Held(shared): Held<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(HttpPeer(peer)): Extension<HttpPeer>,
     RawQuery(query): RawQuery,
 ) -> Response {
     let Shared { state, .. } = &*shared;
@@ -179,7 +179,7 @@ async fn drain(Held(shared): Held<Arc<Shared>>) -> Response {
     with(state, StatusCode::OK, if stage == Stage::Running { "ok" } else { "draining" }, message)
 }
 
-async fn cancel(Held(shared): Held<Arc<Shared>>, Extension(Peer(peer)): Extension<Peer>) -> Response {
+async fn cancel(Held(shared): Held<Arc<Shared>>, Extension(HttpPeer(peer)): Extension<HttpPeer>) -> Response {
     let state = &shared.state;
     let (stage, before) = {
         let status = state.status();
@@ -203,7 +203,7 @@ async fn cancel(Held(shared): Held<Arc<Shared>>, Extension(Peer(peer)): Extensio
     }
 }
 
-async fn reload(Held(shared): Held<Arc<Shared>>, Extension(Peer(peer)): Extension<Peer>) -> Response {
+async fn reload(Held(shared): Held<Arc<Shared>>, Extension(HttpPeer(peer)): Extension<HttpPeer>) -> Response {
     info!(%peer, "reload requested");
     shared.state.ask(Command::Reload);
     let publishes_not = match &shared.state.status().situation().generation {
@@ -219,7 +219,7 @@ async fn reload(Held(shared): Held<Arc<Shared>>, Extension(Peer(peer)): Extensio
     with(&shared.state, StatusCode::ACCEPTED, "ok", &message)
 }
 
-async fn resync(Held(shared): Held<Arc<Shared>>, Extension(Peer(peer)): Extension<Peer>) -> Response {
+async fn resync(Held(shared): Held<Arc<Shared>>, Extension(HttpPeer(peer)): Extension<HttpPeer>) -> Response {
     if !shared.settings.borrow().follows {
         return error(&shared.state, StatusCode::CONFLICT, "resync is for satellites; use POST /reload on a core");
     }
@@ -231,7 +231,7 @@ async fn resync(Held(shared): Held<Arc<Shared>>, Extension(Peer(peer)): Extensio
 /// Answers a request that would change something and does not carry what that takes; any other goes on.
 async fn authorise(
     Held(shared): Held<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(HttpPeer(peer)): Extension<HttpPeer>,
     request: Request,
     next: Next,
 ) -> Response {

@@ -25,7 +25,7 @@ pub struct Metric {
     /// The name without [`PREFIX`], unit and `_total`.
     name: &'static str,
     /// What it is.
-    kind: Kind,
+    kind: MetricKind,
     /// What it is counted in, where that is not a number of things.
     unit: Option<&'static str>,
     /// The names of its labels.
@@ -37,7 +37,7 @@ pub struct Metric {
 
 /// What a metric is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// A value that goes up and down.
     Gauge,
     /// A number that only grows while the process lives.
@@ -48,7 +48,7 @@ pub enum Kind {
     Info,
 }
 
-impl Kind {
+impl MetricKind {
     /// The word for it, for people.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -74,15 +74,15 @@ impl Metric {
     pub fn full_name(&self) -> String {
         let unit = self.unit.map(|unit| format!("_{unit}")).unwrap_or_default();
         let suffix = match self.kind {
-            Kind::Counter => "_total",
-            Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
+            MetricKind::Counter => "_total",
+            MetricKind::Info => "_info",
+            MetricKind::Gauge | MetricKind::Histogram => "",
         };
         format!("{PREFIX}_{}{unit}{suffix}", self.name)
     }
 
     /// What it is.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> MetricKind {
         self.kind
     }
 }
@@ -138,7 +138,7 @@ impl Samples<'_> {
     fn put(&mut self, values: &[&str], value: f64) {
         let kind = self.metric.kind;
         self.write(values, |encoder| match kind {
-            Kind::Counter => encoder.encode_counter::<NoLabelSet, _, f64>(&value, None),
+            MetricKind::Counter => encoder.encode_counter::<NoLabelSet, _, f64>(&value, None),
             _ => encoder.encode_gauge(&value),
         });
     }
@@ -178,20 +178,20 @@ impl Metric {
 }
 
 /// Reads the status at each scrape.
-struct Reader {
+struct MetricReader {
     state: State,
     policy: Box<dyn Fn() -> Policy + Send + Sync>,
     dropped: fn() -> u64,
     process: Process,
 }
 
-impl fmt::Debug for Reader {
+impl fmt::Debug for MetricReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reader").field("process", &self.process).finish_non_exhaustive()
     }
 }
 
-impl Collector for Reader {
+impl Collector for MetricReader {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let status = self.state.status();
         let (policy, dropped, now) = ((self.policy)(), (self.dropped)(), Instant::now());
@@ -218,7 +218,7 @@ pub fn renderer(
 ) -> impl Fn(&str) -> (&'static str, String) + Send + Sync + 'static {
     let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
     let mut registry = Registry::with_prefix(PREFIX);
-    let reader = Reader { state, policy: Box::new(policy), dropped, process: Process { mode, started } };
+    let reader = MetricReader { state, policy: Box::new(policy), dropped, process: Process { mode, started } };
     registry.register_collector(Box::new(reader));
     move |accept| {
         let mut text = String::with_capacity(32 << 10);

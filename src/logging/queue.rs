@@ -18,7 +18,7 @@ const FULL: Duration = Duration::from_millis(20);
 /// Both ends of the queue.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     /// There is something to write.
     filled: Condvar,
     /// Everything is written, or was dropped.
@@ -26,7 +26,7 @@ pub(super) struct Queue {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct QueueState {
     waiting: Vec<u8>,
     lines: usize,
     /// The thread has taken lines out and is not done with them.
@@ -37,7 +37,7 @@ struct State {
     dropped: u64,
 }
 
-impl State {
+impl QueueState {
     fn drop_lines(&mut self, lines: u64) {
         self.unsaid += lines;
         self.dropped += lines;
@@ -46,9 +46,9 @@ impl State {
 
 /// Takes lines in: each write is one line, and none of them waits.
 #[derive(Debug, Clone)]
-pub(super) struct Entry(Arc<Queue>);
+pub(super) struct QueuedLine(Arc<Queue>);
 
-impl Write for Entry {
+impl Write for QueuedLine {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.0.put(line);
         Ok(line.len())
@@ -74,8 +74,8 @@ impl Queue {
         Ok(queue)
     }
 
-    pub(super) fn entry(self: &Arc<Self>) -> Entry {
-        Entry(Arc::clone(self))
+    pub(super) fn entry(self: &Arc<Self>) -> QueuedLine {
+        QueuedLine(Arc::clone(self))
     }
 
     /// Lines that were dropped since the start.
@@ -85,7 +85,7 @@ impl Queue {
 
     /// Waits until everything is written, at most so long. Whether it is.
     pub(super) fn flush(&self, within: Duration) -> bool {
-        let is_busy = |state: &mut State| state.writing || !state.waiting.is_empty();
+        let is_busy = |state: &mut QueueState| state.writing || !state.waiting.is_empty();
         let waited = self.emptied.wait_timeout_while(self.lock(), within, is_busy);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
@@ -101,7 +101,7 @@ impl Queue {
         self.filled.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         // Counts and whole lines: nothing in it can be half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,7 +125,7 @@ impl Queue {
 
     /// Waits for lines, and takes all that are there.
     fn take(&self, batch: &mut Vec<u8>) -> u64 {
-        let nothing = |state: &mut State| state.waiting.is_empty();
+        let nothing = |state: &mut QueueState| state.waiting.is_empty();
         let mut state = self.filled.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
         mem::swap(&mut state.waiting, batch);
         state.writing = true;

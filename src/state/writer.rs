@@ -11,7 +11,7 @@ use crate::domain::health::{Obstacle, Snapshot};
 use crate::domain::proxysql::module::Module;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::situation::Situation;
-use crate::domain::tally::{Class, Count, Failure};
+use crate::domain::tally::{Count, StatementClass, StatementFailure};
 
 /// Changes the status. Its clones are the agent's, too; who reads holds a [`State`](super::State).
 #[derive(Debug, Clone)]
@@ -21,13 +21,13 @@ pub struct StatusWriter(watch::Sender<Status>);
 #[derive(Debug)]
 pub struct StatementEnd {
     /// Its kind.
-    pub class: Class,
+    pub class: StatementClass,
     /// The module that it puts into effect.
     pub loads: Option<Module>,
     /// When it was sent.
     pub began: Instant,
     /// How it failed, if it did; an `ERR` counts.
-    pub failure: Option<Failure>,
+    pub failure: Option<StatementFailure>,
     /// What was in the way of an answer, and that in words; `None` where there is one, be it an `ERR`.
     pub obstacle: Option<(Obstacle, String)>,
     /// How often the agent has logged in by now.
@@ -91,8 +91,8 @@ impl StatusWriter {
     }
 
     /// Another node was asked something, which took so long, and failed if it did.
-    pub fn peer_asked(&self, took: Duration, failure: Option<Failure>) {
-        self.note(|status| status.tally.statement(Class::Peer, took, failure));
+    pub fn peer_asked(&self, took: Duration, failure: Option<StatementFailure>) {
+        self.note(|status| status.tally.statement(StatementClass::Peer, took, failure));
     }
 
     /// Something happened once more.

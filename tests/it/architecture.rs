@@ -56,7 +56,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// `src/agent/core.rs` is `agent::core`.
+/// `src/agent/drain.rs` is `agent::drain`.
 fn module_of(path: &Path) -> String {
     let relative = path.strip_prefix(concat!(env!("CARGO_MANIFEST_DIR"), "/src")).unwrap().with_extension("");
     relative.iter().map(|part| part.to_str().unwrap()).collect::<Vec<_>>().join("::")
@@ -265,4 +265,32 @@ fn no_files_import_each_other_in_a_circle() {
         circles.extend(others.filter(|other| !is_known(one, other)).map(|other| format!("{one} <-> {other}")));
     }
     assert!(circles.is_empty(), "circles of imports:\n{}", circles.join("\n"));
+}
+
+/// A name that two rooms have is read as the wrong one.
+#[test]
+fn no_type_has_the_name_of_another() {
+    let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let module = module_of(&path);
+        if module.split("::").any(|part| part == "tests") {
+            continue;
+        }
+        let code = code(&path);
+        let shipped = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        for line in shipped.lines() {
+            let declared = match line.split_once(' ') {
+                Some((public, rest)) if public.starts_with("pub") => rest,
+                _ => line,
+            };
+            let of_type = ["struct ", "enum ", "trait ", "type "].iter().find_map(|kind| declared.strip_prefix(kind));
+            if let Some(name) = of_type {
+                let name = name.chars().take_while(|c| c.is_alphanumeric()).collect();
+                places.entry(name).or_default().insert(module.clone());
+            }
+        }
+    }
+    assert!(places.contains_key("StatusWriter"), "types are read: {places:?}");
+    places.retain(|_, modules| modules.len() > 1);
+    assert!(places.is_empty(), "{places:#?}");
 }

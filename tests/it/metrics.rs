@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use proxysql_agent::edge::metrics::{Kind, METRICS, markdown};
+use proxysql_agent::edge::metrics::{METRICS, MetricKind, markdown};
 use proxysql_fleet::proxysql::ClientState;
 
 use crate::life::{Make, Pod, call};
@@ -71,7 +71,7 @@ async fn a_scrape_is_what_prometheus_takes_in_either_format() {
     let expected: BTreeSet<(String, String)> = METRICS
         .iter()
         .map(|metric| {
-            let kind = if metric.kind() == Kind::Info { Kind::Gauge } else { metric.kind() };
+            let kind = if metric.kind() == MetricKind::Info { MetricKind::Gauge } else { metric.kind() };
             (metric.full_name(), kind.as_str().to_owned())
         })
         .collect();

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{error, info, warn};
 
 use super::super::Proxysql;
-use super::super::health::Health;
+use super::super::health::HealthLooks;
 use super::super::line::Line;
 use super::super::round::RoundError;
 use super::undo::{UndoError, failure, undo};
@@ -25,7 +25,7 @@ const PASSES: u32 = 40;
 /// What the effects need.
 pub(super) struct Performer<'a, P> {
     pub(super) line: &'a mut Line<P>,
-    pub(super) health: &'a mut Health,
+    pub(super) health: &'a mut HealthLooks,
     pub(super) writer: &'a StatusWriter,
     pub(super) clock: Instant,
     /// How to tell whether another node would take over what is set here.

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use super::super::assess::{self, Assessment, Draft, Sorted, assess, compare};
 use super::super::candidate::Candidate;
 use super::super::draft::{columns, mark, put_back, standing};
-use super::super::logins::{self, Before, Closed, Doors};
+use super::super::logins::{self, BeforeLoad, Closed, Doors};
 use super::super::record::{self, Recorded};
 use super::super::round::{RoundError, SPACING, Spacing, observe};
 use super::super::unlock::in_effect_again;
@@ -18,7 +18,7 @@ use crate::domain::cluster::election::{Content, Ruling, Why};
 use crate::domain::config_file::PassedOver;
 use crate::domain::config_file::publish::{Change, Difference};
 use crate::domain::proxysql::observation::{Checksum, Observation};
-use crate::domain::proxysql::statement::{Kind, Module, Plan, Statement};
+use crate::domain::proxysql::statement::{Module, Plan, RecordKind, Statement};
 use crate::domain::tally::{Count, Guard};
 use crate::edge::admin::AdminError;
 
@@ -63,7 +63,7 @@ impl Publisher {
             mark(module, None, None, admin).await?;
             return Ok(Outcome::Done);
         }
-        let kept = if module.decides_who_logs_in() { Some(Before::keep(module, admin).await?) } else { None };
+        let kept = if module.decides_who_logs_in() { Some(BeforeLoad::keep(module, admin).await?) } else { None };
         let outcome = self.assessed(work, kept, admin).await?;
         Ok(outcome)
     }
@@ -72,7 +72,7 @@ impl Publisher {
     async fn assessed<P: Proxysql>(
         &mut self,
         work: Work<'_>,
-        kept: Option<Before>,
+        kept: Option<BeforeLoad>,
         admin: &mut P,
     ) -> Result<Outcome, RoundError> {
         let module = work.module;
@@ -184,7 +184,7 @@ impl Publisher {
         &mut self,
         work: Work<'_>,
         draft: &Draft,
-        kept: Option<Before>,
+        kept: Option<BeforeLoad>,
         admin: &mut P,
     ) -> Result<Outcome, RoundError> {
         let Work { module, before, unlocks: (election, _), spacing, seen, .. } = work;
@@ -283,8 +283,8 @@ impl Publisher {
             warn!(%module, rows = %listed(&sorted.at_restart), "ProxySQL takes these from the file only when it starts");
         }
         say_shown_otherwise(module, &sorted);
-        record::differs(module, Kind::ShownOtherwise, &sorted.shown_otherwise, admin).await?;
-        record::differs(module, Kind::NotTaken, &sorted.not_taken, admin).await?;
+        record::differs(module, RecordKind::ShownOtherwise, &sorted.shown_otherwise, admin).await?;
+        record::differs(module, RecordKind::NotTaken, &sorted.not_taken, admin).await?;
         let not_taken: Vec<PassedOver> =
             draft.passed_over.iter().cloned().chain(passed_over::of_loads(&sorted.not_taken)).collect();
         self.remarks.of_module(module, &self.publishing.name(), &not_taken);

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::super::Proxysql;
 use super::super::round::{Next, RoundError, Spacing, observe, read};
 use super::super::unlock::load_again;
-use super::note::{Left, Log, Note};
+use super::note::{Left, Note, NoteLog};
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::{Module, Plan, Statement};
 
@@ -13,14 +13,14 @@ use crate::domain::proxysql::statement::{Module, Plan, Statement};
 #[derive(Debug)]
 pub(super) struct Executor {
     spacing: Spacing,
-    log: Log,
+    log: NoteLog,
     /// `ProxySQL` keeps a table of who follows it.
     sees_followers: bool,
 }
 
 impl Default for Executor {
     fn default() -> Self {
-        Self { spacing: Spacing::default(), log: Log::default(), sees_followers: true }
+        Self { spacing: Spacing::default(), log: NoteLog::default(), sees_followers: true }
     }
 }
 

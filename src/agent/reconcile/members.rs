@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::super::round::SPACING;
 use super::Context;
-use super::note::{Difference, Left, Note};
+use super::note::{Left, ListDifference, Note};
 use crate::domain::cluster::followers::{Followers, Wanted};
 use crate::domain::cluster::member::Members;
 use crate::domain::cluster::membership::{self, Knowledge, Listed, Origin};
@@ -77,7 +77,7 @@ pub(super) struct Intent {
 
 /// What the list should be, by what is known.
 #[derive(Debug, Default)]
-struct Target {
+struct ListTarget {
     /// `None` where it is left as it is.
     members: Option<Members>,
     left: Option<Left>,
@@ -152,7 +152,7 @@ impl MemberList {
     /// list is at version 1, and that it is this core's to load once.
     pub(super) fn decide(&mut self, context: &Context<'_>, known: &Members, loads: bool) -> Intent {
         let Context { seen, cores, election, .. } = *context;
-        let Target { members, left, next, mut look_anew, notes } = self.target(context, known);
+        let ListTarget { members, left, next, mut look_anew, notes } = self.target(context, known);
         let is_left = members.is_none();
         let target = members.unwrap_or_else(|| seen.runtime.clone());
         let mut plan = Plan::default();
@@ -202,14 +202,14 @@ impl MemberList {
     }
 
     /// What the list should be; `None` where it is left as it is, and for how long at most.
-    fn target(&mut self, context: &Context<'_>, known: &Members) -> Target {
+    fn target(&mut self, context: &Context<'_>, known: &Members) -> ListTarget {
         let Context { seen, election, now, .. } = *context;
         let own = election.own();
         let checksum = seen.own(Module::ProxysqlServers).map(|own| own.checksum.clone());
         let was_right = self.confirmed.almost_by.as_ref().map(|right| right.checksum.clone());
         let is_own = seen.runtime == self.made || (was_right.is_some() && checksum == was_right);
         let origin = membership::origin(seen, own, is_own);
-        let mut target = Target::default();
+        let mut target = ListTarget::default();
         let knowledge = self.knowledge(context, known, origin, &mut target);
         if knowledge == Knowledge::Stale && origin == Origin::Start && context.waited_for_list < START {
             target.next = Some(now + SPACING);
@@ -217,7 +217,7 @@ impl MemberList {
         }
         target.members = membership::target(known, own, &seen.runtime, origin, knowledge);
         if target.members.is_none() && knowledge == Knowledge::Stale && seen.runtime != *known {
-            target.left = Some(Left { checksum, difference: Difference::of(known, &seen.runtime) });
+            target.left = Some(Left { checksum, difference: ListDifference::of(known, &seen.runtime) });
         }
         target.next = (knowledge == Knowledge::Doubtful).then(|| now + ANSWER_AGAIN);
         target
@@ -225,7 +225,13 @@ impl MemberList {
 
     /// How far what this core knows can be relied on, against the list in effect. Where that was loaded by another member and is another
     /// one, the pods are looked for anew before anything is undone: a watch that is mute looks like one on a quiet day.
-    fn knowledge(&mut self, context: &Context<'_>, known: &Members, origin: Origin, target: &mut Target) -> Knowledge {
+    fn knowledge(
+        &mut self,
+        context: &Context<'_>,
+        known: &Members,
+        origin: Origin,
+        target: &mut ListTarget,
+    ) -> Knowledge {
         let Context { seen, cores, .. } = *context;
         let freshness = cores.freshness();
         if freshness == Freshness::Stale {

@@ -30,7 +30,7 @@ pub(super) enum Note {
         /// So many are listed now.
         members: usize,
         /// Who came and who went.
-        difference: Difference,
+        difference: ListDifference,
         /// Whether it was loaded.
         loaded: bool,
     },
@@ -46,17 +46,17 @@ pub(super) struct Left {
     /// Which one it is.
     pub(super) checksum: Option<String>,
     /// What is different from what this core knows.
-    pub(super) difference: Difference,
+    pub(super) difference: ListDifference,
 }
 
 /// Who comes and who goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Difference {
+pub(super) struct ListDifference {
     added: Option<String>,
     removed: Option<String>,
 }
 
-impl Difference {
+impl ListDifference {
     /// Between two lists.
     pub(super) fn of(before: &Members, after: &Members) -> Self {
         Self { added: names(after.difference(before)), removed: names(before.difference(after)) }
@@ -71,12 +71,12 @@ pub(super) fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> Option
 
 /// What was said last of what is said when it changes. Nothing is decided by it.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct NoteLog {
     publishing: Option<Standing>,
     left: Option<String>,
 }
 
-impl Log {
+impl NoteLog {
     /// Says it, and counts what is counted.
     pub(super) fn say<P: Proxysql>(&mut self, note: Note, admin: &P) {
         match note {
@@ -96,7 +96,7 @@ impl Log {
             Note::LoadedForFollower => {
                 info!("a satellite connected; loaded the list of members once more, for its own may be newer");
             }
-            Note::Changed { members, difference: Difference { added, removed }, loaded } => {
+            Note::Changed { members, difference: ListDifference { added, removed }, loaded } => {
                 info!(members, added, removed, loaded, "members changed");
             }
             Note::LoadedOnce(module) => info!(%module, "loaded once, unchanged: at version 1 no node would pull it"),
@@ -129,7 +129,7 @@ impl Log {
 
     /// Says which list is left to others, once for each; `None` where none is.
     pub(super) fn left(&mut self, left: Option<Left>) {
-        let Some(Left { checksum, difference: Difference { added, removed } }) = left else {
+        let Some(Left { checksum, difference: ListDifference { added, removed } }) = left else {
             self.left = None;
             return;
         };

@@ -12,7 +12,7 @@ use tokio::net::lookup_host;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::app::block_on;
-use crate::cli::Wanted;
+use crate::cli::StatusRequest;
 use crate::config::{Config, Loaded};
 use crate::edge::http::{self, Answered};
 
@@ -28,7 +28,7 @@ const EXIT_UNREACHABLE: u8 = 4;
 
 /// Prints the status of the agent with the same configuration, or of the one at another address; 0 if healthy, 1 if not, 4 if
 /// unreachable. With `watch` it goes on until its reader closes the pipe or it is interrupted.
-pub fn main(loaded: &Loaded, wanted: &Wanted) -> ExitCode {
+pub fn main(loaded: &Loaded, wanted: &StatusRequest) -> ExitCode {
     match block_on(run(&loaded.config, wanted)) {
         Ok(code) => ExitCode::from(code),
         Err(reason) => {
@@ -38,7 +38,7 @@ pub fn main(loaded: &Loaded, wanted: &Wanted) -> ExitCode {
     }
 }
 
-async fn run(config: &Config, wanted: &Wanted) -> u8 {
+async fn run(config: &Config, wanted: &StatusRequest) -> u8 {
     let mut ticks = interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let clears = wanted.watch && !wanted.json && io::stdout().is_terminal();
@@ -57,7 +57,7 @@ async fn run(config: &Config, wanted: &Wanted) -> u8 {
 }
 
 /// Asks once; the exit code and what to print.
-async fn look(config: &Config, wanted: &Wanted) -> (u8, String) {
+async fn look(config: &Config, wanted: &StatusRequest) -> (u8, String) {
     let whom = wanted.address.as_ref().map_or_else(|| format!("on port {}", config.api.port), |at| format!("at {at}"));
     let document = match ask(config, wanted).await {
         Ok(Answered { code: 200, body }) => serde_json::from_str::<Value>(&body).ok(),
@@ -78,7 +78,7 @@ async fn look(config: &Config, wanted: &Wanted) -> (u8, String) {
     (if status == "ok" { 0 } else { EXIT_UNHEALTHY }, text)
 }
 
-async fn ask(config: &Config, wanted: &Wanted) -> io::Result<Answered> {
+async fn ask(config: &Config, wanted: &StatusRequest) -> io::Result<Answered> {
     let addresses: Vec<SocketAddr> = match &wanted.address {
         Some(address) => {
             timeout(RESPONSE_TIMEOUT, lookup_host((address.host.as_str(), address.port))).await??.collect()

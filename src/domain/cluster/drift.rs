@@ -172,11 +172,11 @@ fn class(own: &Checksum, theirs: &Checksum, clock: i64) -> Option<Class> {
 /// What was found in the looks so far, and what of it was said.
 #[derive(Debug, Clone, Default)]
 pub struct Watch {
-    known: BTreeMap<Subject, Known>,
+    known: BTreeMap<Subject, KnownDivergence>,
 }
 
 #[derive(Debug, Clone)]
-struct Known {
+struct KnownDivergence {
     class: Class,
     since: Duration,
     said: bool,
@@ -208,8 +208,11 @@ impl Watch {
             lasts
         });
         for (subject, class) in found {
-            let known =
-                self.known.entry(subject.clone()).or_insert(Known { class: class.clone(), since: now, said: false });
+            let known = self.known.entry(subject.clone()).or_insert(KnownDivergence {
+                class: class.clone(),
+                since: now,
+                said: false,
+            });
             if known.said {
                 continue;
             }

@@ -28,11 +28,11 @@ pub struct Hearing {
     last: Option<Duration>,
     /// All rows that were seen of the list in effect since it was loaded.
     list: Option<(Checksum, Members)>,
-    peers: BTreeMap<(String, u16), Known>,
+    peers: BTreeMap<(String, u16), LastHeard>,
 }
 
 #[derive(Debug, Clone)]
-struct Known {
+struct LastHeard {
     updated_at: Option<i64>,
     silence: Duration,
     /// Its time was seen to move.
@@ -49,13 +49,13 @@ impl Hearing {
         }
         let (clock, enough) = (seen.clock, unheard(seen.check_interval));
         for peer in &mut seen.peers {
-            let fresh = Known { updated_at: peer.updated_at, silence: Duration::ZERO, moved: false, missed: 0 };
+            let fresh = LastHeard { updated_at: peer.updated_at, silence: Duration::ZERO, moved: false, missed: 0 };
             let known = self.peers.entry((peer.hostname.clone(), peer.port)).or_insert_with(|| fresh.clone());
             if known.updated_at == peer.updated_at {
                 known.silence += if known.missed == 0 { Duration::ZERO } else { gap };
                 known.missed = 0;
             } else {
-                *known = Known { moved: peer.updated_at.is_some(), ..fresh };
+                *known = LastHeard { moved: peer.updated_at.is_some(), ..fresh };
             }
             peer.silence = known.silence;
             // Of one that was not seen to answer yet, the wall clock may say that it does, but not that it does not.

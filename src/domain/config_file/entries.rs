@@ -14,28 +14,28 @@ const ALIASES: [(&str, &str, &str); 7] = [
 ];
 
 /// A column that makes a row unique, and what `ProxySQL` takes where the file has no value for it; `None` where it passes the entry over.
-pub(super) struct Key {
+pub(super) struct EntryKey {
     pub(super) column: &'static str,
     pub(super) default: Option<&'static str>,
     is_text: bool,
 }
 
-const fn number(column: &'static str) -> Key {
-    Key { column, default: None, is_text: false }
+const fn number(column: &'static str) -> EntryKey {
+    EntryKey { column, default: None, is_text: false }
 }
 
-const fn text(column: &'static str) -> Key {
-    Key { column, default: None, is_text: true }
+const fn text(column: &'static str) -> EntryKey {
+    EntryKey { column, default: None, is_text: true }
 }
 
-impl Key {
+impl EntryKey {
     const fn or(self, default: &'static str) -> Self {
         Self { default: Some(default), ..self }
     }
 }
 
 /// The keys by which the file names the rows of a table. A user's is the name alone: the file does not tell frontend from backend.
-pub(super) fn keys(table: &str) -> Vec<Key> {
+pub(super) fn keys(table: &str) -> Vec<EntryKey> {
     match table {
         "mysql_servers" => vec![number("hostgroup_id"), text("hostname"), number("port").or("3306")],
         "pgsql_servers" => vec![number("hostgroup_id"), text("hostname"), number("port").or("5432")],
@@ -94,7 +94,7 @@ pub fn entries<'a>(table: &str, section: &'a Value) -> Vec<Entry<'a>> {
                     None => named.push((column, &setting.value)),
                 }
             }
-            let part_of = |key: &Key| {
+            let part_of = |key: &EntryKey| {
                 let value = named.iter().find(|(column, _)| *column == key.column).map(|(_, value)| *value);
                 match value {
                     None => Part { value: key.default.map(ToOwned::to_owned), is_taken: key.default.is_some() },

@@ -12,15 +12,15 @@ use super::{Setting, Value};
 use crate::domain::proxysql::module::{Shape, Table};
 
 /// A row: its values by column.
-pub type Row = BTreeMap<String, String>;
+pub type NamedRow = BTreeMap<String, String>;
 
 /// The rows of a table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// In memory, into which nothing but the file was read.
-    pub memory: Vec<Row>,
+    pub memory: Vec<NamedRow>,
     /// In effect.
-    pub runtime: Vec<Row>,
+    pub runtime: Vec<NamedRow>,
 }
 
 /// Something that the file names and that is not in memory as it names it. Without values: one may be a secret.
@@ -72,10 +72,11 @@ impl fmt::Display for PassedOver {
 pub fn passed_over(table: Table, section: &Value, seen: &Seen) -> Vec<PassedOver> {
     let entries = entries(table.name, section);
     let names: Vec<&str> = keys(table.name).iter().map(|key| key.column).collect();
-    let key_of =
-        |row: &Row| -> Vec<String> { names.iter().map(|name| row.get(*name).cloned().unwrap_or_default()).collect() };
-    let memory: BTreeMap<Vec<String>, &Row> = seen.memory.iter().map(|row| (key_of(row), row)).collect();
-    let runtime: Vec<(Vec<String>, &Row)> = seen.runtime.iter().map(|row| (key_of(row), row)).collect();
+    let key_of = |row: &NamedRow| -> Vec<String> {
+        names.iter().map(|name| row.get(*name).cloned().unwrap_or_default()).collect()
+    };
+    let memory: BTreeMap<Vec<String>, &NamedRow> = seen.memory.iter().map(|row| (key_of(row), row)).collect();
+    let runtime: Vec<(Vec<String>, &NamedRow)> = seen.runtime.iter().map(|row| (key_of(row), row)).collect();
     let key_of_entry = |entry: &Entry<'_>| -> Option<Vec<String>> {
         entry.has_key().then(|| entry.key.iter().map(|part| part.value.clone().unwrap_or_default()).collect())
     };
@@ -97,7 +98,7 @@ pub fn passed_over(table: Table, section: &Value, seen: &Seen) -> Vec<PassedOver
                 (What::Columns(columns), costs)
             }
             _ => {
-                let goes = |(key, _): &(Vec<String>, &Row)| {
+                let goes = |(key, _): &(Vec<String>, &NamedRow)| {
                     is_meant(table, entry, key) && memory.get(key).is_none_or(|row| !takes_effect(table, row))
                 };
                 (What::Entry(entry.number), runtime.iter().any(goes))
@@ -131,10 +132,10 @@ pub fn passed_over_variables(
 }
 
 /// Rows in memory, by their keys, that no entry of the section can mean: `ProxySQL` has them from another file.
-pub fn unnamed(table: Table, section: &Value, memory: &[Row]) -> Vec<String> {
+pub fn unnamed(table: Table, section: &Value, memory: &[NamedRow]) -> Vec<String> {
     let entries = entries(table.name, section);
     let keys = keys(table.name);
-    let key_of = |row: &Row| -> Vec<String> {
+    let key_of = |row: &NamedRow| -> Vec<String> {
         keys.iter().map(|key| row.get(key.column).cloned().unwrap_or_default()).collect()
     };
     // A quote in a text is one of two where ProxySQL has made SQL of it.
@@ -156,7 +157,7 @@ pub fn names_variable(prefix: &str, settings: &[Setting], variable: &str) -> boo
 }
 
 /// Columns that the entry names and the table has with another value.
-fn differing(entry: &Entry<'_>, row: &Row) -> Vec<String> {
+fn differing(entry: &Entry<'_>, row: &NamedRow) -> Vec<String> {
     let differs = |column: &str, value: &Value| {
         let Some(there) = row.get(column) else { return false };
         let named = as_text(value);
@@ -177,7 +178,7 @@ fn differing(entry: &Entry<'_>, row: &Row) -> Vec<String> {
 }
 
 /// Whether one of these columns is in effect with another value than would be. The side of a user is not: in effect each has a row.
-fn changes(columns: &[String], memory: &Row, runtime: &Row) -> bool {
+fn changes(columns: &[String], memory: &NamedRow, runtime: &NamedRow) -> bool {
     let is_of_a_side = |column: &str| matches!(column, "active" | "backend" | "frontend");
     columns.iter().filter(|column| !is_of_a_side(column)).any(|column| memory.get(column) != runtime.get(column))
 }
@@ -198,7 +199,7 @@ const LONG_ADDRESS: usize = 46;
 
 /// Whether a row in memory takes effect when it is loaded: a rule does not with a client's address that is too long, or has a wildcard
 /// that is not the last of it, a user not in a hostgroup below 0.
-fn takes_effect(table: Table, row: &Row) -> bool {
+fn takes_effect(table: Table, row: &NamedRow) -> bool {
     let value = |column: &str| row.get(column).map_or("", String::as_str);
     match table.shape {
         Shape::Rules => {

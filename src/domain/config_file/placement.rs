@@ -13,7 +13,7 @@ pub type Server = (String, String);
 
 /// A server in a hostgroup. Values are SQL literals.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct ServerRow {
     /// The hostgroup.
     pub hostgroup: i64,
     /// The server.
@@ -24,7 +24,7 @@ pub struct Row {
     pub rest: Vec<String>,
 }
 
-impl Row {
+impl ServerRow {
     /// Reads a row of literals with the columns of these names.
     pub fn read(names: &[&str], literals: &[String]) -> Option<Self> {
         let mut values: BTreeMap<&str, &String> = names.iter().copied().zip(literals).collect();
@@ -74,7 +74,7 @@ const OWN: [&str; 4] = ["hostgroup_id", "hostname", "port", "status"];
 
 /// Hostgroups between which the monitor moves servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct HostgroupSet {
     /// Where writers stand.
     pub writer: i64,
     /// The other hostgroups: the readers', and those that only some groups have.
@@ -83,7 +83,7 @@ pub struct Group {
     pub is_pair: bool,
 }
 
-impl Group {
+impl HostgroupSet {
     fn has(&self, hostgroup: i64) -> bool {
         self.writer == hostgroup || self.others.contains(&hostgroup)
     }
@@ -106,15 +106,15 @@ pub struct Monitor {
 #[derive(Debug, Clone, Default)]
 pub struct Sight {
     /// In the file.
-    pub file: Vec<Row>,
+    pub file: Vec<ServerRow>,
     /// In effect, without those that are `OFFLINE_HARD`.
-    pub runtime: Vec<Row>,
+    pub runtime: Vec<ServerRow>,
     /// As they were last loaded, before the monitor moved any; `None` where the release does not say.
-    pub loaded: Option<Vec<Row>>,
+    pub loaded: Option<Vec<ServerRow>>,
     /// What the file said when servers were loaded otherwise by [`place`], and as what they were loaded.
-    pub instead: (Vec<Row>, Vec<Row>),
+    pub instead: (Vec<ServerRow>, Vec<ServerRow>),
     /// The groups, as the file has them.
-    pub groups: Vec<Group>,
+    pub groups: Vec<HostgroupSet>,
     /// The monitor.
     pub monitor: Monitor,
 }
@@ -123,19 +123,19 @@ pub struct Sight {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Placed {
     /// These rows of the file go.
-    pub remove: Vec<Row>,
+    pub remove: Vec<ServerRow>,
     /// These come, or replace one of the same hostgroup.
-    pub write: Vec<Row>,
+    pub write: Vec<ServerRow>,
     /// To be remembered with a load: what the file says of servers that are loaded otherwise, and as what they are.
-    pub instead: (Vec<Row>, Vec<Row>),
+    pub instead: (Vec<ServerRow>, Vec<ServerRow>),
 }
 
 /// Where servers are to stand; see the [module](self).
 pub fn place(sight: &Sight) -> Placed {
     let mut placed = Placed::default();
     for group in &sight.groups {
-        let within = |rows: &[Row]| -> BTreeMap<Server, Vec<Row>> {
-            let mut found: BTreeMap<Server, Vec<Row>> = BTreeMap::new();
+        let within = |rows: &[ServerRow]| -> BTreeMap<Server, Vec<ServerRow>> {
+            let mut found: BTreeMap<Server, Vec<ServerRow>> = BTreeMap::new();
             for row in rows.iter().filter(|row| group.has(row.hostgroup)) {
                 found.entry(row.server.clone()).or_default().push(row.clone());
             }
@@ -150,7 +150,7 @@ pub fn place(sight: &Sight) -> Placed {
         let (said, instead) = (within(&sight.instead.0), within(&sight.instead.1));
         let servers: BTreeSet<&Server> = file.keys().chain(runtime.keys()).collect();
         for server in servers {
-            let of = |rows: &BTreeMap<Server, Vec<Row>>| rows.get(server).cloned().unwrap_or_default();
+            let of = |rows: &BTreeMap<Server, Vec<ServerRow>>| rows.get(server).cloned().unwrap_or_default();
             let loaded = loaded.as_ref().map(of).map(|loaded| {
                 let is_instead = !loaded.is_empty() && same_rows(&loaded, &of(&instead));
                 if is_instead { of(&said) } else { loaded }
@@ -170,9 +170,15 @@ pub fn place(sight: &Sight) -> Placed {
 }
 
 /// The rows of one server in a group that are to be in effect.
-fn wanted(group: &Group, file: &[Row], runtime: &[Row], loaded: Option<&[Row]>, monitor: &Monitor) -> Vec<Row> {
+fn wanted(
+    group: &HostgroupSet,
+    file: &[ServerRow],
+    runtime: &[ServerRow],
+    loaded: Option<&[ServerRow]>,
+    monitor: &Monitor,
+) -> Vec<ServerRow> {
     let Some(first) = file.first() else {
-        let is_discovered = loaded.is_some_and(<[Row]>::is_empty)
+        let is_discovered = loaded.is_some_and(<[ServerRow]>::is_empty)
             || runtime.first().is_some_and(|row| monitor.enabled && monitor.members.contains(&row.server));
         return if is_discovered { runtime.to_vec() } else { Vec::new() };
     };
@@ -202,19 +208,19 @@ fn wanted(group: &Group, file: &[Row], runtime: &[Row], loaded: Option<&[Row]>, 
     if runtime.is_empty() {
         return file.to_vec();
     }
-    let of_file = |row: &Row| at(file, row.hostgroup).cloned().unwrap_or_else(|| first.at(row.hostgroup));
+    let of_file = |row: &ServerRow| at(file, row.hostgroup).cloned().unwrap_or_else(|| first.at(row.hostgroup));
     runtime.iter().map(of_file).collect()
 }
 
 /// What the monitor makes of the rows of a writer or a reader of a pair.
 fn in_pair(
-    group: &Group,
+    group: &HostgroupSet,
     is_writer: bool,
-    file: &[Row],
-    runtime: &[Row],
-    loaded: Option<&[Row]>,
+    file: &[ServerRow],
+    runtime: &[ServerRow],
+    loaded: Option<&[ServerRow]>,
     monitor: &Monitor,
-) -> Vec<Row> {
+) -> Vec<ServerRow> {
     let Some(reader) = group.others.first().copied() else { return file.to_vec() };
     let (writing, reading) = (at(file, group.writer), at(file, reader));
     let both = writing.or(reading).zip(reading.or(writing));
@@ -241,20 +247,20 @@ fn in_pair(
     rows
 }
 
-fn at(rows: &[Row], hostgroup: i64) -> Option<&Row> {
+fn at(rows: &[ServerRow], hostgroup: i64) -> Option<&ServerRow> {
     rows.iter().find(|row| row.hostgroup == hostgroup)
 }
 
-fn has(rows: &[Row], hostgroup: i64) -> bool {
+fn has(rows: &[ServerRow], hostgroup: i64) -> bool {
     at(rows, hostgroup).is_some()
 }
 
-fn hostgroups(rows: &[Row]) -> BTreeSet<i64> {
+fn hostgroups(rows: &[ServerRow]) -> BTreeSet<i64> {
     rows.iter().map(|row| row.hostgroup).collect()
 }
 
 /// Whether two sets of rows of one server are the same to `ProxySQL`.
-fn same_rows(one: &[Row], other: &[Row]) -> bool {
+fn same_rows(one: &[ServerRow], other: &[ServerRow]) -> bool {
     one.len() == other.len() && one.iter().all(|row| other.iter().any(|other| other.same(row)))
 }
 

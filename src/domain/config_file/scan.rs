@@ -28,7 +28,7 @@ pub(super) enum Token {
 
 /// What the scanner is in the middle of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ScanState {
     Initial,
     Line,
     Block,
@@ -45,7 +45,7 @@ struct Frame<'a> {
 pub(super) struct Scanner<'a> {
     texts: &'a Texts,
     stack: Vec<Frame<'a>>,
-    state: State,
+    state: ScanState,
     text: Vec<u8>,
     included: usize,
     /// What it found out about included texts.
@@ -57,7 +57,7 @@ impl<'a> Scanner<'a> {
         let found =
             Parsed { settings: Ok(Vec::new()), wanted: BTreeSet::new(), unseen: BTreeMap::new(), directory: None };
         let stack = vec![Frame { path: Vec::new(), bytes: main, at: 0 }];
-        Self { texts, stack, state: State::Initial, text: Vec::new(), included: 0, found }
+        Self { texts, stack, state: ScanState::Initial, text: Vec::new(), included: 0, found }
     }
 
     /// A fault at the place that was read last.
@@ -81,25 +81,25 @@ impl<'a> Scanner<'a> {
                 continue;
             }
             let token = match self.state {
-                State::Line => {
+                ScanState::Line => {
                     let end = rest.iter().position(|byte| *byte == b'\n');
                     frame.at += end.map_or(rest.len(), |end| end + 1);
                     if end.is_some() {
-                        self.state = State::Initial;
+                        self.state = ScanState::Initial;
                     }
                     None
                 }
-                State::Block => {
+                ScanState::Block => {
                     let end = rest.windows(2).position(|pair| pair == b"*/");
                     frame.at += end.map_or(rest.len(), |end| end + 2);
                     if end.is_some() {
-                        self.state = State::Initial;
+                        self.state = ScanState::Initial;
                     }
                     None
                 }
-                State::Text => self.piece_of_text(),
-                State::Include => self.piece_of_path(),
-                State::Initial => self.word(),
+                ScanState::Text => self.piece_of_text(),
+                ScanState::Include => self.piece_of_path(),
+                ScanState::Initial => self.word(),
             };
             if let Some(token) = token {
                 return token;
@@ -123,15 +123,15 @@ impl<'a> Scanner<'a> {
         let starts_line = self.stack.last().is_none_or(|frame| frame.at == 0 || frame.bytes[frame.at - 1] == b'\n');
         if let Some(length) = include(rest).filter(|_| starts_line) {
             self.skip(length);
-            self.state = State::Include;
+            self.state = ScanState::Include;
             return None;
         }
         let (length, token) = match rest[0] {
             b'\n' | b'\r' | 0x0c | b' ' | b'\t' => (1, None),
-            b'#' => (1, self.enter(State::Line)),
-            b'/' if rest.get(1) == Some(&b'/') => (2, self.enter(State::Line)),
-            b'/' if rest.get(1) == Some(&b'*') => (2, self.enter(State::Block)),
-            b'"' => (1, self.enter(State::Text)),
+            b'#' => (1, self.enter(ScanState::Line)),
+            b'/' if rest.get(1) == Some(&b'/') => (2, self.enter(ScanState::Line)),
+            b'/' if rest.get(1) == Some(&b'*') => (2, self.enter(ScanState::Block)),
+            b'"' => (1, self.enter(ScanState::Text)),
             b'=' | b':' => (1, Some(Token::Mark(b'='))),
             mark @ (b',' | b';' | b'{' | b'}' | b'(' | b')' | b'[' | b']') => (1, Some(Token::Mark(mark))),
             b'A'..=b'Z' | b'a'..=b'z' | b'*' => {
@@ -151,7 +151,7 @@ impl<'a> Scanner<'a> {
         token
     }
 
-    fn enter(&mut self, state: State) -> Option<Token> {
+    fn enter(&mut self, state: ScanState) -> Option<Token> {
         self.state = state;
         None
     }
@@ -166,7 +166,7 @@ impl<'a> Scanner<'a> {
         }
         if rest[0] == b'"' {
             self.skip(1);
-            self.state = State::Initial;
+            self.state = ScanState::Initial;
             let text = std::mem::take(&mut self.text);
             return Some(Token::Text(up_to_nul(&text).to_vec()));
         }
@@ -200,7 +200,7 @@ impl<'a> Scanner<'a> {
         match (rest[0], rest.get(1)) {
             (b'"', _) => {
                 self.skip(1);
-                self.state = State::Initial;
+                self.state = ScanState::Initial;
                 let path = std::mem::take(&mut self.text);
                 return self.include(up_to_nul(&path).to_vec());
             }

@@ -200,7 +200,7 @@ const RULES: Table = Module::MysqlQueryRules.tables()[0];
 
 use crate::domain::proxysql::module::Table;
 
-fn rows(columns: &[&str], rows: &[&[&str]]) -> Vec<Row> {
+fn rows(columns: &[&str], rows: &[&[&str]]) -> Vec<NamedRow> {
     let row = |values: &&[&str]| columns.iter().zip(*values).map(|(c, v)| ((*c).to_owned(), (*v).to_owned())).collect();
     rows.iter().map(row).collect()
 }
@@ -325,7 +325,7 @@ fn a_row_that_no_entry_can_mean_is_of_another_file() {
     let text = format!("mysql_servers = ( {file} )");
     let reading = reading(&text);
     let section = reading.section("mysql_servers").unwrap();
-    let row = |values: [&str; 3]| -> Row {
+    let row = |values: [&str; 3]| -> NamedRow {
         columns.iter().zip(values).map(|(column, value)| ((*column).to_owned(), value.to_owned())).collect()
     };
     let own = [row(["10", "a", "3306"]), row(["20", "o'b", "3306"]), row(["7", "any", "1"])];

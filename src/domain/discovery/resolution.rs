@@ -49,7 +49,7 @@ impl fmt::Display for Family {
 
 /// What came of one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum DnsAnswer {
     /// Records of the kind that was asked for.
     Records {
         /// Their addresses; at least one.
@@ -66,11 +66,11 @@ pub enum Answer {
 }
 
 /// The answers to all questions of one look, by kind of record.
-pub type Look = BTreeMap<Family, Answer>;
+pub type LookOutcome = BTreeMap<Family, DnsAnswer>;
 
 /// What a look comes to, taken as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DnsVerdict {
     /// The name leads somewhere. The other kind of record may have failed all the same; see [`trouble`].
     Found,
     /// Every answer says that there is nothing.
@@ -80,37 +80,37 @@ pub enum Verdict {
 }
 
 /// What a look comes to.
-pub fn judge(look: &Look) -> Verdict {
+pub fn judge(look: &LookOutcome) -> DnsVerdict {
     let mut answers = look.values();
-    if answers.clone().any(|answer| matches!(answer, Answer::Records { .. })) {
-        Verdict::Found
-    } else if answers.all(|answer| matches!(answer, Answer::NoRecord | Answer::NoName)) {
-        Verdict::Nothing
+    if answers.clone().any(|answer| matches!(answer, DnsAnswer::Records { .. })) {
+        DnsVerdict::Found
+    } else if answers.all(|answer| matches!(answer, DnsAnswer::NoRecord | DnsAnswer::NoName)) {
+        DnsVerdict::Nothing
     } else {
-        Verdict::Unknown
+        DnsVerdict::Unknown
     }
 }
 
 /// What is wrong with a look, the way a person reads it; `None` if nothing is. The same trouble is the same text.
-pub fn trouble(look: &Look) -> Option<String> {
-    let found = judge(look) == Verdict::Found;
+pub fn trouble(look: &LookOutcome) -> Option<String> {
+    let found = judge(look) == DnsVerdict::Found;
     let mut texts: Vec<String> = Vec::new();
     for (family, answer) in look {
         texts.extend(match answer {
-            Answer::Failure(reason) => Some(format!("{family}: {reason}")),
-            Answer::NoName => Some(format!("{family}: no such name (NXDOMAIN)")),
+            DnsAnswer::Failure(reason) => Some(format!("{family}: {reason}")),
+            DnsAnswer::NoName => Some(format!("{family}: no such name (NXDOMAIN)")),
             // One kind of record is enough.
-            Answer::NoRecord if !found => Some(format!("{family}: no record")),
-            Answer::NoRecord | Answer::Records { .. } => None,
+            DnsAnswer::NoRecord if !found => Some(format!("{family}: no record")),
+            DnsAnswer::NoRecord | DnsAnswer::Records { .. } => None,
         });
     }
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 
 /// How long the answers of a look may be kept: at most `interval`, at least a second.
-pub fn keep(look: &Look, interval: Duration) -> Duration {
+pub fn keep(look: &LookOutcome, interval: Duration) -> Duration {
     let kept = look.values().filter_map(|answer| match answer {
-        Answer::Records { keep, .. } => Some(*keep),
+        DnsAnswer::Records { keep, .. } => Some(*keep),
         _ => None,
     });
     kept.min().unwrap_or(interval).max(LEAST_PAUSE).min(interval)
@@ -192,8 +192,8 @@ impl Followed {
     ///
     /// # Errors
     /// A look with too many addresses is not believed, and neither is one that would make too many of those that are here.
-    pub fn fold(&mut self, look: &Look) -> Result<bool, TooMany> {
-        if judge(look) != Verdict::Found || !(self.is_known || trouble(look).is_none()) {
+    pub fn fold(&mut self, look: &LookOutcome) -> Result<bool, TooMany> {
+        if judge(look) != DnsVerdict::Found || !(self.is_known || trouble(look).is_none()) {
             return Ok(false);
         }
         let named: BTreeSet<IpAddr> = look.values().flat_map(addresses).copied().collect();
@@ -205,9 +205,9 @@ impl Followed {
         let mut changed = false;
         for (family, answer) in look {
             match answer {
-                Answer::Records { .. } | Answer::NoRecord => changed |= self.answered(*family, &named),
+                DnsAnswer::Records { .. } | DnsAnswer::NoRecord => changed |= self.answered(*family, &named),
                 // Nothing is known of this kind of record.
-                Answer::NoName | Answer::Failure(_) => {}
+                DnsAnswer::NoName | DnsAnswer::Failure(_) => {}
             }
         }
         Ok(changed)
@@ -260,9 +260,9 @@ impl Followed {
     }
 }
 
-fn addresses(answer: &Answer) -> impl Iterator<Item = &IpAddr> {
+fn addresses(answer: &DnsAnswer) -> impl Iterator<Item = &IpAddr> {
     match answer {
-        Answer::Records { addresses, .. } => Some(addresses.iter()),
+        DnsAnswer::Records { addresses, .. } => Some(addresses.iter()),
         _ => None,
     }
     .into_iter()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::account::Account;
 use super::closing::{Closing, Span};
-use super::phase::{Draining, Next, Phase, RETRY, pause, shut_down, stopped, wait};
+use super::phase::{Draining, NextStep, Phase, RETRY, pause, shut_down, stopped, wait};
 use super::report::{Ending, Step};
 use super::session::{Activity, DETAILED};
 use super::{Effect, Failure, Input, Limits};
@@ -56,7 +56,7 @@ enum Means {
 }
 
 /// The listener is paused.
-pub(super) fn begin(account: Account, at: Duration, limits: &Limits) -> Next {
+pub(super) fn begin(account: Account, at: Duration, limits: &Limits) -> NextStep {
     let until = (at + limits.drain_timeout).min(account.over_at.saturating_sub(LAST)).max(at);
     let span = Span { from: at, until };
     let watched = account.watched_since.map_or(at + WATCHED, |since| (since + WATCHED).max(at));
@@ -75,7 +75,7 @@ pub(super) fn begin(account: Account, at: Duration, limits: &Limits) -> Next {
     (Phase::Draining(Draining::Emptying(window), account), Some(Effect::Look { detailed }))
 }
 
-pub(super) fn step(mut window: Window, mut account: Account, input: Input, at: Duration, limits: &Limits) -> Next {
+pub(super) fn step(mut window: Window, mut account: Account, input: Input, at: Duration, limits: &Limits) -> NextStep {
     let here = Draining::Emptying(window);
     match input {
         Input::Failed(Failure::Gone) => stopped(account, Ending::Gone, at),
@@ -127,7 +127,7 @@ pub(super) fn step(mut window: Window, mut account: Account, input: Input, at: D
 }
 
 /// What follows from a look.
-fn act(mut window: Window, mut account: Account, at: Duration, limits: &Limits) -> Next {
+fn act(mut window: Window, mut account: Account, at: Duration, limits: &Limits) -> NextStep {
     if !account.may_set() {
         window.means = Means::Kill;
         return kill(window, account, at, limits);
@@ -145,7 +145,7 @@ fn act(mut window: Window, mut account: Account, at: Duration, limits: &Limits) 
 }
 
 /// Until the next look: a pass now and then.
-fn go_on(window: Window, account: Account, at: Duration) -> Next {
+fn go_on(window: Window, account: Account, at: Duration) -> NextStep {
     let next_look = window.next_look.min(window.span.until);
     let until = match window.means {
         Means::Close(closing) if closing.is_last_step() && account.remaining() <= DETAILED => {
@@ -166,7 +166,7 @@ fn passes(window: &Window) -> u32 {
 
 /// Kills in shares, one a tick: ten at least, and no more than it takes to be through by half of the window. Thousands of
 /// clients that come back elsewhere do so one after the other.
-fn kill(mut window: Window, account: Account, at: Duration, limits: &Limits) -> Next {
+fn kill(mut window: Window, account: Account, at: Duration, limits: &Limits) -> NextStep {
     let idle = account.killable(limits.evict_idle_after);
     if at >= window.next_share {
         let by = window.span.from + window.span.until.saturating_sub(window.span.from) / 2;

@@ -61,7 +61,7 @@ pub enum AfterPause {
     Hurry,
 }
 
-pub(super) type Next = (Phase, Option<Effect>);
+pub(super) type NextStep = (Phase, Option<Effect>);
 
 impl Phase {
     /// The phase without what it remembers.
@@ -104,7 +104,7 @@ impl Phase {
 
     /// The next phase, and what to do: at `at`, on a clock of the caller's that only moves forward.
     #[must_use]
-    pub fn step(self, input: Input, at: Duration, limits: &Limits) -> Next {
+    pub fn step(self, input: Input, at: Duration, limits: &Limits) -> NextStep {
         match (self, input) {
             (Self::Running, Input::Begin { reached, known }) => begin(reached, known, at, limits),
             (phase @ (Self::Running | Self::Stopped(_)), _) => (phase, None),
@@ -131,14 +131,14 @@ impl Phase {
     }
 }
 
-fn begin(reached: bool, known: Option<super::Before>, at: Duration, limits: &Limits) -> Next {
+fn begin(reached: bool, known: Option<super::Before>, at: Duration, limits: &Limits) -> NextStep {
     let account = Account::open(at, limits, reached, known);
     let within = (!reached).then_some(FIRST_CONTACT);
     (Phase::Draining(Draining::Looking, account), Some(Effect::LookBefore(within)))
 }
 
 /// Something is asked for while clients are going.
-fn asked(step: Draining, account: Account, input: &Input, at: Duration) -> Next {
+fn asked(step: Draining, account: Account, input: &Input, at: Duration) -> NextStep {
     use Draining::{Emptying, Looking, Marking, Pausing, Propagating, Undoing};
     let stay = |step, account| (Phase::Draining(step, account), None);
     match (step, input) {
@@ -161,7 +161,7 @@ fn asked(step: Draining, account: Account, input: &Input, at: Duration) -> Next 
     }
 }
 
-fn looking(mut account: Account, input: &Input, at: Duration) -> Next {
+fn looking(mut account: Account, input: &Input, at: Duration) -> NextStep {
     match input {
         Input::Before(before) => account.learn(*before),
         Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
@@ -173,7 +173,7 @@ fn looking(mut account: Account, input: &Input, at: Duration) -> Next {
     (Phase::Draining(Draining::Marking, account), Some(Effect::Mark))
 }
 
-fn marking(mut account: Account, input: Input, at: Duration, limits: &Limits) -> Next {
+fn marking(mut account: Account, input: Input, at: Duration, limits: &Limits) -> NextStep {
     match input {
         Input::Marked(marked) => account.marked = Some(marked),
         Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
@@ -189,7 +189,7 @@ fn marking(mut account: Account, input: Input, at: Duration, limits: &Limits) ->
 
 /// Sessions are watched while endpoints stop routing here, and what it takes to close them is prepared: a session on an idle thread comes
 /// back to a worker when it speaks.
-fn propagating(until: Duration, mut account: Account, input: Input, at: Duration) -> Next {
+fn propagating(until: Duration, mut account: Account, input: Input, at: Duration) -> NextStep {
     let step = Draining::Propagating(until);
     match input {
         Input::Due if at >= until => return pause(account, at),
@@ -216,11 +216,11 @@ fn prepared(account: &mut Account) -> Option<super::closing::Variables> {
     account.wants_set(&Closing { detailed, ..Closing::PREPARED })
 }
 
-pub(super) fn wait(step: Draining, account: Account, until: Duration) -> Next {
+pub(super) fn wait(step: Draining, account: Account, until: Duration) -> NextStep {
     (Phase::Draining(step, account), Some(Effect::Wait(until)))
 }
 
-pub(super) fn pause(account: Account, at: Duration) -> Next {
+pub(super) fn pause(account: Account, at: Duration) -> NextStep {
     let within = pause_expected(account.before.threads) + PAUSE_SLACK;
     let step = Draining::Pausing(AfterPause::Empty, at + within);
     (Phase::Draining(step, account.enter(Step::Pausing, at)), Some(Effect::Pause(within)))
@@ -237,7 +237,7 @@ fn pausing(
     input: &Input,
     at: Duration,
     limits: &Limits,
-) -> Next {
+) -> NextStep {
     let account = match input {
         Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
         // Not sent, so it can be sent still.
@@ -261,12 +261,12 @@ fn pausing(
     }
 }
 
-fn undo(again: bool, account: Account) -> Next {
+fn undo(again: bool, account: Account) -> NextStep {
     let within = pause_expected(account.before.threads) + PAUSE_SLACK;
     (Phase::Draining(Draining::Undoing(again), account), Some(Effect::Undo(within)))
 }
 
-fn undoing(again: bool, account: Account, input: &Input, at: Duration, limits: &Limits) -> Next {
+fn undoing(again: bool, account: Account, input: &Input, at: Duration, limits: &Limits) -> NextStep {
     match input {
         Input::Undone | Input::Failed(Failure::Gone) if again => begin(true, Some(account.before), at, limits),
         Input::Undone | Input::Failed(Failure::Gone) => back(account, true, at),
@@ -281,17 +281,17 @@ fn undoing(again: bool, account: Account, input: &Input, at: Duration, limits: &
 }
 
 /// Back to work.
-fn back(mut account: Account, undone: bool, at: Duration) -> Next {
+fn back(mut account: Account, undone: bool, at: Duration) -> NextStep {
     account.close(Ending::Cancelled);
     (Phase::Running, Some(Effect::Back(Box::new(account.enter(Step::Over, at)), undone)))
 }
 
-pub(super) fn shut_down(mut account: Account, ending: Ending, at: Duration) -> Next {
+pub(super) fn shut_down(mut account: Account, ending: Ending, at: Duration) -> NextStep {
     account.close(ending);
     (Phase::Stopping(false, account.enter(Step::ShuttingDown, at)), Some(Effect::Shutdown))
 }
 
-fn stopping(sent: bool, mut account: Account, input: Input, at: Duration) -> Next {
+fn stopping(sent: bool, mut account: Account, input: Input, at: Duration) -> NextStep {
     let is_first_look = account.ending.is_none();
     match input {
         // The look before SHUTDOWN, whatever came of it.
@@ -320,7 +320,7 @@ fn stopping(sent: bool, mut account: Account, input: Input, at: Duration) -> Nex
     }
 }
 
-pub(super) fn stopped(mut account: Account, ending: Ending, at: Duration) -> Next {
+pub(super) fn stopped(mut account: Account, ending: Ending, at: Duration) -> NextStep {
     account.close(ending);
     (Phase::Stopped(account.enter(Step::Over, at)), Some(Effect::End))
 }

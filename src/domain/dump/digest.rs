@@ -5,14 +5,14 @@
 
 /// Whose digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum DigestSource {
     /// Of clients that speak MySQL.
     Mysql,
     /// Of clients that speak PostgreSQL; `ProxySQL` has them from 3.0 on.
     Pgsql,
 }
 
-impl Source {
+impl DigestSource {
     /// The word for it in the names of tables.
     pub const fn word(self) -> &'static str {
         match self {
@@ -24,42 +24,42 @@ impl Source {
 
 /// What a column of the dump holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ColumnKind {
     Text,
     Number,
     Time,
 }
 
 /// A column of the dump, and where it comes from.
-struct Column {
+struct DigestColumn {
     name: &'static str,
-    kind: Kind,
+    kind: ColumnKind,
     /// The names that it has in `ProxySQL`'s tables.
     known_as: &'static [&'static str],
     /// Whether every `ProxySQL` has it, so that its absence means that the table is not what it seems.
     always: bool,
 }
 
-const fn column(name: &'static str, kind: Kind, known_as: &'static [&'static str], always: bool) -> Column {
-    Column { name, kind, known_as, always }
+const fn column(name: &'static str, kind: ColumnKind, known_as: &'static [&'static str], always: bool) -> DigestColumn {
+    DigestColumn { name, kind, known_as, always }
 }
 
 /// The columns after `pod_name`, in their order.
-const COLUMNS: [Column; 14] = [
-    column("hostgroup", Kind::Number, &["hostgroup"], true),
-    column("schemaname", Kind::Text, &["schemaname", "database"], true),
-    column("username", Kind::Text, &["username"], true),
-    column("digest", Kind::Text, &["digest"], true),
-    column("digest_text", Kind::Text, &["digest_text"], true),
-    column("count_star", Kind::Number, &["count_star"], true),
-    column("first_seen", Kind::Time, &["first_seen"], true),
-    column("last_seen", Kind::Time, &["last_seen"], true),
-    column("sum_time_us", Kind::Number, &["sum_time"], true),
-    column("min_time_us", Kind::Number, &["min_time"], true),
-    column("max_time_us", Kind::Number, &["max_time"], true),
-    column("sum_rows_affected", Kind::Number, &["sum_rows_affected"], false),
-    column("sum_rows_sent", Kind::Number, &["sum_rows_sent"], false),
-    column("client_address", Kind::Text, &["client_address"], false),
+const COLUMNS: [DigestColumn; 14] = [
+    column("hostgroup", ColumnKind::Number, &["hostgroup"], true),
+    column("schemaname", ColumnKind::Text, &["schemaname", "database"], true),
+    column("username", ColumnKind::Text, &["username"], true),
+    column("digest", ColumnKind::Text, &["digest"], true),
+    column("digest_text", ColumnKind::Text, &["digest_text"], true),
+    column("count_star", ColumnKind::Number, &["count_star"], true),
+    column("first_seen", ColumnKind::Time, &["first_seen"], true),
+    column("last_seen", ColumnKind::Time, &["last_seen"], true),
+    column("sum_time_us", ColumnKind::Number, &["sum_time"], true),
+    column("min_time_us", ColumnKind::Number, &["min_time"], true),
+    column("max_time_us", ColumnKind::Number, &["max_time"], true),
+    column("sum_rows_affected", ColumnKind::Number, &["sum_rows_affected"], false),
+    column("sum_rows_sent", ColumnKind::Number, &["sum_rows_sent"], false),
+    column("client_address", ColumnKind::Text, &["client_address"], false),
 ];
 
 /// The names of the dump's columns, in their order. Times are RFC 3339 in UTC, `_us` are microseconds.
@@ -69,7 +69,7 @@ pub fn header() -> impl Iterator<Item = &'static str> {
 
 /// One value of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value<'a> {
+pub enum DigestValue<'a> {
     /// NULL, or a column that this `ProxySQL` does not have.
     Absent,
     /// Bytes as they came; mostly, but not always, UTF-8.
@@ -80,7 +80,7 @@ pub enum Value<'a> {
     Time([u8; 20]),
 }
 
-impl Value<'_> {
+impl DigestValue<'_> {
     /// The value as text; nothing for an absent one.
     pub fn bytes(&self) -> &[u8] {
         match self {
@@ -124,31 +124,35 @@ impl Layout {
     }
 
     /// The record of the row whose values `row` gives by their place, seen from the pod `pod`; in the order of [`header`].
-    pub fn record<'a>(&self, pod: &'a str, row: impl Fn(usize) -> Option<&'a [u8]>) -> impl Iterator<Item = Value<'a>> {
+    pub fn record<'a>(
+        &self,
+        pod: &'a str,
+        row: impl Fn(usize) -> Option<&'a [u8]>,
+    ) -> impl Iterator<Item = DigestValue<'a>> {
         let values = self.0.iter().zip(&COLUMNS).map(move |(place, column)| {
-            let Some(bytes) = place.and_then(&row) else { return Value::Absent };
+            let Some(bytes) = place.and_then(&row) else { return DigestValue::Absent };
             match column.kind {
-                Kind::Text => Value::Text(bytes),
-                Kind::Number => number(bytes),
-                Kind::Time => time(bytes),
+                ColumnKind::Text => DigestValue::Text(bytes),
+                ColumnKind::Number => number(bytes),
+                ColumnKind::Time => time(bytes),
             }
         });
-        std::iter::once(Value::Text(pod.as_bytes())).chain(values)
+        std::iter::once(DigestValue::Text(pod.as_bytes())).chain(values)
     }
 }
 
 /// A number where the text is one as JSON and CSV readers write it; else the text, so that nothing is lost.
-fn number(bytes: &[u8]) -> Value<'_> {
+fn number(bytes: &[u8]) -> DigestValue<'_> {
     let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
     let plain = matches!(digits, [b'0'] | [b'1'..=b'9', ..]) && digits.iter().all(u8::is_ascii_digit);
-    if plain { Value::Number(bytes) } else { Value::Text(bytes) }
+    if plain { DigestValue::Number(bytes) } else { DigestValue::Text(bytes) }
 }
 
 /// A moment where the text is a number of seconds since 1970 in the years 0000 to 9999, which are all that RFC 3339 can say;
 /// else what came.
-fn time(bytes: &[u8]) -> Value<'_> {
+fn time(bytes: &[u8]) -> DigestValue<'_> {
     let seconds = std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok());
-    seconds.and_then(rfc3339).map_or_else(|| number(bytes), Value::Time)
+    seconds.and_then(rfc3339).map_or_else(|| number(bytes), DigestValue::Time)
 }
 
 /// Days from 0000-03-01, on which the count below begins, to 1970-01-01.
@@ -223,7 +227,7 @@ mod tests {
         "sum_rows_sent",
     ];
 
-    fn record<'a>(names: &[&str], row: &'a [&'a str]) -> Vec<Value<'a>> {
+    fn record<'a>(names: &[&str], row: &'a [&'a str]) -> Vec<DigestValue<'a>> {
         let layout = Layout::of(names).unwrap();
         layout.record("pod", |i| row.get(i).map(|text| text.as_bytes())).collect()
     }
@@ -244,14 +248,14 @@ mod tests {
     #[test]
     fn columns_are_found_by_name_in_every_schema() {
         let old = record(&V1_4, &["-1", "db", "u", "0xA", "SELECT ?", "3", "0", "60", "9", "1", "5"]);
-        assert_eq!(old[1], Value::Number(b"-1"));
-        assert_eq!(old[5], Value::Text(b"SELECT ?"));
+        assert_eq!(old[1], DigestValue::Number(b"-1"));
+        assert_eq!(old[5], DigestValue::Text(b"SELECT ?"));
         assert_eq!(old[8].bytes(), b"1970-01-01T00:01:00Z");
-        assert_eq!(old[12..], [Value::Absent; 3]);
+        assert_eq!(old[12..], [DigestValue::Absent; 3]);
         let row = ["1", "db", "u", "10.0.0.1", "0xA", "SELECT ?", "3", "0", "60", "9", "1", "5", "7", "8"];
         let new = record(&V2_0, &row);
-        assert_eq!(new[4], Value::Text(b"0xA"));
-        assert_eq!(new[12..], [Value::Number(b"7"), Value::Number(b"8"), Value::Text(b"10.0.0.1")]);
+        assert_eq!(new[4], DigestValue::Text(b"0xA"));
+        assert_eq!(new[12..], [DigestValue::Number(b"7"), DigestValue::Number(b"8"), DigestValue::Text(b"10.0.0.1")]);
         let names = V2_0.map(|name| if name == "schemaname" { "database" } else { name });
         assert_eq!(record(&names, &row), new);
     }
@@ -281,10 +285,10 @@ mod tests {
     #[test]
     fn a_number_is_what_json_calls_one() {
         for text in ["0", "-1", "18446744073709551615", "123456789012345678901234567890"] {
-            assert_eq!(number(text.as_bytes()), Value::Number(text.as_bytes()));
+            assert_eq!(number(text.as_bytes()), DigestValue::Number(text.as_bytes()));
         }
         for text in ["", "-", "01", "+1", "1.5", "1e3", " 1", "0x1", "-01"] {
-            assert_eq!(number(text.as_bytes()), Value::Text(text.as_bytes()));
+            assert_eq!(number(text.as_bytes()), DigestValue::Text(text.as_bytes()));
         }
     }
 

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::digest::Source;
+use super::digest::DigestSource;
 
 /// How the names begin.
 const PREFIX: &str = "proxysql_agent_dump_";
@@ -19,7 +19,7 @@ const SLACK: i64 = 60;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     /// Whose digests it has.
-    pub source: Source,
+    pub source: DigestSource,
     /// Until when a dump may be at it, in seconds since 1970 by `ProxySQL`'s clock; 0 when its dump gave it up.
     expires: i64,
     /// What tells it from every other; letters and digits.
@@ -29,7 +29,7 @@ pub struct Hold {
 impl Hold {
     /// A table for a dump that begins `now`, by `ProxySQL`'s clock, and ends within `bound`. The `token` must be unique among all
     /// dumps of this `ProxySQL`; of it, only letters and digits are taken.
-    pub fn new(source: Source, now: i64, bound: Duration, token: &str) -> Self {
+    pub fn new(source: DigestSource, now: i64, bound: Duration, token: &str) -> Self {
         let bound = i64::try_from(bound.as_secs()).unwrap_or(i64::MAX);
         let expires = now.saturating_add(bound).saturating_add(SLACK).max(1);
         Self { source, expires, token: token.chars().filter(char::is_ascii_alphanumeric).collect() }
@@ -38,7 +38,7 @@ impl Hold {
     /// The table of this name; `None` for a table that is none of these.
     pub fn parse(name: &str) -> Option<Self> {
         let (source, rest) = name.strip_prefix(PREFIX)?.split_once('_')?;
-        let source = [Source::Mysql, Source::Pgsql].into_iter().find(|one| one.word() == source)?;
+        let source = [DigestSource::Mysql, DigestSource::Pgsql].into_iter().find(|one| one.word() == source)?;
         let (expires, token) = rest.split_once('_')?;
         let expires: i64 = expires.parse().ok()?;
         let hold = Self { source, expires, token: token.to_owned() };
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_hold_is_known_by_its_name() {
-        let hold = Hold::new(Source::Pgsql, 1_795_212_490, Duration::from_mins(10), "1a-2b;");
+        let hold = Hold::new(DigestSource::Pgsql, 1_795_212_490, Duration::from_mins(10), "1a-2b;");
         assert_eq!(hold.to_string(), "proxysql_agent_dump_pgsql_1795213150_1a2b");
         assert_eq!(Hold::parse(&hold.to_string()), Some(hold.clone()));
         assert_eq!(hold.adopted_by(&hold, 3).to_string(), "proxysql_agent_dump_pgsql_1795213150_1a2bn3");
@@ -105,11 +105,11 @@ mod tests {
 
     #[test]
     fn a_hold_belongs_to_its_dump_until_the_dump_must_have_ended() {
-        let hold = Hold::new(Source::Mysql, 1_000, Duration::from_mins(10), "a");
+        let hold = Hold::new(DigestSource::Mysql, 1_000, Duration::from_mins(10), "a");
         assert!(!hold.is_abandoned(1_660));
         assert!(hold.is_abandoned(1_661));
         assert!(hold.given_up().is_abandoned(1_000));
-        assert!(!Hold::new(Source::Mysql, 1_000, Duration::MAX, "a").is_abandoned(i64::MAX - 1));
+        assert!(!Hold::new(DigestSource::Mysql, 1_000, Duration::MAX, "a").is_abandoned(i64::MAX - 1));
     }
 
     #[test]

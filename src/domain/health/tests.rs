@@ -51,7 +51,7 @@ fn an_answer_is_read_by_kind_and_both_protocols_add_up() {
     ]))
     .unwrap();
     assert_eq!((seen.users, seen.clients, seen.threads), (3, 7, 6));
-    assert_eq!(seen.counts(), Backends { total: 5, online: 3, shunned: 1 });
+    assert_eq!(seen.counts(), BackendCounts { total: 5, online: 3, shunned: 1 });
     assert!(seen.paused && seen.pgsql && seen.served && !seen.lists_idle);
     let member = |address: &str, comment: &str| (address.to_owned(), comment.to_owned());
     assert_eq!(seen.members, [member("10.0.0.1:6032", "core-0"), member("[fd00::1]:6032", "core-1")]);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use self::comparison::Column;
 pub use self::digests::{Digests, Filter};
 pub use self::plan::Plan;
-pub use self::record::{Kind, Record};
+pub use self::record::{Record, RecordKind};
 pub use super::module::{Module, Shape, Table};
 use crate::domain::cluster::member::{Member, Members};
 use crate::domain::drain::Scope;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::health::Obstacle;
-use crate::domain::tally::Failure;
+use crate::domain::tally::StatementFailure;
 
 /// Why a statement has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -100,15 +100,15 @@ pub enum AdminError {
 
 impl AdminError {
     /// The kind that it is counted as.
-    pub fn failure(&self) -> Failure {
+    pub fn failure(&self) -> StatementFailure {
         match self {
-            Self::Password { .. } => Failure::Password,
-            Self::Unreachable { .. } => Failure::Unreachable,
-            Self::Unresolved { .. } | Self::Local { .. } => Failure::Local,
-            Self::LoginRefused { .. } => Failure::Login,
-            Self::Mute { .. } | Self::Unanswered { .. } | Self::Deadline { .. } => Failure::Timeout,
-            Self::Refused { .. } => Failure::Refused,
-            Self::Lost { .. } => Failure::Lost,
+            Self::Password { .. } => StatementFailure::Password,
+            Self::Unreachable { .. } => StatementFailure::Unreachable,
+            Self::Unresolved { .. } | Self::Local { .. } => StatementFailure::Local,
+            Self::LoginRefused { .. } => StatementFailure::Login,
+            Self::Mute { .. } | Self::Unanswered { .. } | Self::Deadline { .. } => StatementFailure::Timeout,
+            Self::Refused { .. } => StatementFailure::Refused,
+            Self::Lost { .. } => StatementFailure::Lost,
         }
     }
 

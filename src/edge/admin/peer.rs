@@ -59,8 +59,8 @@ pub(super) async fn ask(
     let connected = timeout(DEADLINE, connect(host, port, login)).await;
     let mut wire = match connected {
         Ok(Ok(wire)) => wire,
-        Ok(Err(Refusal::Login { code, text })) => return Err(AdminError::LoginRefused { address, code, text }),
-        Ok(Err(Refusal::Broken(error))) => {
+        Ok(Err(PeerRefusal::Login { code, text })) => return Err(AdminError::LoginRefused { address, code, text }),
+        Ok(Err(PeerRefusal::Broken(error))) => {
             let refused = error.kind() == io::ErrorKind::ConnectionRefused;
             return Err(AdminError::Unreachable { address, reason: error.to_string(), refused });
         }
@@ -72,8 +72,10 @@ pub(super) async fn ask(
         let name = statement.name();
         match timeout(DEADLINE, wire.query(&statement.to_string(), most)).await {
             Ok(Ok(answer)) => answers.push(answer),
-            Ok(Err(Refusal::Login { code, text })) => return Err(AdminError::Refused { statement: name, code, text }),
-            Ok(Err(Refusal::Broken(error))) => {
+            Ok(Err(PeerRefusal::Login { code, text })) => {
+                return Err(AdminError::Refused { statement: name, code, text });
+            }
+            Ok(Err(PeerRefusal::Broken(error))) => {
                 return Err(AdminError::Lost { statement: name, reason: error.to_string() });
             }
             Err(_) => return Err(AdminError::Deadline { statement: name, after: DEADLINE }),
@@ -84,30 +86,30 @@ pub(super) async fn ask(
 
 /// Why there is no answer.
 #[derive(Debug)]
-enum Refusal {
+enum PeerRefusal {
     /// An `ERR`.
     Login { code: u16, text: String },
     /// Anything else that ends the connection.
     Broken(io::Error),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for PeerRefusal {
     fn from(error: io::Error) -> Self {
         Self::Broken(error)
     }
 }
 
-fn strange(what: impl Into<String>) -> Refusal {
-    Refusal::Broken(io::Error::new(io::ErrorKind::InvalidData, what.into()))
+fn strange(what: impl Into<String>) -> PeerRefusal {
+    PeerRefusal::Broken(io::Error::new(io::ErrorKind::InvalidData, what.into()))
 }
 
-async fn connect(host: &str, port: u16, login: &Login) -> Result<Wire<Box<dyn Stream>>, Refusal> {
+async fn connect(host: &str, port: u16, login: &Login) -> Result<Wire<Box<dyn Stream>>, PeerRefusal> {
     let stream = TcpStream::connect((host, port)).await?;
     stream.set_nodelay(true)?;
     let mut wire = Wire { stream, sequence: 0, left: MOST_BEFORE_LOGIN };
     let greeting = match Greeting::read(&wire.read().await?).ok_or_else(|| strange("its greeting makes no sense"))? {
         Ok(greeting) => greeting,
-        Err((code, text)) => return Err(Refusal::Login { code, text }),
+        Err((code, text)) => return Err(PeerRefusal::Login { code, text }),
     };
     let (sequence, left) = if greeting.offers_tls {
         wire.write(&packet::request_for_tls()).await?;
@@ -122,13 +124,13 @@ async fn connect(host: &str, port: u16, login: &Login) -> Result<Wire<Box<dyn St
     Ok(wire)
 }
 
-async fn log_in<S: Stream>(wire: &mut Wire<S>, greeting: &Greeting, login: &Login) -> Result<(), Refusal> {
+async fn log_in<S: Stream>(wire: &mut Wire<S>, greeting: &Greeting, login: &Login) -> Result<(), PeerRefusal> {
     wire.write(&packet::login(login, &greeting.salt, greeting.offers_tls)).await?;
     for may_switch in [true, false] {
         let reply = wire.read().await?;
         match AuthReply::read(&reply).ok_or_else(|| strange("its answer to the login makes no sense"))? {
             AuthReply::Welcome => return Ok(()),
-            AuthReply::Refused(code, text) => return Err(Refusal::Login { code, text }),
+            AuthReply::Refused(code, text) => return Err(PeerRefusal::Login { code, text }),
             AuthReply::Native(salt) if may_switch => wire.write(&packet::proof(&login.password, &salt)).await?,
             AuthReply::Native(_) => break,
             AuthReply::Other(method) => {
@@ -148,7 +150,7 @@ struct Wire<S> {
 }
 
 impl<S: Stream> Wire<S> {
-    async fn read(&mut self) -> Result<Vec<u8>, Refusal> {
+    async fn read(&mut self) -> Result<Vec<u8>, PeerRefusal> {
         read(&mut self.stream, &mut self.sequence, &mut self.left).await
     }
 
@@ -161,7 +163,7 @@ impl<S: Stream> Wire<S> {
     }
 
     /// One statement, and its whole answer.
-    async fn query(&mut self, sql: &str, most: usize) -> Result<Answer, Refusal> {
+    async fn query(&mut self, sql: &str, most: usize) -> Result<Answer, PeerRefusal> {
         self.sequence = 0;
         self.write(&packet::query(sql)).await?;
         let (mut sequence, mut left) = (self.sequence, most);
@@ -170,7 +172,7 @@ impl<S: Stream> Wire<S> {
         let first = read(&mut stream, &mut sequence, &mut left).await?;
         let columns = match Reply::read(&first).ok_or_else(|| strange("its answer makes no sense"))? {
             Reply::Done(affected) => return Ok(Answer { rows: Vec::new(), affected }),
-            Reply::Refused(code, text) => return Err(Refusal::Login { code, text }),
+            Reply::Refused(code, text) => return Err(PeerRefusal::Login { code, text }),
             Reply::Columns(columns) => columns,
         };
         for _ in 0..columns {
@@ -187,7 +189,7 @@ impl<S: Stream> Wire<S> {
                 return Ok(Answer { rows, affected: 0 });
             }
             if let Some((code, text)) = packet::refusal(&row) {
-                return Err(Refusal::Login { code, text });
+                return Err(PeerRefusal::Login { code, text });
             }
             if rows.len() == MOST_ROWS {
                 return Err(strange("the answer has too many rows"));
@@ -197,7 +199,7 @@ impl<S: Stream> Wire<S> {
     }
 }
 
-async fn read<S>(stream: &mut S, sequence: &mut u8, left: &mut usize) -> Result<Vec<u8>, Refusal>
+async fn read<S>(stream: &mut S, sequence: &mut u8, left: &mut usize) -> Result<Vec<u8>, PeerRefusal>
 where
     S: AsyncRead + Unpin,
 {

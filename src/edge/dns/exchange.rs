@@ -13,13 +13,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use crate::domain::discovery::resolution::{Answer, Family, is_usable};
+use crate::domain::discovery::resolution::{DnsAnswer, Family, is_usable};
 
 /// Without EDNS no answer is longer than 512 bytes; some servers send more all the same.
 const DATAGRAM: usize = 4096;
 
 /// Asks, and answers what is to be believed; else, in words, what became of it.
-pub(super) async fn ask(server: SocketAddr, name: &str, family: Family, within: Duration) -> Result<Answer, String> {
+pub(super) async fn ask(server: SocketAddr, name: &str, family: Family, within: Duration) -> Result<DnsAnswer, String> {
     let question = question(name, family).ok_or("cannot be asked for such a name")?;
     let mut strange = false;
     let asked = async {
@@ -90,10 +90,10 @@ async fn over_tcp(server: SocketAddr, question: &Message<Vec<u8>>) -> io::Result
     answer.ok_or_else(|| io::Error::other("sends what is no answer to the question"))
 }
 
-fn read(message: &Message<Vec<u8>>, family: Family) -> Result<Answer, String> {
+fn read(message: &Message<Vec<u8>>, family: Family) -> Result<DnsAnswer, String> {
     match message.header().rcode() {
         Rcode::NOERROR => {}
-        Rcode::NXDOMAIN => return Ok(Answer::NoName),
+        Rcode::NXDOMAIN => return Ok(DnsAnswer::NoName),
         rcode => return Err(format!("answers {rcode}")),
     }
     match family {
@@ -104,7 +104,7 @@ fn read(message: &Message<Vec<u8>>, family: Family) -> Result<Answer, String> {
 }
 
 /// The addresses of the name that was asked for, or of the one that it is an alias of.
-fn records<'a, D>(message: &'a Message<Vec<u8>>, address: impl Fn(&D) -> IpAddr) -> Option<Result<Answer, String>>
+fn records<'a, D>(message: &'a Message<Vec<u8>>, address: impl Fn(&D) -> IpAddr) -> Option<Result<DnsAnswer, String>>
 where
     D: dns_wire::base::rdata::ParseRecordData<'a, Vec<u8>>,
 {
@@ -124,9 +124,9 @@ where
         }
     }
     Some(match (addresses.is_empty(), useless) {
-        (true, None) => Ok(Answer::NoRecord),
+        (true, None) => Ok(DnsAnswer::NoRecord),
         (true, Some(useless)) => Err(format!("answers {useless}, where nobody can be")),
-        (false, _) => Ok(Answer::Records { addresses, keep: Duration::from_secs(keep.into()) }),
+        (false, _) => Ok(DnsAnswer::Records { addresses, keep: Duration::from_secs(keep.into()) }),
     })
 }
 

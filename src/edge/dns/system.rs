@@ -5,7 +5,7 @@ use std::path::Path;
 
 use resolv_conf::{Config, ScopedIp};
 
-use super::Plan;
+use super::QueryPlan;
 use crate::apart;
 use crate::domain::discovery::resolution;
 
@@ -16,13 +16,13 @@ const PORT: u16 = 53;
 const MOST_SERVERS: usize = 3;
 
 /// Whom to ask for what, by the file as it is now.
-pub(super) async fn plan(name: &str) -> Result<Plan, String> {
+pub(super) async fn plan(name: &str) -> Result<QueryPlan, String> {
     let text = apart::read(Path::new(PATH), LARGEST, apart::SOON).await;
     let text = text.map_err(|error| format!("cannot read {PATH}: {error}"))?;
     read(&text, name)
 }
 
-fn read(text: &[u8], name: &str) -> Result<Plan, String> {
+fn read(text: &[u8], name: &str) -> Result<QueryPlan, String> {
     // What makes no sense to this reader is for another one.
     let (config, _) = Config::parse_with_errors(text);
     let servers: Vec<SocketAddr> = config
@@ -36,7 +36,7 @@ fn read(text: &[u8], name: &str) -> Result<Plan, String> {
         return Err(format!("{PATH} names no server"));
     }
     let search: Vec<String> = config.get_last_search_or_domain().map(ToOwned::to_owned).collect();
-    Ok(Plan { servers, names: resolution::candidates(name, &search, config.ndots) })
+    Ok(QueryPlan { servers, names: resolution::candidates(name, &search, config.ndots) })
 }
 
 #[cfg(test)]

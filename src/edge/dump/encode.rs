@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use super::Form;
-use crate::domain::dump::digest::{Value, header};
+use crate::domain::dump::digest::{DigestValue, header};
 
 /// Turns records into bytes, the header first.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ impl Encoder {
         }
     }
 
-    pub(super) fn record<'a>(&mut self, values: impl Iterator<Item = Value<'a>>) -> io::Result<()> {
+    pub(super) fn record<'a>(&mut self, values: impl Iterator<Item = DigestValue<'a>>) -> io::Result<()> {
         match self {
             Self::Csv { writer, begun, length, .. } => {
                 if !*begun {
@@ -71,16 +71,16 @@ fn csv_writer(capacity: usize) -> csv::Writer<Vec<u8>> {
 
 /// `{"pod_name":"a",…}` and a line break. JSON knows only Unicode: a text that is not UTF-8 stands with U+FFFD in the place of what is not,
 /// and once more, exact, in hexadecimal under its name and `_hex`.
-fn object<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = Value<'a>>) -> io::Result<()> {
+fn object<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = DigestValue<'a>>) -> io::Result<()> {
     let mut before = b'{';
     for (name, value) in header().zip(values) {
         write!(out, "{}\"{name}\":", char::from(before))?;
         before = b',';
         match value {
-            Value::Absent => out.extend_from_slice(b"null"),
-            Value::Number(digits) => out.extend_from_slice(digits),
-            Value::Time(time) => write!(out, "\"{}\"", String::from_utf8_lossy(&time))?,
-            Value::Text(bytes) => {
+            DigestValue::Absent => out.extend_from_slice(b"null"),
+            DigestValue::Number(digits) => out.extend_from_slice(digits),
+            DigestValue::Time(time) => write!(out, "\"{}\"", String::from_utf8_lossy(&time))?,
+            DigestValue::Text(bytes) => {
                 serde_json::to_writer(&mut *out, &String::from_utf8_lossy(bytes))?;
                 if std::str::from_utf8(bytes).is_err() {
                     write!(out, ",\"{name}_hex\":\"")?;

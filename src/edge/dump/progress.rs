@@ -14,14 +14,14 @@ const STRIDE: u64 = 512;
 
 /// One line on standard error, if that is a terminal; it goes when this is dropped.
 #[derive(Debug)]
-pub struct Progress {
+pub struct DumpProgress {
     began: Instant,
     due: Instant,
     terminal: bool,
     shown: bool,
 }
 
-impl Progress {
+impl DumpProgress {
     /// Begins to count the time.
     pub fn new() -> Self {
         let now = Instant::now();
@@ -50,13 +50,13 @@ impl Progress {
     }
 }
 
-impl Default for Progress {
+impl Default for DumpProgress {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for Progress {
+impl Drop for DumpProgress {
     fn drop(&mut self) {
         if self.shown {
             let _ = io::stderr().write_all(b"\r\x1b[K");

@@ -21,7 +21,7 @@ pub(super) enum Opened {
     Later(PathBuf),
 }
 
-enum Part {
+enum SpoolPart {
     Bytes(Vec<u8>),
     End,
 }
@@ -29,7 +29,7 @@ enum Part {
 /// The near end of the thread. The thread ends with it; one that hangs in a write ends with the process.
 #[derive(Debug)]
 pub(super) struct Spool {
-    parts: mpsc::Sender<Part>,
+    parts: mpsc::Sender<SpoolPart>,
     ended: oneshot::Receiver<io::Result<u64>>,
 }
 
@@ -47,7 +47,7 @@ impl Spool {
 
     /// Hands over a chunk, as soon as there is room for it.
     pub(super) async fn write(&mut self, chunk: Vec<u8>) -> io::Result<()> {
-        match self.parts.send(Part::Bytes(chunk)).await {
+        match self.parts.send(SpoolPart::Bytes(chunk)).await {
             Ok(()) => Ok(()),
             Err(_) => Err(self.reason().await),
         }
@@ -55,7 +55,7 @@ impl Spool {
 
     /// Waits until everything is written; how many bytes that were.
     pub(super) async fn finish(&mut self) -> io::Result<u64> {
-        match self.parts.send(Part::End).await {
+        match self.parts.send(SpoolPart::End).await {
             Ok(()) => (&mut self.ended).await.unwrap_or_else(|_| Err(gone())),
             Err(_) => Err(self.reason().await),
         }
@@ -73,7 +73,7 @@ fn gone() -> io::Error {
     io::Error::other("the writing thread ended before its time")
 }
 
-fn write(opened: Opened, gzip: bool, to_disk: bool, parts: mpsc::Receiver<Part>) -> io::Result<u64> {
+fn write(opened: Opened, gzip: bool, to_disk: bool, parts: mpsc::Receiver<SpoolPart>) -> io::Result<u64> {
     let file = match opened {
         Opened::At(file) => file,
         Opened::Later(path) => OpenOptions::new().write(true).open(path)?,
@@ -94,11 +94,11 @@ fn write(opened: Opened, gzip: bool, to_disk: bool, parts: mpsc::Receiver<Part>)
     Ok(counted.bytes)
 }
 
-fn copy(mut parts: mpsc::Receiver<Part>, out: &mut impl Write) -> io::Result<()> {
+fn copy(mut parts: mpsc::Receiver<SpoolPart>, out: &mut impl Write) -> io::Result<()> {
     loop {
         match parts.blocking_recv() {
-            Some(Part::Bytes(chunk)) => out.write_all(&chunk)?,
-            Some(Part::End) => return out.flush(),
+            Some(SpoolPart::Bytes(chunk)) => out.write_all(&chunk)?,
+            Some(SpoolPart::End) => return out.flush(),
             None => return Err(io::Error::other("the dump was given up")),
         }
     }

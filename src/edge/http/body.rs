@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 
 use crate::domain::drain::{Progress, Stage};
-use crate::domain::health::{Backends, Known, Probe, Reason, Verdict};
+use crate::domain::health::{BackendCounts, Known, Probe, Reason, Verdict};
 
 /// The body of every answer, errors too: no field comes and goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub(super) struct Body {
     /// Logged-in clients, as of the snapshot.
     clients: u64,
     /// Servers, as of the snapshot.
-    backends: Backends,
+    backends: BackendCounts,
     /// How far down the way.
     phase: Stage,
     /// Why the answer is no; empty where it is yes.
@@ -80,10 +80,10 @@ pub(super) fn message(known: &Known<'_>, probe: Probe, verdict: &Verdict) -> Str
 }
 
 /// The Go agent's words. It calls no backend at all offline, too.
-fn about(backends: Backends) -> &'static str {
+fn about(backends: BackendCounts) -> &'static str {
     match backends {
-        Backends { online: 0, .. } => "all backends offline",
-        Backends { total, online, .. } if online < total => "some backends offline",
+        BackendCounts { online: 0, .. } => "all backends offline",
+        BackendCounts { total, online, .. } if online < total => "some backends offline",
         _ => "all backends online",
     }
 }

@@ -235,7 +235,7 @@ mod tests {
     use crate::domain::drain::session::Activity;
     use crate::domain::drain::{Ending, Remaining, Seconds, Step};
     use crate::domain::health::Obstacle;
-    use crate::domain::tally::{Class, Failure};
+    use crate::domain::tally::{StatementClass, StatementFailure};
     use crate::state::{StatementEnd, channel};
 
     const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: true, min_online: 0 };
@@ -278,10 +278,10 @@ mod tests {
         let ask = |obstacle: Option<Obstacle>| {
             writer.statement_began(Instant::now());
             writer.statement_ended(StatementEnd {
-                class: Class::Health,
+                class: StatementClass::Health,
                 loads: None,
                 began: Instant::now(),
-                failure: obstacle.map(|_| Failure::Unreachable),
+                failure: obstacle.map(|_| StatementFailure::Unreachable),
                 obstacle: obstacle.map(|obstacle| (obstacle, String::new())),
                 connections: 1,
             });

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 use tracing::debug;
 
-use super::{Peer, Settings};
+use super::{HttpPeer, Settings};
 use crate::accept::{Visit, accept};
 
 /// How long a client may take to send the head of a request, the next one on a connection that is kept included.
@@ -56,7 +56,7 @@ async fn answer(
     let watched = Arc::clone(&visit);
     let service = service_fn(move |mut request: Request<Incoming>| {
         watched.asks();
-        request.extensions_mut().insert(Peer(peer));
+        request.extensions_mut().insert(HttpPeer(peer));
         let answered = routes.clone().call(request.map(Body::new));
         let watched = Arc::clone(&watched);
         async move {

@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 use super::Settings;
 use crate::domain::cluster::generation::Standing;
-use crate::domain::cluster::isolation::Standing as Following;
+use crate::domain::cluster::isolation::FollowingState as Following;
 use crate::domain::cluster::member::Members;
 use crate::domain::drain::{Progress, Stage};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::health::{Known, Probe, Snapshot, judge};
 use crate::domain::proxysql::module::Module;
 use crate::domain::proxysql::observation::{Observation, Peer};
-use crate::domain::situation::{self, Health, Problem, Situation};
+use crate::domain::situation::{self, OverallHealth, Problem, Situation};
 use crate::state::Status;
 
 /// What the agent was told, and does not find out.
@@ -27,12 +27,12 @@ pub struct Told {
     /// The admin port of its `ProxySQL`.
     pub proxysql: String,
     /// Every key of the configuration.
-    pub configuration: Vec<Setting>,
+    pub configuration: Vec<EffectiveSetting>,
 }
 
 /// One key of the configuration in effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Setting {
+pub struct EffectiveSetting {
     /// Its name.
     pub key: &'static str,
     /// Its value as one would write it, a secret masked.
@@ -43,25 +43,25 @@ pub struct Setting {
 
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
-    status: Health,
+    status: OverallHealth,
     problems: Vec<Problem>,
     last_error: Option<&'a str>,
-    agent: Agent<'a>,
+    agent: AgentSection<'a>,
     probes: Probes,
-    proxysql: Proxysql<'a>,
+    proxysql: ProxysqlSection<'a>,
     sessions: Sessions,
-    backends: Backends<'a>,
+    backends: BackendsSection<'a>,
     members: MembersOf<'a>,
     peers: Vec<PeerOf>,
-    publishing: Publishing<'a>,
-    discovery: Option<Discovery>,
+    publishing: PublishingSection<'a>,
+    discovery: Option<DiscoverySection>,
     sync_state: Option<&'static str>,
     drain: Option<&'a Progress>,
-    configuration: &'a [Setting],
+    configuration: &'a [EffectiveSetting],
 }
 
 #[derive(Serialize)]
-struct Agent<'a> {
+struct AgentSection<'a> {
     version: &'static str,
     mode: &'static str,
     pod: Option<&'a str>,
@@ -79,7 +79,7 @@ struct Probes {
 }
 
 #[derive(Serialize)]
-struct Proxysql<'a> {
+struct ProxysqlSection<'a> {
     address: &'a str,
     connection: &'static str,
     unanswered_ms: u64,
@@ -99,16 +99,16 @@ struct Sessions {
 }
 
 #[derive(Serialize)]
-struct Backends<'a> {
+struct BackendsSection<'a> {
     total: u64,
     online: u64,
     shunned: u64,
-    hostgroups: Vec<Group<'a>>,
+    hostgroups: Vec<HostgroupSection<'a>>,
     age_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
-struct Group<'a> {
+struct HostgroupSection<'a> {
     hostgroup: &'a str,
     status: &'a str,
     servers: u64,
@@ -138,7 +138,7 @@ struct Drift {
 }
 
 #[derive(Serialize)]
-struct Publishing<'a> {
+struct PublishingSection<'a> {
     rollout: Option<Rollout<'a>>,
     refused: Option<&'a str>,
     passed_over: &'a [String],
@@ -165,7 +165,7 @@ struct ModuleOf<'a> {
 }
 
 #[derive(Serialize)]
-struct Discovery {
+struct DiscoverySection {
     up: bool,
     updates: u64,
     restarts: u64,
@@ -190,7 +190,7 @@ impl<'a> Document<'a> {
             status: health,
             problems,
             last_error: status.trouble(),
-            agent: Agent {
+            agent: AgentSection {
                 version: env!("CARGO_PKG_VERSION"),
                 mode: told.mode,
                 pod: told.pod.as_deref(),
@@ -205,7 +205,7 @@ impl<'a> Document<'a> {
                 users: snapshot.map_or(0, |seen| seen.users),
                 age_ms,
             },
-            backends: Backends {
+            backends: BackendsSection {
                 total: counts.total,
                 online: counts.online,
                 shunned: counts.shunned,
@@ -220,7 +220,7 @@ impl<'a> Document<'a> {
             },
             peers: peers(seen, observed_age.unwrap_or_default(), situation),
             publishing: publishing(seen, observed_age.map(ms), situation),
-            discovery: situation.discovery.map(|discovery| Discovery {
+            discovery: situation.discovery.map(|discovery| DiscoverySection {
                 up: discovery.is_up(),
                 updates: discovery.answers,
                 restarts: discovery.restarts,
@@ -232,9 +232,9 @@ impl<'a> Document<'a> {
     }
 }
 
-fn proxysql<'a>(address: &'a str, known: &Known<'a>) -> Proxysql<'a> {
+fn proxysql<'a>(address: &'a str, known: &Known<'a>) -> ProxysqlSection<'a> {
     let snapshot = known.snapshot;
-    Proxysql {
+    ProxysqlSection {
         address,
         connection: known.contact.as_str(),
         unanswered_ms: ms(known.contact.silence().unwrap_or_default()),
@@ -246,8 +246,12 @@ fn proxysql<'a>(address: &'a str, known: &Known<'a>) -> Proxysql<'a> {
     }
 }
 
-fn publishing<'a>(seen: Option<&'a Observation>, age_ms: Option<u64>, situation: &'a Situation) -> Publishing<'a> {
-    Publishing {
+fn publishing<'a>(
+    seen: Option<&'a Observation>,
+    age_ms: Option<u64>,
+    situation: &'a Situation,
+) -> PublishingSection<'a> {
+    PublishingSection {
         rollout: situation.generation.as_ref().map(rollout),
         refused: situation.refused.as_deref(),
         passed_over: &situation.passed_over,
@@ -261,8 +265,11 @@ fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn hostgroups(seen: &Snapshot) -> Vec<Group<'_>> {
-    seen.backends.iter().map(|((hostgroup, status), servers)| Group { hostgroup, status, servers: *servers }).collect()
+fn hostgroups(seen: &Snapshot) -> Vec<HostgroupSection<'_>> {
+    seen.backends
+        .iter()
+        .map(|((hostgroup, status), servers)| HostgroupSection { hostgroup, status, servers: *servers })
+        .collect()
 }
 
 /// Every peer in the order of the list, this node last if it is not as published. What was last seen when the observation was

@@ -35,7 +35,7 @@ fn api() -> Api {
 }
 
 async fn ask(mut routes: Router, method: &str, path: &str) -> (u16, serde_json::Value) {
-    let peer = Peer(SocketAddr::from(([127, 0, 0, 1], 1)));
+    let peer = HttpPeer(SocketAddr::from(([127, 0, 0, 1], 1)));
     let request = Request::builder().method(method).uri(path).extension(peer).body(Body::empty()).unwrap();
     let answer = routes.call(request).await.unwrap_or_else(|never: Infallible| match never {});
     let code = answer.status().as_u16();

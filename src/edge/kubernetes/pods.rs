@@ -247,7 +247,7 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// A pod with only what is read, so that a large one costs nothing once it was decoded.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(from = "wire::Pod")]
+#[serde(from = "wire::ListedPod")]
 struct Pod {
     metadata: ObjectMeta,
     terminating: bool,

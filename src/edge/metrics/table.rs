@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Kind, Metric, Samples, View};
+use super::{Metric, MetricKind, Samples, View};
 use crate::domain::cluster::drift::Class as Divergence;
 use crate::domain::cluster::generation::Standing;
 use crate::domain::cluster::isolation;
@@ -12,17 +12,17 @@ use crate::domain::drain::session::Activity;
 use crate::domain::drain::{Ending, Stage, Step};
 use crate::domain::health::{Contact, Probe, REASONS, Snapshot, judge};
 use crate::domain::proxysql::module::Module;
-use crate::domain::tally::{Class, Failure, Guard};
+use crate::domain::tally::{Guard, StatementClass, StatementFailure};
 
 /// Series of one family whose labels come from outside, at most: a table that went mad must not fill a database.
 const MOST_SERIES: usize = 500;
 
 const fn gauge(name: &'static str, help: &'static str, samples: fn(&View<'_>, &mut Samples<'_>)) -> Metric {
-    Metric { name, kind: Kind::Gauge, unit: None, labels: &[], help, samples }
+    Metric { name, kind: MetricKind::Gauge, unit: None, labels: &[], help, samples }
 }
 
 const fn counter(name: &'static str, help: &'static str, samples: fn(&View<'_>, &mut Samples<'_>)) -> Metric {
-    Metric { kind: Kind::Counter, ..gauge(name, help, samples) }
+    Metric { kind: MetricKind::Counter, ..gauge(name, help, samples) }
 }
 
 const fn info(
@@ -31,7 +31,7 @@ const fn info(
     help: &'static str,
     samples: fn(&View<'_>, &mut Samples<'_>),
 ) -> Metric {
-    Metric { kind: Kind::Info, labels, ..gauge(name, help, samples) }
+    Metric { kind: MetricKind::Info, labels, ..gauge(name, help, samples) }
 }
 
 /// Whether `ProxySQL` answers.
@@ -56,7 +56,7 @@ impl Metric {
     }
 
     const fn histogram(mut self) -> Self {
-        self.kind = Kind::Histogram;
+        self.kind = MetricKind::Histogram;
         self
     }
 }
@@ -130,7 +130,7 @@ pub const METRICS: &[Metric] = &[
         "admin_statement_duration",
         "Latency of statements on the admin port, by purpose: observe, health, compare, load, marker, drain, lifecycle, peer.",
         |view, out| {
-            for class in Class::ALL {
+            for class in StatementClass::ALL {
                 out.latency(&[class.as_str()], view.status.tally().latency(class));
             }
         },
@@ -139,8 +139,8 @@ pub const METRICS: &[Metric] = &[
     .seconds()
     .histogram(),
     counter("admin_statement_errors", "Failed statements on the admin port, by error: password, local, unreachable, login, timeout, refused, lost.", |view, out| {
-        for class in Class::ALL {
-            for failure in Failure::ALL {
+        for class in StatementClass::ALL {
+            for failure in StatementFailure::ALL {
                 out.count(&[class.as_str(), failure.as_str()], view.status.tally().errors(class, failure));
             }
         }
@@ -196,7 +196,7 @@ pub const METRICS: &[Metric] = &[
         "1 for the sync state of the satellite: connected, silent, isolated, restored (satellites only).",
         |view, out| {
             if let Some(following) = view.status.situation().following {
-                for standing in isolation::Standing::ALL {
+                for standing in isolation::FollowingState::ALL {
                     out.flag(&[standing.as_str()], standing == following);
                 }
             }

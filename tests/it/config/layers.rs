@@ -5,7 +5,7 @@ use std::fs;
 use proptest::prelude::*;
 use proxysql_agent::cli;
 use proxysql_agent::config::keys::{KEYS, Key};
-use proxysql_agent::config::{Config, Origin, RunMode, Sources};
+use proxysql_agent::config::{Config, RunMode, Sources, ValueOrigin};
 
 use super::Given;
 use super::keys::{SAMPLES, Sample};
@@ -62,18 +62,18 @@ fn every_key_in_every_layer_with_the_right_precedence() {
         let [in_file, in_variable, in_flag] = sample.values;
         for layers in 0..8_u8 {
             let mut given = with_mode(Given::new(), sample);
-            let mut expected = (key.default.map(str::to_owned), Origin::Default);
+            let mut expected = (key.default.map(str::to_owned), ValueOrigin::Default);
             if layers & 1 != 0 {
                 given = given.file(nested(key.name, in_file));
-                expected = (Some(in_file.to_owned()), Origin::File(given.path(), key.name.split('.').count()));
+                expected = (Some(in_file.to_owned()), ValueOrigin::File(given.path(), key.name.split('.').count()));
             }
             if layers & 2 != 0 {
                 given = given.variable(key.variable(), in_variable);
-                expected = (Some(in_variable.to_owned()), Origin::Variable(key.variable()));
+                expected = (Some(in_variable.to_owned()), ValueOrigin::Variable(key.variable()));
             }
             if layers & 4 != 0 {
                 given = given.arg(format!("--{}={in_flag}", key.name));
-                expected = (Some(in_flag.to_owned()), Origin::Flag(key.flag()));
+                expected = (Some(in_flag.to_owned()), ValueOrigin::Flag(key.flag()));
             }
             let what = format!("{} in layers {layers:03b}", key.name);
             let (Some(value), origin) = expected else {

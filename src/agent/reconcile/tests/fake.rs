@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::agent::Proxysql;
 use crate::domain::cluster::member::{Member, Members};
 use crate::domain::proxysql::observation::{Checksum, Observation};
-use crate::domain::proxysql::statement::{Kind, Module, Record, Statement};
+use crate::domain::proxysql::statement::{Module, Record, RecordKind, Statement};
 use crate::domain::tally::Count;
 use crate::edge::admin::{AdminError, Answer, Login};
 
@@ -155,10 +155,11 @@ impl Proxysql for Fake {
             Statement::MarkPublished(module, ..) => drop(world.published.insert(*module)),
             Statement::ForgetPublished(module) => drop(world.published.remove(module)),
             Statement::Record(Record::Read(Module::ProxysqlServers)) => {
-                let row = |served: &String| vec![Kind::Follower.as_str().to_owned(), served.clone(), String::new()];
+                let row =
+                    |served: &String| vec![RecordKind::Follower.as_str().to_owned(), served.clone(), String::new()];
                 rows = world.served.iter().map(row).collect();
             }
-            Statement::Record(Record::Add(_, Kind::Follower, added)) => {
+            Statement::Record(Record::Add(_, RecordKind::Follower, added)) => {
                 world.served.extend(added.iter().map(|(follower, _)| follower.clone()));
             }
             _ => {}

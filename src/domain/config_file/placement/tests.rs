@@ -2,8 +2,8 @@ use super::*;
 
 const PAIR: (i64, i64) = (10, 20);
 
-fn row(hostgroup: i64, host: &str, weight: i64) -> Row {
-    Row {
+fn row(hostgroup: i64, host: &str, weight: i64) -> ServerRow {
+    ServerRow {
         hostgroup,
         server: (format!("'{host}'"), "3306".to_owned()),
         status: "'ONLINE'".to_owned(),
@@ -11,7 +11,7 @@ fn row(hostgroup: i64, host: &str, weight: i64) -> Row {
     }
 }
 
-fn rows(rows: &[(i64, &str, i64)]) -> Vec<Row> {
+fn rows(rows: &[(i64, &str, i64)]) -> Vec<ServerRow> {
     rows.iter().map(|(hostgroup, host, weight)| row(*hostgroup, host, *weight)).collect()
 }
 
@@ -21,12 +21,12 @@ fn heard(hosts: &[(&str, bool)]) -> Monitor {
     Monitor { enabled: true, writer_is_also_reader: true, answered: answered.collect(), ..Monitor::default() }
 }
 
-fn pair() -> Vec<Group> {
-    vec![Group { writer: PAIR.0, others: vec![PAIR.1], is_pair: true }]
+fn pair() -> Vec<HostgroupSet> {
+    vec![HostgroupSet { writer: PAIR.0, others: vec![PAIR.1], is_pair: true }]
 }
 
-fn galera() -> Vec<Group> {
-    vec![Group { writer: 10, others: vec![20, 11, 99], is_pair: false }]
+fn galera() -> Vec<HostgroupSet> {
+    vec![HostgroupSet { writer: 10, others: vec![20, 11, 99], is_pair: false }]
 }
 
 type Rows<'a> = &'a [(i64, &'a str, i64)];
@@ -97,7 +97,7 @@ fn a_failover_is_not_undone() {
 fn a_failover_is_not_undone_where_the_hostgroups_get_other_numbers() {
     let monitor = heard(&[("a", true), ("b", false)]);
     let mut sight = sight(&[(30, "a", 1), (40, "b", 1)], BEFORE, FAILED_OVER, monitor);
-    sight.groups = vec![Group { writer: 30, others: vec![40], is_pair: true }];
+    sight.groups = vec![HostgroupSet { writer: 30, others: vec![40], is_pair: true }];
     is(&sight, &[(30, "b", 1), (40, "a", 1), (40, "b", 1)]);
 }
 
@@ -213,7 +213,7 @@ fn without_the_word_of_what_was_loaded_a_failover_is_not_undone_either() {
 fn rows_are_read_and_written_in_the_order_of_their_columns() {
     let names = ["hostgroup_id", "hostname", "port", "gtid_port", "status", "weight", "comment"];
     let literals: Vec<String> = ["7", "'a'", "1", "0", "'ONLINE'", "5", "'x'"].map(ToOwned::to_owned).into();
-    let row = Row::read(&names, &literals).unwrap();
+    let row = ServerRow::read(&names, &literals).unwrap();
     assert_eq!((row.hostgroup, &*row.status, &row.rest[..]), (7, "'ONLINE'", &["0", "5", "'x'"].map(String::from)[..]));
     assert_eq!(row.literals(&names), literals);
 }

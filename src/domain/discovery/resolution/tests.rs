@@ -6,27 +6,27 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn records(texts: &[&str]) -> Answer {
-    Answer::Records { addresses: texts.iter().map(|text| ip(text)).collect(), keep: Duration::from_secs(30) }
+fn records(texts: &[&str]) -> DnsAnswer {
+    DnsAnswer::Records { addresses: texts.iter().map(|text| ip(text)).collect(), keep: Duration::from_secs(30) }
 }
 
-fn failure() -> Answer {
-    Answer::Failure("SERVFAIL".into())
+fn failure() -> DnsAnswer {
+    DnsAnswer::Failure("SERVFAIL".into())
 }
 
-fn look(v4: Answer, v6: Answer) -> Look {
+fn look(v4: DnsAnswer, v6: DnsAnswer) -> LookOutcome {
     [(Family::V4, v4), (Family::V6, v6)].into()
 }
 
-fn v4(texts: &[&str]) -> Look {
-    look(records(texts), Answer::NoRecord)
+fn v4(texts: &[&str]) -> LookOutcome {
+    look(records(texts), DnsAnswer::NoRecord)
 }
 
 fn here(followed: &Followed) -> Vec<String> {
     followed.addresses().map(|address| address.to_string()).collect()
 }
 
-fn followed(looks: impl IntoIterator<Item = Look>) -> Followed {
+fn followed(looks: impl IntoIterator<Item = LookOutcome>) -> Followed {
     let mut followed = Followed::default();
     for look in looks {
         followed.fold(&look).unwrap();
@@ -47,7 +47,7 @@ fn who_is_named_is_here_at_once_and_who_is_not_goes_after_three_answers() {
 #[test]
 fn one_kind_of_record_that_fails_keeps_its_members_and_the_other_is_followed() {
     let mut followed = followed([look(records(&["10.0.0.1"]), records(&["fd00::1"]))]);
-    for broken in [failure(), Answer::NoName] {
+    for broken in [failure(), DnsAnswer::NoName] {
         for _ in 0..9 {
             followed.fold(&look(records(&["10.0.0.2"]), broken.clone())).unwrap();
         }
@@ -58,7 +58,7 @@ fn one_kind_of_record_that_fails_keeps_its_members_and_the_other_is_followed() {
 #[test]
 fn nobody_is_known_before_one_look_went_well_in_everything() {
     let half = look(records(&["10.0.0.1"]), failure());
-    let mut so_far = followed([half.clone(), look(records(&["10.0.0.1"]), Answer::NoName)]);
+    let mut so_far = followed([half.clone(), look(records(&["10.0.0.1"]), DnsAnswer::NoName)]);
     assert!(!so_far.is_known() && here(&so_far).is_empty());
     so_far.fold(&v4(&["10.0.0.1"])).unwrap();
     so_far.fold(&half).unwrap();
@@ -72,7 +72,7 @@ fn nobody_is_known_before_one_look_went_well_in_everything() {
 fn a_name_that_moves_from_one_kind_to_the_other_is_followed() {
     let mut followed = followed([v4(&["10.0.0.1"])]);
     for _ in 0..3 {
-        followed.fold(&look(Answer::NoRecord, records(&["fd00::1"]))).unwrap();
+        followed.fold(&look(DnsAnswer::NoRecord, records(&["fd00::1"]))).unwrap();
     }
     assert_eq!(here(&followed), ["fd00::1"]);
 }
@@ -94,7 +94,7 @@ fn answers_in_parts_add_up_to_the_whole() {
 #[test]
 fn what_came_back_once_and_stayed_is_like_any_other() {
     let (with, without) = (v4(&["10.0.0.1", "10.0.0.2"]), v4(&["10.0.0.1"]));
-    let times = |look: &Look, count: usize| std::iter::repeat_n(look.clone(), count);
+    let times = |look: &LookOutcome, count: usize| std::iter::repeat_n(look.clone(), count);
     let once = || times(&with, 1).chain(times(&without, 3)).chain(times(&with, 1));
     assert_eq!(here(&followed(once().chain(times(&without, 3)))), ["10.0.0.1", "10.0.0.2"]);
     assert_eq!(here(&followed(once().chain(times(&without, 6)))), ["10.0.0.1"]);
@@ -116,8 +116,8 @@ fn the_trouble_of_a_look_names_the_record() {
     for (look, expected) in [
         (v4(&["10.0.0.1"]), None),
         (look(records(&["10.0.0.1"]), failure()), Some("AAAA: SERVFAIL")),
-        (look(Answer::NoRecord, Answer::NoRecord), Some("A: no record; AAAA: no record")),
-        (look(Answer::NoName, failure()), Some("A: no such name (NXDOMAIN); AAAA: SERVFAIL")),
+        (look(DnsAnswer::NoRecord, DnsAnswer::NoRecord), Some("A: no record; AAAA: no record")),
+        (look(DnsAnswer::NoName, failure()), Some("A: no such name (NXDOMAIN); AAAA: SERVFAIL")),
     ] {
         assert_eq!(trouble(&look).as_deref(), expected);
     }
@@ -126,7 +126,7 @@ fn the_trouble_of_a_look_names_the_record() {
 #[test]
 fn answers_are_kept_as_their_records_say_within_bounds() {
     let kept = |seconds: u64| {
-        let answer = Answer::Records { addresses: [ip("10.0.0.1")].into(), keep: Duration::from_secs(seconds) };
+        let answer = DnsAnswer::Records { addresses: [ip("10.0.0.1")].into(), keep: Duration::from_secs(seconds) };
         keep(&look(answer, records(&["fd00::1"])), Duration::from_secs(5)).as_secs()
     };
     assert_eq!([kept(0), kept(3), kept(600)], [1, 3, 5]);
@@ -173,17 +173,17 @@ fn any_address(family: Family) -> impl Strategy<Value = IpAddr> {
     })
 }
 
-fn any_answer(family: Family) -> impl Strategy<Value = Answer> {
+fn any_answer(family: Family) -> impl Strategy<Value = DnsAnswer> {
     let records = proptest::collection::btree_set(any_address(family), 1..8)
-        .prop_map(|addresses| Answer::Records { addresses, keep: Duration::from_secs(5) });
-    prop_oneof![4 => records, 1 => Just(Answer::NoRecord), 1 => Just(Answer::NoName), 1 => Just(failure())]
+        .prop_map(|addresses| DnsAnswer::Records { addresses, keep: Duration::from_secs(5) });
+    prop_oneof![4 => records, 1 => Just(DnsAnswer::NoRecord), 1 => Just(DnsAnswer::NoName), 1 => Just(failure())]
 }
 
-fn any_look() -> impl Strategy<Value = Look> {
+fn any_look() -> impl Strategy<Value = LookOutcome> {
     (any_answer(Family::V4), any_answer(Family::V6)).prop_map(|(v4, v6)| look(v4, v6))
 }
 
-fn named(look: &Look) -> BTreeSet<IpAddr> {
+fn named(look: &LookOutcome) -> BTreeSet<IpAddr> {
     look.values().flat_map(addresses).copied().collect()
 }
 
@@ -200,12 +200,12 @@ proptest! {
             let changed = followed.fold(&look).unwrap();
             let after: BTreeSet<IpAddr> = followed.addresses().collect();
             prop_assert_eq!(changed, before != after);
-            prop_assert!(!followed.is_known() || judge(&look) != Verdict::Found || named(&look).is_subset(&after));
+            prop_assert!(!followed.is_known() || judge(&look) != DnsVerdict::Found || named(&look).is_subset(&after));
             prop_assert!(before.is_empty() || !after.is_empty());
             prop_assert!(after.difference(&before).all(|address| named(&look).contains(address)));
             let spoke = |address: &IpAddr| {
-                judge(&look) == Verdict::Found
-                    && matches!(look[&Family::of(*address)], Answer::Records { .. } | Answer::NoRecord)
+                judge(&look) == DnsVerdict::Found
+                    && matches!(look[&Family::of(*address)], DnsAnswer::Records { .. } | DnsAnswer::NoRecord)
             };
             for address in &before {
                 let count = missed.entry(*address).or_default();
@@ -225,10 +225,10 @@ proptest! {
         one in proptest::collection::vec(any_look(), 0..40),
         other in proptest::collection::vec(any_look(), 0..40),
         last in any_look().prop_filter("whole", |look| {
-            judge(look) == Verdict::Found && trouble(look).is_none()
+            judge(look) == DnsVerdict::Found && trouble(look).is_none()
         }),
     ) {
-        let after = |before: Vec<Look>| {
+        let after = |before: Vec<LookOutcome>| {
             let mut followed = followed(before);
             for _ in 0..MOST_PATIENCE {
                 followed.fold(&last).unwrap();

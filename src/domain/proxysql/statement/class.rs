@@ -1,24 +1,24 @@
 //! What statements are for, to count them by.
 
 use super::Statement;
-use crate::domain::tally::Class;
+use crate::domain::tally::StatementClass;
 
 impl Statement {
     /// The kind that it is counted as.
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> StatementClass {
         match self {
             Self::Observe | Self::IsDrainMarked | Self::ObserveWithFollowers | Self::Checksums | Self::Version => {
-                Class::Observe
+                StatementClass::Observe
             }
-            Self::Health(_) => Class::Health,
-            Self::LoadToRuntime(_) => Class::Load,
+            Self::Health(_) => StatementClass::Health,
+            Self::LoadToRuntime(_) => StatementClass::Load,
             Self::MarkPublished(..)
             | Self::ForgetPublished(_)
             | Self::Claim(_)
             | Self::ClaimAge
             | Self::Release
             | Self::Record(_)
-            | Self::Copies => Class::Mark,
+            | Self::Copies => StatementClass::Mark,
             Self::Sessions(_)
             | Self::KillConnection(_)
             | Self::MarkDrain
@@ -28,9 +28,9 @@ impl Statement {
             | Self::Listener
             | Self::SetVariables(..)
             | Self::RestoreVariables(_)
-            | Self::Tick => Class::Drain,
-            Self::Pause(_) | Self::Resume(_) | Self::Shutdown => Class::Command,
-            _ => Class::Draft,
+            | Self::Tick => StatementClass::Drain,
+            Self::Pause(_) | Self::Resume(_) | Self::Shutdown => StatementClass::Command,
+            _ => StatementClass::Draft,
         }
     }
 }

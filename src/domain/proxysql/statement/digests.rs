@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::domain::dump::digest::Source;
+use crate::domain::dump::digest::DigestSource;
 use crate::domain::dump::hold::Hold;
 
 /// Which digests are read.
@@ -22,7 +22,7 @@ pub struct Filter {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Digests {
     /// Reads the digests and leaves them.
-    Read(Source, Filter),
+    Read(DigestSource, Filter),
     /// Reads what was moved to these tables of one source, of which there must be one at least.
     ReadHeld(Vec<Hold>, Filter),
     /// Asks for `ProxySQL`'s clock and the names of all holds.
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn digests_are_read_whole_or_filtered() {
-        let text = |min_count, top| Digests::Read(Source::Mysql, Filter { min_count, top }).to_string();
+        let text = |min_count, top| Digests::Read(DigestSource::Mysql, Filter { min_count, top }).to_string();
         assert_eq!(text(0, 0), "SELECT * FROM stats_mysql_query_digest");
         assert_eq!(
             text(5, 10),
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn one_statement_alone_names_the_table_that_forgets() {
-        let hold = Hold::new(Source::Mysql, 1_000, Duration::from_mins(10), "a");
+        let hold = Hold::new(DigestSource::Mysql, 1_000, Duration::from_mins(10), "a");
         let fill = Digests::FillHold(hold.clone()).to_string();
         assert_eq!(
             fill,

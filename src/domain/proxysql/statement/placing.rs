@@ -19,7 +19,7 @@ pub enum Placing {
     /// Servers that the monitor has had an answer of, and whether with `read_only`.
     Answered(Table),
     /// Servers that answered it as members of such a group.
-    Members(Discovery),
+    Members(DiscoveredBy),
     /// Rows of this table that go, by their keys: hostgroup, host name and port, the latter two as literals.
     Remove(Table, Vec<(i64, String, String)>),
     /// What is remembered of servers that were loaded otherwise than the file had them, as literals: which side, then the columns.
@@ -34,7 +34,7 @@ pub enum Placing {
 
 /// How `ProxySQL` comes to know the servers of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Discovery {
+pub enum DiscoveredBy {
     /// The members of Group Replication.
     GroupReplication,
     /// The nodes of a Galera cluster; it discovers none.
@@ -160,18 +160,18 @@ fn groups(f: &mut Formatter<'_>, tables: &[Table]) -> fmt::Result {
     Ok(())
 }
 
-const fn members(discovery: Discovery) -> &'static str {
+const fn members(discovery: DiscoveredBy) -> &'static str {
     match discovery {
-        Discovery::GroupReplication => {
+        DiscoveredBy::GroupReplication => {
             "SELECT quote(hostname), quote(port) FROM (SELECT hostname, port, viable_candidate, error, \
              max(time_start_us) FROM monitor.mysql_server_group_replication_log GROUP BY hostname, port) \
              WHERE error IS NULL AND viable_candidate='YES'"
         }
-        Discovery::Galera => {
+        DiscoveredBy::Galera => {
             "SELECT quote(hostname), quote(port) FROM monitor.mysql_server_galera_log WHERE error IS NULL \
              GROUP BY hostname, port"
         }
-        Discovery::Aurora => {
+        DiscoveredBy::Aurora => {
             "SELECT quote(SERVER_ID || domain_name), quote(aurora_port) FROM monitor.mysql_server_aws_aurora_log, \
              main.mysql_aws_aurora_hostgroups WHERE error IS NULL AND SERVER_ID<>'' GROUP BY SERVER_ID, writer_hostgroup"
         }

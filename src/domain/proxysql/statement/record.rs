@@ -10,7 +10,7 @@ const TABLE: &str = "main.proxysql_agent_record";
 
 /// What a row of the record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum RecordKind {
     /// After a load, `ProxySQL` shows this otherwise than it was told, and would after any number of loads.
     ShownOtherwise,
     /// A load does not bring it about: the value is none that `ProxySQL` takes, and the one of before stays.
@@ -21,7 +21,7 @@ pub enum Kind {
     Follower,
 }
 
-impl Kind {
+impl RecordKind {
     /// As the table names it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -41,9 +41,9 @@ pub enum Record {
     /// All of a module: kind, fingerprint, reason. Refused where there is no table.
     Read(Module),
     /// Adds rows: fingerprint, reason.
-    Add(Module, Kind, Vec<(String, String)>),
+    Add(Module, RecordKind, Vec<(String, String)>),
     /// Forgets the rows of a kind, of one module or of all.
-    Forget(Option<Module>, Kind),
+    Forget(Option<Module>, RecordKind),
 }
 
 impl fmt::Display for Record {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn reasons_are_quoted() {
         let rows = vec![("ab".to_owned(), "it's".to_owned())];
-        let add = Record::Add(Module::AdminVariables, Kind::LocksOut, rows).to_string();
+        let add = Record::Add(Module::AdminVariables, RecordKind::LocksOut, rows).to_string();
         assert_eq!(
             add,
             "INSERT INTO main.proxysql_agent_record VALUES ('admin_variables', 'locks_out', 'ab', 'it''s')"

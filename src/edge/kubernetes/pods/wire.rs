@@ -15,12 +15,12 @@ use crate::domain::cluster::core_pod::PodOrigin;
 /// A value, or what stands in its place.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Value<T> {
+enum LenientValue<T> {
     Read(T),
     Other(IgnoredAny),
 }
 
-impl<T> Value<T> {
+impl<T> LenientValue<T> {
     fn read(self) -> Option<T> {
         match self {
             Self::Read(value) => Some(value),
@@ -30,23 +30,23 @@ impl<T> Value<T> {
 }
 
 fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(deserializer: D) -> Result<T, D::Error> {
-    Ok(Value::deserialize(deserializer)?.read().unwrap_or_default())
+    Ok(LenientValue::deserialize(deserializer)?.read().unwrap_or_default())
 }
 
 fn each<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let all: Vec<Value<T>> = lenient(deserializer)?;
-    Ok(all.into_iter().filter_map(Value::read).collect())
+    let all: Vec<LenientValue<T>> = lenient(deserializer)?;
+    Ok(all.into_iter().filter_map(LenientValue::read).collect())
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-pub(super) struct Pod {
+pub(super) struct ListedPod {
     #[serde(deserialize_with = "lenient")]
     metadata: Meta,
     #[serde(deserialize_with = "lenient")]
     spec: Spec,
     #[serde(deserialize_with = "lenient")]
-    status: Status,
+    status: PodStatus,
 }
 
 #[derive(Deserialize, Default)]
@@ -72,15 +72,15 @@ struct Meta {
     #[serde(deserialize_with = "lenient")]
     creation_timestamp: Option<Time>,
     #[serde(deserialize_with = "lenient")]
-    labels: BTreeMap<String, Value<String>>,
+    labels: BTreeMap<String, LenientValue<String>>,
     #[serde(deserialize_with = "each")]
-    owner_references: Vec<Owner>,
+    owner_references: Vec<OwnerReference>,
 }
 
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
-struct Owner {
+struct OwnerReference {
     #[serde(deserialize_with = "lenient")]
     kind: String,
     #[serde(deserialize_with = "lenient")]
@@ -91,24 +91,24 @@ struct Owner {
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
-struct Status {
+struct PodStatus {
     #[serde(deserialize_with = "lenient")]
     phase: String,
     #[serde(rename = "podIP", deserialize_with = "lenient")]
     pod_ip: String,
     #[serde(rename = "podIPs", deserialize_with = "each")]
-    pod_ips: Vec<Address>,
+    pod_ips: Vec<PodAddress>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Address {
+struct PodAddress {
     #[serde(deserialize_with = "lenient")]
     ip: String,
 }
 
-impl From<Pod> for super::Pod {
-    fn from(Pod { metadata, spec, status }: Pod) -> Self {
+impl From<ListedPod> for super::Pod {
+    fn from(ListedPod { metadata, spec, status }: ListedPod) -> Self {
         // `podIP` is the first of `podIPs`; older API servers send only the one.
         let address = if status.pod_ip.is_empty() {
             status.pod_ips.into_iter().next().map(|a| a.ip)
