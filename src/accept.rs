@@ -16,11 +16,11 @@ use tracing::{debug, warn};
 /// Connections at one time, for each listener. Where there are more, the oldest that is not being answered goes.
 const MOST_CONNECTIONS: usize = 256;
 /// Pause after the system refuses a connection: no file descriptor is left.
-const OUT_OF_BREATH: Duration = Duration::from_millis(50);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// A connection, as the others see it.
 #[derive(Debug)]
-pub struct Visit {
+pub struct ConnectionSlot {
     /// Its request is being answered.
     busy: AtomicBool,
     ended: AtomicBool,
@@ -29,7 +29,7 @@ pub struct Visit {
     asked: Mutex<Instant>,
 }
 
-impl Visit {
+impl ConnectionSlot {
     /// One that begins now.
     #[expect(clippy::new_without_default, reason = "the clock is read")]
     pub fn new() -> Self {
@@ -73,10 +73,10 @@ impl Visit {
 /// of `tasks`.
 pub async fn accept<H, F>(listener: TcpListener, handle: H, tasks: TaskTracker, stop: CancellationToken)
 where
-    H: Fn(TcpStream, SocketAddr, Arc<Visit>) -> F,
+    H: Fn(TcpStream, SocketAddr, Arc<ConnectionSlot>) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut visits: VecDeque<Arc<Visit>> = VecDeque::new();
+    let mut visits: VecDeque<Arc<ConnectionSlot>> = VecDeque::new();
     let mut refused = false;
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
@@ -87,7 +87,7 @@ where
                     debug!(%peer, "connection limit reached");
                     continue;
                 }
-                let visit = Arc::new(Visit::new());
+                let visit = Arc::new(ConnectionSlot::new());
                 visits.push_back(Arc::clone(&visit));
                 let handled = handle(stream, peer, Arc::clone(&visit));
                 tasks.spawn(async move {
@@ -100,14 +100,14 @@ where
                     warn!(%reason, "cannot accept connections");
                 }
                 refused = true;
-                sleep(OUT_OF_BREATH).await;
+                sleep(ACCEPT_BACKOFF).await;
             }
         }
     }
 }
 
 /// Whether there is room for one more: idle and half-open connections are no reason to turn away a probe.
-fn make_room(visits: &mut VecDeque<Arc<Visit>>) -> bool {
+fn make_room(visits: &mut VecDeque<Arc<ConnectionSlot>>) -> bool {
     if visits.len() < MOST_CONNECTIONS {
         return true;
     }
@@ -126,7 +126,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_a_request_may_take_follows_a_reload_and_begins_with_the_request() {
         let (settings, held) = watch::channel(Duration::from_secs(18));
-        let visit = Visit::new();
+        let visit = ConnectionSlot::new();
         let began = Instant::now();
         let over = visit.is_over(held, |lifetime| *lifetime);
         let meanwhile = async {
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_connection_that_is_not_being_answered_makes_room() {
-        let mut visits: VecDeque<_> = (0..MOST_CONNECTIONS).map(|_| Arc::new(Visit::new())).collect();
+        let mut visits: VecDeque<_> = (0..MOST_CONNECTIONS).map(|_| Arc::new(ConnectionSlot::new())).collect();
         let (first, second) = (Arc::clone(&visits[0]), Arc::clone(&visits[1]));
         first.asks();
         assert!(make_room(&mut visits));

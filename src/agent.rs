@@ -5,9 +5,7 @@ mod candidate;
 mod draft;
 mod drain;
 mod health;
-mod line;
 mod logins;
-mod pace;
 mod passed_over;
 mod peers;
 mod placement;
@@ -19,8 +17,10 @@ mod record;
 mod resync;
 mod round;
 mod satellite;
+mod schedule;
 #[cfg(test)]
 mod tests;
+mod tracked_admin;
 mod unlock;
 mod write;
 
@@ -34,16 +34,16 @@ use tracing::{debug, info};
 pub use self::candidate::Publishing;
 use self::drain::{Found, Recovery, Who, recover};
 use self::health::HealthLooks;
-use self::line::Line;
-use self::pace::Pace;
 pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
 pub use self::proxysql::Proxysql;
-pub use self::reconcile::Core;
+pub use self::reconcile::{Core, Discovery};
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
-use crate::domain::drain::{Limits, Stage};
-use crate::domain::situation::Situation;
-use crate::domain::tally::Count;
+use self::schedule::Schedule;
+use self::tracked_admin::TrackedAdmin;
+use crate::domain::counters::Count;
+use crate::domain::drain::{Limits, Phase};
+use crate::domain::reconcile_report::ReconcileReport;
 use crate::edge::draining_file::Marker;
 use crate::state::{Command, Mailbox, StatusWriter};
 
@@ -68,9 +68,9 @@ impl Mode {
     }
 
     /// What publishing goes by from now on.
-    fn goes_by(&mut self, publishing: Publishing) {
+    fn reconfigure(&mut self, publishing: Publishing) {
         if let Self::Core(core) = self {
-            core.goes_by(publishing);
+            core.reconfigure(publishing);
         }
     }
 
@@ -78,7 +78,7 @@ impl Mode {
     fn anew(&mut self) {
         match self {
             Self::Core(core) => core.publish_anew(),
-            Self::Satellite(satellite) => satellite.follow_anew(),
+            Self::Satellite(satellite) => satellite.restore_again(),
         }
     }
 
@@ -97,7 +97,7 @@ impl Mode {
         }
     }
 
-    fn shows(&self) -> Situation {
+    fn shows(&self) -> ReconcileReport {
         match self {
             Self::Core(core) => core.shows(),
             Self::Satellite(satellite) => satellite.shows(),
@@ -151,7 +151,7 @@ pub struct Surroundings {
 
 /// Owns everything mutable.
 pub struct Agent<P> {
-    line: Line<P>,
+    line: TrackedAdmin<P>,
     mode: Mode,
     settings: AgentSettings,
     marker: Marker,
@@ -166,11 +166,11 @@ pub struct Agent<P> {
 
 /// What ends the work of rounds and looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Exit {
     /// The way down was asked for.
-    Down,
+    Drain,
     /// The process is to end and leave `ProxySQL` as it is.
-    Off,
+    Detach,
 }
 
 impl<P: Proxysql + Send + Sync> Agent<P> {
@@ -183,29 +183,29 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
         mailbox: Mailbox,
         writer: StatusWriter,
     ) -> Self {
-        let line = Line::new(admin, writer.clone());
+        let line = TrackedAdmin::new(admin, writer.clone());
         let Surroundings { marker, reload, is_leaving } = surroundings;
-        let (health, recovery) = (HealthLooks::default(), Recovery::Wanted);
+        let (health, recovery) = (HealthLooks::default(), Recovery::Pending);
         Self { line, mode, settings, marker, mailbox, writer, health, reload, is_leaving, recovery }
     }
 
     /// Runs until the way down is at its end, or it is told to end without.
     pub async fn run(mut self) {
         if self.marker.clear().await {
-            info!("removed a draining file that an earlier life left");
+            info!("removed a draining file left by an earlier run");
         }
         let asleep = !self.settings.start_delay.is_zero();
         self.writer.started(asleep);
-        let mut pace = Pace::new(self.settings.interval, self.settings.start_delay);
-        while self.work(&mut pace).await == Turn::Down {
-            if self.go_down().await == Stage::Stopped {
+        let mut pace = Schedule::new(self.settings.interval, self.settings.start_delay);
+        while self.work(&mut pace).await == Exit::Drain {
+            if self.go_down().await == Phase::Stopped {
                 break;
             }
         }
     }
 
     /// Rounds and looks at health, until something else is asked for.
-    async fn work(&mut self, pace: &mut Pace) -> Turn {
+    async fn work(&mut self, pace: &mut Schedule) -> Exit {
         let mut wishes = Wishes::default();
         loop {
             if let Some(command) = wishes.again.take() {
@@ -223,14 +223,14 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
     }
 
     /// What a reload or a resync asks for: the next round begins from what there is, at once.
-    async fn begin_anew(&mut self, command: Command, pace: &mut Pace) {
+    async fn begin_anew(&mut self, command: Command, pace: &mut Schedule) {
         self.writer.counted(if command == Command::Reload { Count::Reload } else { Count::Resync });
         if command == Command::Reload
             && let Some(live) = (self.reload)().await
         {
             pace.interval = live.settings.interval;
             self.settings = live.settings;
-            self.mode.goes_by(live.publishing);
+            self.mode.reconfigure(live.publishing);
         }
         self.mode.anew();
         if awake_and_well(pace) {
@@ -239,30 +239,30 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
     }
 
     /// Waits for what is to be done next; nothing, where something was asked for that comes before it.
-    async fn wait(&mut self, wishes: &mut Wishes, pace: &mut Pace) -> ControlFlow<Turn, Option<Job>> {
+    async fn wait(&mut self, wishes: &mut Wishes, pace: &mut Schedule) -> ControlFlow<Exit, Option<Job>> {
         let awake = pace.is_awake();
         tokio::select! {
             biased;
             command = self.mailbox.next() => match command {
-                Some(Command::Drain | Command::Hurry) => return ControlFlow::Break(Turn::Down),
-                Some(Command::Detach) | None => return ControlFlow::Break(Turn::Off),
+                Some(Command::Drain | Command::ForceStop) => return ControlFlow::Break(Exit::Drain),
+                Some(Command::Detach) | None => return ControlFlow::Break(Exit::Detach),
                 Some(Command::Refresh) => wishes.look = awake,
                 Some(command @ (Command::Reload | Command::Resync)) => wishes.add(command),
                 Some(Command::Cancel) => {}
             },
             () = sleep_until(pace.due) => return ControlFlow::Continue(Some(Job::Round)),
-            () = std::future::ready(()), if wishes.look => return ControlFlow::Continue(Some(Job::Look)),
+            () = std::future::ready(()), if wishes.look => return ControlFlow::Continue(Some(Job::CheckHealth)),
             () = self.mode.news(), if awake && !pace.in_trouble() => pace.due = pace.due.min(Instant::now()),
         }
         ControlFlow::Continue(None)
     }
 
     /// Does a job, and listens meanwhile.
-    async fn perform(&mut self, job: Job, wishes: &mut Wishes, pace: &mut Pace) -> ControlFlow<Turn> {
+    async fn perform(&mut self, job: Job, wishes: &mut Wishes, pace: &mut Schedule) -> ControlFlow<Exit> {
         let Self { line, mode, mailbox, writer, health, is_leaving, recovery, .. } = self;
         let began = Instant::now();
         let work = async {
-            if job == Job::Look {
+            if job == Job::CheckHealth {
                 drop(health.look(line, writer).await);
                 return ControlFlow::Continue(());
             }
@@ -273,7 +273,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                     mode.sync_again();
                     mode.round(line).await
                 }
-                Ok(Found::GoesOn) => return ControlFlow::Break(Turn::Down),
+                Ok(Found::GoesOn) => return ControlFlow::Break(Exit::Drain),
                 Err(error) => Err(error),
             };
             writer.round_ended(outcome.is_ok(), mode.shows());
@@ -281,7 +281,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             ControlFlow::Continue(())
         };
         let mut work = std::pin::pin!(work);
-        if job == Job::Look {
+        if job == Job::CheckHealth {
             wishes.look = false;
         }
         let told = loop {
@@ -293,8 +293,8 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                     return ended;
                 }
                 command = mailbox.next() => match command {
-                    Some(Command::Drain | Command::Hurry) => break Turn::Down,
-                    Some(Command::Detach) | None => break Turn::Off,
+                    Some(Command::Drain | Command::ForceStop) => break Exit::Drain,
+                    Some(Command::Detach) | None => break Exit::Detach,
                     // A look that is under way is one for those who ask now, too.
                     Some(Command::Refresh) => wishes.look |= job == Job::Round,
                     Some(command @ (Command::Reload | Command::Resync)) => wishes.add(command),
@@ -302,13 +302,13 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                 },
             }
         };
-        if told == Turn::Down {
+        if told == Exit::Drain {
             writer.drain_began();
         }
         // Only what has begun to have an effect is brought to an end.
         let has_begun = writer.status().answered_at().is_some_and(|at| at >= began);
         if job == Job::Round && has_begun && timeout(LAST_ROUND, work).await.is_err() {
-            debug!("abandoned a round");
+            debug!("reconcile abandoned");
         }
         ControlFlow::Break(told)
     }
@@ -318,7 +318,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Job {
     Round,
-    Look,
+    CheckHealth,
 }
 
 /// What was asked for and is not done yet.
@@ -338,7 +338,7 @@ impl Wishes {
 }
 
 /// Whether a round may be due at once.
-fn awake_and_well(pace: &Pace) -> bool {
+fn awake_and_well(pace: &Schedule) -> bool {
     pace.is_awake() && !pace.in_trouble()
 }
 

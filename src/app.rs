@@ -24,21 +24,21 @@ use tracing::{error, info, warn};
 use self::reload::Listeners;
 use crate::agent::{self, Agent, Core, IsLeaving, Live, Mode, Publishing, Satellite, Surroundings};
 use crate::config::{Config, Loaded, OnSigterm, Provenance, RunMode, Shutdown, reference};
-use crate::domain::drain::{Limits, Stage};
+use crate::domain::drain::{Limits, Phase};
 use crate::domain::health::Policy;
 use crate::dump::{self, DumpError};
 use crate::edge::admin::{Admin, Password, Target};
 use crate::edge::draining_file::Marker;
-use crate::edge::kubernetes::pods;
+use crate::edge::kubernetes::{self, pods};
 use crate::edge::signals::Watchdog;
 use crate::edge::{config_watch, http, metrics, signals};
 use crate::logging::{self, Handle};
 use crate::state::{self, Command, Mailbox, State, StatusWriter};
 
 /// How long tasks get to end after the agent has.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a connection may last beyond the longest answer.
-const BEYOND: Duration = Duration::from_secs(15);
+const RESPONSE_MARGIN: Duration = Duration::from_secs(15);
 /// What the process gets to end by itself once `shutdown.shutdown_timeout` is over: last answers and last lines.
 const BY_ITSELF: Duration = Duration::from_secs(3);
 /// Calls of the system that hang at one time, at most. Each is a thread until it returns.
@@ -60,12 +60,12 @@ pub enum AppError {
     Bind(#[from] http::BindError),
     /// A core cannot know its pods.
     #[error("{0}; core.discovery says kubernetes: with dns or static no API server is needed")]
-    Pods(#[from] pods::PodsError),
+    Kubernetes(#[from] kubernetes::ApiError),
     /// There is no dump, or not as it should be.
     #[error(transparent)]
     Dump(#[from] DumpError),
     /// A part ended that nobody asked to end.
-    #[error("{0} ended unasked")]
+    #[error("{0} stopped unexpectedly")]
     Part(&'static str),
 }
 
@@ -79,7 +79,7 @@ pub fn main(loaded: Loaded, log: Handle) -> ExitCode {
     let code = match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => {
-            error!(%reason, "exiting");
+            error!(%reason, "exiting on error");
             ExitCode::FAILURE
         }
     };
@@ -108,7 +108,7 @@ fn end_at_once() {
 
 /// Has the process end within its bound from when it is on its way down, whatever hangs then.
 async fn guard(state: State, watchdog: Arc<Watchdog>) {
-    let is_running = |stage: Stage| stage == Stage::Running;
+    let is_running = |stage: Phase| stage == Phase::Running;
     loop {
         state.until(|status| !is_running(status.stage())).await;
         if is_running(state.status().stage()) {
@@ -132,7 +132,7 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
     let heard = signals::listen().map_err(AppError::Signals)?;
     let Loaded { config, provenance, .. } = &loaded;
     let watchdog = Watchdog::start(end_within(config), || {
-        error!("something hangs, and the time to end is over; exiting at once");
+        error!("shutdown timed out; exiting immediately");
         end_at_once();
     });
     let watchdog = Arc::new(watchdog.map_err(AppError::Signals)?);
@@ -147,12 +147,12 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
     let tasks = TaskTracker::new();
 
     let identity = Identity::new(config, own_pod.clone());
-    let (air, on_air) = watch::channel(on_air(config, provenance, own_pod.clone()));
+    let (http_tx, http_rx) = watch::channel(http_settings(config, provenance, own_pod.clone()));
     let (term, wanted) = watch::channel(config.shutdown.on_sigterm);
     let on_term = on_term(wanted, identity.clone());
     let policy = {
-        let on_air = on_air.clone();
-        move || on_air.borrow().policy
+        let http_rx = http_rx.clone();
+        move || http_rx.borrow().policy
     };
     let metrics = metrics::renderer(state.clone(), config.run_mode.as_str(), policy.clone(), logging::dropped);
     let watching = tasks.spawn(signals::follow(heard, state.clone(), policy, on_term, end_at_once, stop.clone()));
@@ -162,14 +162,14 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
     if let Some(path) = config.core.config_file.clone().filter(|_| config.run_mode == RunMode::Core) {
         tasks.spawn(config_watch::follow(path, state.clone(), stop.clone()));
     }
-    let listeners = Listeners { log, air, term, watchdog: Arc::clone(&watchdog) };
+    let listeners = Listeners { log, http_tx, term, watchdog: Arc::clone(&watchdog) };
     let reload = reload::reload(loaded.clone(), listeners);
     let serving = listener.map(|listener| {
-        let routes = http::routes(state.clone(), on_air.clone(), Box::new(metrics));
+        let routes = http::routes(state.clone(), http_rx.clone(), Box::new(metrics));
         let said = grace::check(state.clone(), config.shutdown.clone(), identity.clone());
         let until = stop.clone();
         tasks.spawn(async move { until.run_until_cancelled(said).await.unwrap_or_default() });
-        tasks.spawn(http::serve(listener, routes, on_air, tasks.clone(), stop.clone()))
+        tasks.spawn(http::serve(listener, routes, http_rx, tasks.clone(), stop.clone()))
     });
     let serving = async { if let Some(serving) = serving { drop(serving.await) } else { pending().await } };
 
@@ -183,8 +183,8 @@ pub async fn run(loaded: Loaded, own_pod: Option<String>, log: Handle) -> Result
     watchdog.arm();
     stop.cancel();
     tasks.close();
-    if timeout(LAST_WORDS, tasks.wait()).await.is_err() {
-        warn!(tasks = tasks.len(), signals = !watching.is_finished(), "some tasks did not end in time");
+    if timeout(STOP_TIMEOUT, tasks.wait()).await.is_err() {
+        warn!(tasks = tasks.len(), signals = !watching.is_finished(), "some tasks did not stop in time");
     }
     ended
 }
@@ -202,12 +202,12 @@ async fn work(
     let Live { settings, publishing } = live(config);
     match config.run_mode {
         RunMode::Core => {
-            let (found, followed) = discovery::follow(config, own_pod.as_deref(), stop, tasks).await?;
-            let core = Mode::Core(Box::new(Core::new(config.proxysql.address.port, own_pod, found, publishing)));
+            let (found, followed) = discovery::follow(config, own_pod, stop, tasks).await?;
+            let core = Mode::Core(Box::new(Core::new(found, publishing)));
             let agent = Agent::new(admin, core, settings, surroundings, mailbox, writer);
             tokio::select! {
                 () = agent.run() => Ok(()),
-                _ = followed => Err(AppError::Part("what follows the cores")),
+                _ = followed => Err(AppError::Part("core discovery")),
             }
         }
         RunMode::Satellite => {
@@ -232,9 +232,9 @@ fn live(config: &Config) -> Live {
 }
 
 /// What the HTTP server takes over at a reload, and begins with.
-fn on_air(config: &Config, provenance: &Provenance, pod: Option<String>) -> http::Settings {
+fn http_settings(config: &Config, provenance: &Provenance, pod: Option<String>) -> http::Settings {
     let settings = reference::settings(config, provenance);
-    let told = http::Told {
+    let told = http::NodeInfo {
         mode: config.run_mode.as_str(),
         pod,
         proxysql: config.proxysql.address.to_string(),
@@ -249,7 +249,7 @@ fn on_air(config: &Config, provenance: &Provenance, pod: Option<String>) -> http
         token_file: config.api.token_file.clone(),
         log_probes: config.log.probes,
         follows: config.run_mode == RunMode::Satellite,
-        lifetime: config.shutdown.shutdown_timeout.saturating_add(BEYOND),
+        lifetime: config.shutdown.shutdown_timeout.saturating_add(RESPONSE_MARGIN),
     }
 }
 
@@ -272,7 +272,7 @@ fn on_term(wanted: watch::Receiver<OnSigterm>, identity: Identity) -> impl Fn() 
                     Ok(pod) if !pod.deleted => Command::Detach,
                     Ok(_) => Command::Drain,
                     Err(reason) => {
-                        warn!(%reason, "cannot ask whether this pod is being deleted; draining");
+                        warn!(%reason, "cannot read own pod; assuming deletion and draining");
                         Command::Drain
                     }
                 }

@@ -28,8 +28,8 @@ pub use kind::KeyKind;
 pub use load::{Loaded, load};
 pub use sources::{Provenance, Sources};
 pub use value::{
-    Address, Compression, Discovery, DnsRecords, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig,
-    RunMode, Secret, StaticMembers,
+    Address, Compression, DiscoveryMode, DnsRecords, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm,
+    RequireConfig, RunMode, Secret, StaticMembers,
 };
 
 /// Everything the process was told. Field names are the keys.
@@ -101,7 +101,7 @@ pub struct CoreConfig {
     #[serde(with = "duration::seconds")]
     pub interval: Duration,
     /// How a core finds the others. Its keys are set if and only if it is theirs.
-    pub discovery: Discovery,
+    pub discovery: DiscoveryMode,
     /// Where the cores' pods are, and the values of their labels `app` and `component`.
     pub podselector: Podselector,
     /// A label selector in place of `podselector.app` and `.component`; see [`CoreConfig::label_selector`].

@@ -4,12 +4,12 @@
 
 pub mod cluster;
 pub mod config_file;
+pub mod counters;
 pub mod discovery;
 pub mod drain;
 pub mod dump;
 pub mod endpoint;
 pub mod health;
+pub mod log_throttle;
 pub mod proxysql;
-pub mod situation;
-pub mod tally;
-pub mod trouble;
+pub mod reconcile_report;

@@ -7,13 +7,13 @@
 use std::process;
 use std::time::{Duration, SystemTime};
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info, warn};
 
+use crate::backoff::Backoff;
 use crate::config::{Compression, Config, DumpFormat, DumpSource, DumpTarget};
 use crate::domain::dump::digest::{DigestSource, Layout, MissingColumn};
-use crate::domain::dump::hold::{Hold, found};
+use crate::domain::dump::staging_table::{StagingTable, found};
 use crate::domain::proxysql::statement::{Digests, Filter, Statement};
 use crate::edge::admin::{Admin, AdminError, Answer, Rows};
 use crate::edge::dump::{Dump, DumpProgress, Form, Place, WriteError, file_in};
@@ -23,9 +23,11 @@ use crate::state::{Command, Mailbox};
 /// longer for a wrong address.
 const CONNECT: Duration = Duration::from_secs(30);
 /// Bound of what tells `ProxySQL` that the file is in its place, or that the digests are the next dump's.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// First and longest pause between two tries.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+const CLEANUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause after the first failed try; doubled, with jitter, up to the next.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// The longest pause between two tries.
+const LAST_RETRY: Duration = Duration::from_secs(1);
 
 /// Why there is no dump, or one that `ProxySQL` was not told of.
 #[derive(Debug, thiserror::Error)]
@@ -40,19 +42,21 @@ pub enum DumpError {
     #[error(transparent)]
     Table(#[from] MissingColumn),
     /// PostgreSQL's digests were asked for.
-    #[error("this ProxySQL has no query digests of PostgreSQL (it has them from 3.0 on)")]
+    #[error("this ProxySQL version has no PostgreSQL query digests (3.0 or later required)")]
     NoSuchSource,
     /// `ProxySQL` does not tell its time.
-    #[error("ProxySQL does not tell its time")]
+    #[error("cannot read ProxySQL's clock")]
     Unreadable,
     /// `dump.timeout`.
     #[error("the dump did not end within {} s (dump.timeout)", .0.as_secs_f64())]
     Deadline(Duration),
     /// A signal.
-    #[error("asked to end before the dump was written")]
+    #[error("interrupted before the dump was complete")]
     Stopped,
     /// The file is in its place, and the next one will have the same digests once more.
-    #[error("the dump is written to {place}, but ProxySQL still keeps its digests for the next dump: {source}")]
+    #[error(
+        "the dump is written to {place}, but the temporary digest table could not be dropped; the next dump will repeat these digests: {source}"
+    )]
     Untold {
         /// Where it is.
         place: String,
@@ -101,7 +105,7 @@ pub async fn run(
     };
     // From here on nothing interrupts; every step is bounded.
     match read {
-        Ok(()) => job.publish().await,
+        Ok(()) => job.commit().await,
         Err(error) => {
             job.give_up().await;
             Err(error)
@@ -110,7 +114,7 @@ pub async fn run(
 }
 
 async fn end(mailbox: &mut Mailbox) {
-    while !matches!(mailbox.next().await, None | Some(Command::Drain | Command::Hurry | Command::Detach)) {}
+    while !matches!(mailbox.next().await, None | Some(Command::Drain | Command::ForceStop | Command::Detach)) {}
 }
 
 struct DumpJob<'a> {
@@ -119,7 +123,7 @@ struct DumpJob<'a> {
     admin: Admin,
     dump: Dump,
     /// The tables that keep what was reset.
-    holds: Vec<Hold>,
+    holds: Vec<StagingTable>,
     progress: DumpProgress,
 }
 
@@ -157,12 +161,7 @@ impl DumpJob<'_> {
     /// Connects, for some time in vain.
     async fn connect(&mut self) -> Result<(), DumpError> {
         let until = Instant::now() + CONNECT;
-        let mut pauses = ExponentialBuilder::default()
-            .with_min_delay(PAUSES.0)
-            .with_max_delay(PAUSES.1)
-            .with_jitter()
-            .without_max_times()
-            .build();
+        let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
         let mut said = false;
         loop {
             match self.admin.ready().await {
@@ -172,7 +171,7 @@ impl DumpJob<'_> {
                         info!(reason = %error, within = CONNECT.as_secs(), "waiting for ProxySQL");
                         said = true;
                     }
-                    sleep(pauses.next().unwrap_or(PAUSES.1)).await;
+                    sleep(backoff.pause()).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -186,7 +185,7 @@ impl DumpJob<'_> {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let token = format!("{host}{:x}p{:x}", since.as_nanos(), process::id());
         for source in sources {
-            let own = Hold::new(*source, now, self.config.dump.timeout, &token);
+            let own = StagingTable::new(*source, now, self.config.dump.timeout, &token);
             if let Err(error) = self.ask(Digests::CreateHold(own.clone())).await {
                 self.is_absent(error)?;
                 continue;
@@ -201,10 +200,7 @@ impl DumpJob<'_> {
                 let adopted = other.adopted_by(&own, number);
                 match self.ask(Digests::RenameHold(other.clone(), adopted.clone())).await {
                     Ok(_) => {
-                        info!(
-                            source = source.word(),
-                            "taking along the digests of an earlier dump that was not written"
-                        );
+                        info!(source = source.word(), "including digests left over from a failed dump");
                         self.holds.push(adopted);
                     }
                     // Another dump was faster.
@@ -245,10 +241,10 @@ impl DumpJob<'_> {
     }
 
     /// Puts the file in its place, and lets `ProxySQL` forget. Without a row there is no file.
-    async fn publish(mut self) -> Result<(), DumpError> {
+    async fn commit(mut self) -> Result<(), DumpError> {
         let (rows, bytes) = (self.dump.rows(), self.dump.bytes());
         if rows > 0
-            && let Err(error) = self.dump.publish()
+            && let Err(error) = self.dump.commit()
         {
             self.give_up().await;
             return Err(error.into());
@@ -259,7 +255,7 @@ impl DumpJob<'_> {
         if rows > 0 {
             info!(rows, bytes, seconds, place, "dumped the query digests");
         } else {
-            info!(rows, bytes = 0_u64, seconds, "no query digests, nothing is written");
+            info!(rows, bytes = 0_u64, seconds, "no query digests; no file written");
         }
         let told = farewell(&mut admin, holds, Digests::DropHold, true).await;
         told.map_err(|source| DumpError::Untold { place, source })
@@ -269,10 +265,10 @@ impl DumpJob<'_> {
     async fn give_up(self) {
         let Self { mut admin, holds, dump, progress, .. } = self;
         drop((dump, progress));
-        let rename = |hold: Hold| Digests::RenameHold(hold.clone(), hold.given_up());
+        let rename = |hold: StagingTable| Digests::RenameHold(hold.clone(), hold.given_up());
         if let Err(error) = farewell(&mut admin, holds, rename, false).await {
             let after = self.config.dump.timeout.as_secs();
-            warn!(reason = %error, after, "the digests that were reset wait in ProxySQL for a dump that begins later than this");
+            warn!(reason = %error, after, "reset digests are kept in ProxySQL; a dump started after `after` seconds picks them up");
         }
     }
 }
@@ -281,16 +277,16 @@ impl DumpJob<'_> {
 /// not there at the moment.
 async fn farewell(
     admin: &mut Admin,
-    mut holds: Vec<Hold>,
-    statement: impl Fn(Hold) -> Digests,
+    mut holds: Vec<StagingTable>,
+    statement: impl Fn(StagingTable) -> Digests,
     patience: bool,
 ) -> Result<(), AdminError> {
-    let until = Instant::now() + FAREWELL;
+    let until = Instant::now() + CLEANUP_TIMEOUT;
     while let Some(hold) = holds.pop() {
         let statement = Statement::Digests(statement(hold.clone()));
         let left = until.saturating_duration_since(Instant::now());
         let said = timeout(left, admin.run(&statement)).await;
-        let late = || Err(AdminError::Deadline { statement: statement.name(), after: FAREWELL });
+        let late = || Err(AdminError::Deadline { statement: statement.name(), after: CLEANUP_TIMEOUT });
         match said.unwrap_or_else(|_| late()) {
             Ok(_) => {}
             // An answer was lost on its way here, or this is another `ProxySQL` process.
@@ -301,7 +297,7 @@ async fn farewell(
                     return Err(error);
                 }
                 holds.push(hold);
-                sleep(PAUSES.0).await;
+                sleep(FIRST_RETRY).await;
             }
         }
     }

@@ -10,3 +10,4 @@ pub mod kubernetes;
 pub mod metrics;
 pub mod own_address;
 pub mod signals;
+pub mod static_list;

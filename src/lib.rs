@@ -4,7 +4,7 @@
 //!                   Kubernetes API, DNS         kubelet, preStop      signals
 //!                             │                        │                 │
 //!                   edge::kubernetes, dns         edge::http       edge::signals
-//!                             │ roster                 │                 │
+//!                             │ discovered             │                 │
 //!                             ▼                        ▼                 ▼
 //!   main ── app ──────►  ┌─────────┐   commands   ┌─────────────────────────┐
 //!                        │  agent  │ ◄─────────── │          state          │
@@ -26,6 +26,7 @@ pub mod accept;
 pub mod agent;
 pub mod apart;
 pub mod app;
+pub mod backoff;
 pub mod cli;
 pub mod config;
 pub mod domain;

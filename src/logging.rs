@@ -76,7 +76,7 @@ where
     W: Write + Send + 'static,
 {
     // Through the queue again, and so in the form of every other line.
-    let say = |lines| warn!(lines, "log lines were dropped, because nobody read them");
+    let say = |lines| warn!(lines, "log lines were dropped because standard output was not read in time");
     match Queue::start(output, say) {
         Ok(queue) => {
             let entry = queue.entry();

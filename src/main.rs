@@ -7,7 +7,7 @@ use proxysql_agent::cli::{self, Invocation};
 use proxysql_agent::{app, logging};
 
 /// Exit code for an invalid configuration.
-const MISTAKEN: u8 = 2;
+const EXIT_INVALID_CONFIG: u8 = 2;
 
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os(), std::env::vars_os()) {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         }
         Err(errors) => {
             let _ = writeln!(io::stderr(), "{errors}");
-            ExitCode::from(MISTAKEN)
+            ExitCode::from(EXIT_INVALID_CONFIG)
         }
     }
 }

@@ -22,19 +22,19 @@ pub const PROBE_PATIENCE: Duration = Duration::from_millis(800);
 /// All that an outsider may ask of the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Go the way down, or join in if that has begun.
+    /// Drain and stop `ProxySQL`; nothing new if that has begun.
     Drain,
-    /// End it now.
-    Hurry,
+    /// Stop waiting for clients: SHUTDOWN now.
+    ForceStop,
     /// Undo a drain, if there is still time.
     Cancel,
-    /// Look at health once.
+    /// Check the health of `ProxySQL` once.
     Refresh,
     /// Read the configuration again, apply what can change, and do anew what is done once: publish, or follow.
     Reload,
-    /// Follow the cores again in whatever this node does not.
+    /// Copy from the cores whatever this node no longer syncs.
     Resync,
-    /// End, leaving `ProxySQL` as it is; on the way down, go on.
+    /// Exit and leave `ProxySQL` running; during a drain, go on with it.
     Detach,
 }
 

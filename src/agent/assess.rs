@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::candidate::Candidate;
-use super::draft::{self, MOST_LOOKS, count, put_back, take_from_runtime};
+use super::draft::{self, MOST_LOOKS, count, reset_memory, take_from_runtime};
 use super::record::Recorded;
 use super::{Proxysql, passed_over, placement};
 use crate::domain::config_file::PassedOver;
 use crate::domain::config_file::credentials::Credentials;
 use crate::domain::config_file::publish::{self, Change, Difference, Mention, Spoken};
-use crate::domain::proxysql::statement::comparison::Column;
+use crate::domain::counters::Guard;
+use crate::domain::proxysql::statement::table_sql::Column;
 use crate::domain::proxysql::statement::{Module, RecordKind, Shape, Statement, Table};
-use crate::domain::tally::Guard;
 use crate::edge::admin::AdminError;
 
 /// What would happen with a module.
@@ -206,7 +206,7 @@ async fn draft<P: Proxysql>(
 ) -> Result<Drafted, AdminError> {
     let tables = draft::columns(module, admin).await?;
     if module.is_variables() {
-        put_back(module, admin).await?;
+        reset_memory(module, admin).await?;
     } else {
         for table in tables.keys() {
             admin.run(&Statement::Empty(*table)).await?;

@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::Proxysql;
 use crate::domain::proxysql::observation::Checksum;
-use crate::domain::proxysql::statement::comparison::{self, Column};
+use crate::domain::proxysql::statement::table_sql::{self, Column};
 use crate::domain::proxysql::statement::{Module, Shape, Statement, Table, Worker};
 use crate::edge::admin::{AdminError, Answer};
 
@@ -17,8 +17,8 @@ const STALE: i64 = 60;
 
 /// Takes memory for this process alone, among those of the agent. Whether it is its own now. An agent takes over what an agent has
 /// claimed: its predecessor, or itself before the connection broke.
-pub(super) async fn claim<P: Proxysql>(worker: Worker, admin: &mut P) -> Result<bool, AdminError> {
-    if is_claimed(admin.run(&Statement::Claim(worker)).await)? {
+pub(super) async fn lock_memory<P: Proxysql>(worker: Worker, admin: &mut P) -> Result<bool, AdminError> {
+    if is_claimed(admin.run(&Statement::LockMemory(worker)).await)? {
         return Ok(true);
     }
     let held = held(admin).await?;
@@ -29,8 +29,8 @@ pub(super) async fn claim<P: Proxysql>(worker: Worker, admin: &mut P) -> Result<
     if holds {
         return Ok(false);
     }
-    release(admin).await?;
-    is_claimed(admin.run(&Statement::Claim(worker)).await)
+    unlock_memory(admin).await?;
+    is_claimed(admin.run(&Statement::LockMemory(worker)).await)
 }
 
 /// Whether somebody claimed memory a moment ago and has not given it back.
@@ -44,7 +44,7 @@ fn is_recent(age: i64) -> bool {
 
 /// For how many seconds memory has been claimed, and by whom; `None` where it is not.
 async fn held<P: Proxysql>(admin: &mut P) -> Result<Option<(Option<i64>, String)>, AdminError> {
-    let row = match admin.run(&Statement::ClaimAge).await {
+    let row = match admin.run(&Statement::LockAge).await {
         Ok(answer) => answer.rows.into_iter().next(),
         // Given back in this moment, or of an older agent, which did not say whose it was.
         Err(error) if error.is_refusal() => None,
@@ -65,18 +65,18 @@ fn is_claimed(answer: Result<Answer, AdminError>) -> Result<bool, AdminError> {
 }
 
 /// Others may have it.
-pub(super) async fn release<P: Proxysql>(admin: &mut P) -> Result<(), AdminError> {
-    admin.run(&Statement::Release).await.map(drop)
+pub(super) async fn unlock_memory<P: Proxysql>(admin: &mut P) -> Result<(), AdminError> {
+    admin.run(&Statement::UnlockMemory).await.map(drop)
 }
 
 /// Copies a table of a module in memory aside. A copy that is there is of a process that did not come to its end: memory is not what
 /// anybody left it as, and the copy may be of any age. Answers whether there was one: memory was made what is in effect then.
-pub(super) async fn keep<P: Proxysql>(module: Module, table: Table, admin: &mut P) -> Result<bool, AdminError> {
-    match admin.run(&Statement::Keep(table)).await {
+pub(super) async fn back_up<P: Proxysql>(module: Module, table: Table, admin: &mut P) -> Result<bool, AdminError> {
+    match admin.run(&Statement::Backup(table)).await {
         Err(error) if error.says_it_exists() => {
-            admin.run(&Statement::DropKept(table)).await?;
-            put_back(module, admin).await?;
-            admin.run(&Statement::Keep(table)).await?;
+            admin.run(&Statement::DropBackup(table)).await?;
+            reset_memory(module, admin).await?;
+            admin.run(&Statement::Backup(table)).await?;
             Ok(true)
         }
         outcome => outcome.map(|_| false),
@@ -92,13 +92,13 @@ pub(super) async fn sweep<P: Proxysql>(admin: &mut P) -> Result<(), AdminError> 
     }
     for module in Module::in_file() {
         let tables: Vec<&Table> =
-            module.tables().iter().filter(|table| left.contains(&comparison::kept_name(**table))).collect();
+            module.tables().iter().filter(|table| left.contains(&table_sql::kept_name(**table))).collect();
         for table in &tables {
-            admin.run(&Statement::DropKept(**table)).await?;
+            admin.run(&Statement::DropBackup(**table)).await?;
         }
         if !tables.is_empty() {
-            warn!(%module, "something ended while it worked on memory; made it what is in effect");
-            put_back(module, admin).await?;
+            warn!(%module, "an interrupted edit was left in MEMORY; reset it from RUNTIME");
+            reset_memory(module, admin).await?;
         }
     }
     Ok(())
@@ -106,10 +106,10 @@ pub(super) async fn sweep<P: Proxysql>(admin: &mut P) -> Result<(), AdminError> 
 
 /// Makes a table in memory what it was when it was copied aside. Variables are not without a value in between, for their table is never
 /// emptied: only names that were not there go.
-pub(super) async fn take_back<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
+pub(super) async fn restore_backup<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
     let statements = match table.shape {
-        Shape::Variables(_) => [Statement::TakeBack(table), Statement::Trim(table), Statement::DropKept(table)],
-        _ => [Statement::Empty(table), Statement::TakeBack(table), Statement::DropKept(table)],
+        Shape::Variables(_) => [Statement::Restore(table), Statement::Trim(table), Statement::DropBackup(table)],
+        _ => [Statement::Empty(table), Statement::Restore(table), Statement::DropBackup(table)],
     };
     for statement in statements {
         admin.run(&statement).await?;
@@ -118,7 +118,7 @@ pub(super) async fn take_back<P: Proxysql>(table: Table, admin: &mut P) -> Resul
 }
 
 /// Makes a module in memory what is in effect.
-pub(super) async fn put_back<P: Proxysql>(module: Module, admin: &mut P) -> Result<(), AdminError> {
+pub(super) async fn reset_memory<P: Proxysql>(module: Module, admin: &mut P) -> Result<(), AdminError> {
     for table in columns(module, admin).await?.into_keys() {
         admin.run(&Statement::Empty(table)).await?;
         if module.is_local() {
@@ -134,7 +134,7 @@ pub(super) async fn put_back<P: Proxysql>(module: Module, admin: &mut P) -> Resu
 }
 
 /// Remembers that the module was published from this file.
-pub(super) async fn mark<P: Proxysql>(
+pub(super) async fn set_marker<P: Proxysql>(
     module: Module,
     checksum: Option<String>,
     file: Option<String>,
@@ -179,7 +179,7 @@ pub(super) async fn count<P: Proxysql>(table: Table, admin: &mut P) -> Result<(u
 /// Takes what is in effect into an empty table in memory, all of it.
 pub(super) async fn take_from_runtime<P: Proxysql>(table: Table, admin: &mut P) -> Result<(), AdminError> {
     for _ in 0..MOST_LOOKS {
-        admin.run(&Statement::TakeFromRuntime(table)).await?;
+        admin.run(&Statement::CopyFromRuntime(table)).await?;
         let (taken, _, in_effect) = count(table, admin).await?;
         if taken >= in_effect {
             break;
@@ -189,7 +189,7 @@ pub(super) async fn take_from_runtime<P: Proxysql>(table: Table, admin: &mut P) 
 }
 
 /// Where a module stands on this node.
-pub(super) async fn standing<P: Proxysql>(module: Module, admin: &mut P) -> Result<Checksum, AdminError> {
+pub(super) async fn module_checksum<P: Proxysql>(module: Module, admin: &mut P) -> Result<Checksum, AdminError> {
     let mut row = None;
     // A look may come from a moment in which the table is being filled.
     for _ in 0..2 {

@@ -14,7 +14,7 @@ pub(super) use self::perform::Who;
 use self::perform::{Performer, before};
 pub(super) use self::recovery::{Found, Recovery, recover};
 use super::{Agent, Proxysql};
-use crate::domain::drain::{Account, Effect, Input, Phase, Stage, TICK};
+use crate::domain::drain::{DrainState, DrainStats, Effect, Input, Phase, TICK};
 use crate::state::{Command, StatusWriter};
 
 /// How often nodes ask each other, where `ProxySQL` has not said so yet: its default.
@@ -22,33 +22,33 @@ const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl<P: Proxysql + Send + Sync> Agent<P> {
     /// Goes through the shutdown to its end, or back where it is cancelled; the stage that it ends in.
-    pub(super) async fn go_down(&mut self) -> Stage {
+    pub(super) async fn go_down(&mut self) -> Phase {
         let clock = Instant::now();
-        let (mut phase, effect) = Phase::Running.step(self.begin(), Duration::ZERO, &self.settings.limits);
+        let (mut phase, effect) = DrainState::Running.step(self.begin(), Duration::ZERO, &self.settings.limits);
         let mut effect = effect.unwrap_or(Effect::End);
         let check_interval = self.writer.status().observed().map(|(seen, _)| seen.check_interval);
         let pulled_by = self.mode.pulled_by(check_interval.unwrap_or(CHECK_INTERVAL));
         let Self { line, settings, marker, mailbox, writer, health, .. } = self;
-        let mut books = Books { writer, clock, step: None };
+        let mut books = DrainReporter { writer, clock, step: None };
         books.publish(&phase);
         marker.set().await;
         let mut performer = Performer { line, health, writer, clock, pulled_by };
         loop {
             match effect {
                 Effect::End => {
-                    books.end(phase.account(), Stage::Stopped);
-                    return Stage::Stopped;
+                    books.end(phase.account(), Phase::Stopped);
+                    return Phase::Stopped;
                 }
                 Effect::Back(account, undone) => {
                     marker.clear().await;
                     // What was seen before is of no use any more: the next probe asks.
                     books.writer.look_outdated();
-                    books.end(Some(&account), Stage::Running);
-                    self.recovery = if undone { Recovery::Done } else { Recovery::Wanted };
+                    books.end(Some(&account), Phase::Running);
+                    self.recovery = if undone { Recovery::Done } else { Recovery::Pending };
                     if account.has_set() {
                         self.mode.sync_again();
                     }
-                    return Stage::Running;
+                    return Phase::Running;
                 }
                 _ => {}
             }
@@ -60,7 +60,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                     biased;
                     Some(command) = mailbox.next() => match command {
                         Command::Drain => (Input::Begin { reached: true, known: None }, false),
-                        Command::Hurry => (Input::Hurry, false),
+                        Command::ForceStop => (Input::ForceStop, false),
                         Command::Cancel => (Input::Cancel, false),
                         // Probes are answered from the stage, and leaving ProxySQL as it is comes too late.
                         Command::Refresh | Command::Reload | Command::Resync | Command::Detach => continue,
@@ -90,28 +90,28 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
 }
 
 /// What outsiders see of the shutdown.
-struct Books<'a> {
+struct DrainReporter<'a> {
     writer: &'a StatusWriter,
     clock: Instant,
     /// The step that was logged last.
     step: Option<&'static str>,
 }
 
-impl Books<'_> {
-    fn publish(&mut self, phase: &Phase) {
+impl DrainReporter<'_> {
+    fn publish(&mut self, phase: &DrainState) {
         let Some(account) = phase.account() else { return };
         let progress = account.progress(self.clock.elapsed());
         let step = progress.step.as_str();
-        if self.step.replace(step) != Some(step) && phase.stage() != Stage::Stopped {
+        if self.step.replace(step) != Some(step) && phase.stage() != Phase::Stopped {
             info!(step, clients = progress.remaining + progress.cut, "draining");
         }
         // The end is told by `end`, with the count of drains, so that nobody sees the one without the other.
-        if phase.stage() != Stage::Stopped {
+        if phase.stage() != Phase::Stopped {
             self.writer.drain_progressed(phase.stage(), progress);
         }
     }
 
-    fn end(&self, account: Option<&Account>, stage: Stage) {
+    fn end(&self, account: Option<&DrainStats>, stage: Phase) {
         let report = account.map(|account| account.progress(self.clock.elapsed()));
         if let Some(report) = &report {
             let seconds = &report.seconds;

@@ -6,8 +6,8 @@ use tracing::{debug, warn};
 use super::Proxysql;
 use super::round::RoundError;
 use crate::domain::health::Snapshot;
+use crate::domain::log_throttle::LogThrottle;
 use crate::domain::proxysql::statement::Statement;
-use crate::domain::trouble::Trouble;
 use crate::edge::admin::AdminError;
 use crate::state::StatusWriter;
 
@@ -15,7 +15,7 @@ use crate::state::StatusWriter;
 #[derive(Debug, Default)]
 pub(super) struct HealthLooks {
     pgsql: bool,
-    trouble: Trouble,
+    trouble: LogThrottle,
     began: Option<Instant>,
 }
 
@@ -26,16 +26,16 @@ impl HealthLooks {
         let last = writer.status().seen().map(|(snapshot, _)| snapshot.clone());
         match self.read(admin, last.as_ref()).await {
             Ok(snapshot) => {
-                self.trouble.is_over();
+                self.trouble.clear();
                 writer.looked(snapshot);
                 None
             }
             Err(error) => {
                 let reason = error.to_string();
-                if matches!(error, RoundError::Unreadable(_)) && self.trouble.is(&reason, began.elapsed()) {
-                    warn!(%reason, "cannot see how ProxySQL is");
+                if matches!(error, RoundError::Unreadable(_)) && self.trouble.should_log(&reason, began.elapsed()) {
+                    warn!(%reason, "health check failed: unexpected response");
                 } else {
-                    debug!(%reason, "no look at health");
+                    debug!(%reason, "health check failed");
                 }
                 writer.look_failed(reason);
                 Some(error)

@@ -5,7 +5,7 @@ use tracing::{error, warn};
 
 use super::Proxysql;
 use super::assess::Sorted;
-use super::draft::{columns, keep, put_back, take_back};
+use super::draft::{back_up, columns, reset_memory, restore_backup};
 use super::peers::cluster_login;
 use super::round::Spacing;
 use crate::domain::cluster::member::Member;
@@ -47,11 +47,11 @@ impl Closed {
 
 impl BeforeLoad {
     /// Copies aside what is in effect. Memory is that, too, then.
-    pub(super) async fn keep<P: Proxysql>(module: Module, admin: &mut P) -> Result<Self, AdminError> {
+    pub(super) async fn back_up<P: Proxysql>(module: Module, admin: &mut P) -> Result<Self, AdminError> {
         let tables: Vec<Table> = columns(module, admin).await?.into_keys().collect();
-        put_back(module, admin).await?;
+        reset_memory(module, admin).await?;
         for table in &tables {
-            keep(module, *table, admin).await?;
+            back_up(module, *table, admin).await?;
         }
         Ok(Self { module, tables })
     }
@@ -59,14 +59,14 @@ impl BeforeLoad {
     /// It is not needed any more.
     pub(super) async fn forget<P: Proxysql>(self, admin: &mut P) -> Result<(), AdminError> {
         for table in self.tables {
-            admin.run(&Statement::DropKept(table)).await?;
+            admin.run(&Statement::DropBackup(table)).await?;
         }
         Ok(())
     }
 
     /// Puts it into effect again, at once: whoever counts checks to three before it pulls has not pulled the other yet. `loaded` is what was
     /// loaded.
-    pub(super) async fn put_back<P: Proxysql>(
+    pub(super) async fn reset_memory<P: Proxysql>(
         self,
         loaded: &Plan,
         doors: &Doors,
@@ -75,14 +75,14 @@ impl BeforeLoad {
     ) -> Result<(), AdminError> {
         let module = self.module;
         for table in self.tables {
-            take_back(table, admin).await?;
+            restore_backup(table, admin).await?;
         }
         spacing.apply(loaded, admin).await?;
-        put_back(module, admin).await?;
+        reset_memory(module, admin).await?;
         if let Some(closed) = doors.closed(admin).await? {
-            error!(%module, reason = %closed.reason(), "put back what was in effect, and it does not let everybody in either");
+            error!(%module, reason = %closed.reason(), "restored the previous configuration, but logins still fail");
         } else {
-            warn!(%module, "put back what was in effect");
+            warn!(%module, "restored the previous configuration");
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ pub(super) async fn load<P: Proxysql>(module: Module, sorted: &Sorted, admin: &m
     if module != Module::AdminVariables || !changes {
         return Ok(plan);
     }
-    put_back(Module::MysqlUsers, admin).await?;
+    reset_memory(Module::MysqlUsers, admin).await?;
     Ok(plan.then(Statement::LoadToRuntime(Module::MysqlUsers)))
 }
 

@@ -10,7 +10,7 @@ use crate::domain::config_file::{
     Blind, NamedRow, PassedOver, Reading, Seen, Setting, Value, What, names_variable, passed_over,
     passed_over_variables, unnamed, wanted,
 };
-use crate::domain::proxysql::statement::comparison::Column;
+use crate::domain::proxysql::statement::table_sql::Column;
 use crate::domain::proxysql::statement::{Module, Shape, Statement, Table};
 use crate::edge::admin::AdminError;
 
@@ -156,7 +156,7 @@ pub(super) fn objection(found: &[PassedOver], blind: Option<&Blind>, lost: u64, 
     let costly: Vec<String> = found.iter().filter(|passed| passed.costs).map(ToString::to_string).collect();
     if !costly.is_empty() {
         return Some(format!(
-            "ProxySQL does not take these from the file, and what is in effect would go, change or stay for that alone \
+            "ProxySQL ignores these entries of the file, and what is in effect would go, change or stay for that alone \
              (a quote in a text, a number in quotes, a value out of range?): {}",
             names(&costly)
         ));
@@ -195,12 +195,13 @@ impl Remarks {
         if !self.not_published.is_empty() {
             let sections = names(&self.not_published);
             if self.said.insert(sections.clone()) {
-                warn!(%file, %sections, "these sections of the file are not published; ProxySQL may read them when it starts");
+                warn!(%file, %sections, "these sections of the file are not published; ProxySQL may read them at startup");
             }
         }
         let Some(blind) = reading.is_blind() else { return };
         if self.said.insert(blind.to_string()) {
-            let reason = "what ProxySQL passes over in the file without counting it, and sections that are not published, are not seen";
+            let reason =
+                "entries that ProxySQL silently ignores and sections that are not published cannot be detected";
             if *blind == Blind::Untold {
                 info!(%blind, "{reason}");
             } else {
@@ -219,10 +220,10 @@ impl Remarks {
         };
         let (lost, again) = (listed(false), listed(true));
         if !lost.is_empty() {
-            error!(%module, %file, entries = %names(&lost), "ProxySQL does not take these from the file");
+            error!(%module, %file, entries = %names(&lost), "ProxySQL ignores these entries of the file");
         }
         if !again.is_empty() {
-            warn!(%module, %file, entries = %names(&again), "these are in the file more than once; the last one counts");
+            warn!(%module, %file, entries = %names(&again), "duplicate entries in the file; the last one applies");
         }
         self.passed_over.insert(module, found.to_vec());
     }
@@ -232,7 +233,7 @@ impl Remarks {
         self.unread.extend(sections);
         for section in sections {
             if self.said.insert((*section).to_owned()) {
-                warn!(%file, %section, "this release of ProxySQL does not read the section; it is not published");
+                warn!(%file, %section, "this ProxySQL version does not read the section; not published");
             }
         }
     }

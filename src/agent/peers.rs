@@ -8,7 +8,7 @@ use tracing::{debug, info, warn};
 
 use super::Proxysql;
 use super::round::{Next, RoundError};
-use crate::domain::cluster::drift::{self, Class, Subject, Watch};
+use crate::domain::cluster::drift::{self, DriftClass, Subject, Watch};
 use crate::domain::cluster::election::Election;
 use crate::domain::cluster::hearing;
 use crate::domain::endpoint::Endpoint;
@@ -57,10 +57,10 @@ impl Peers {
             drift::classify(seen, election.and_then(Election::own), &known.collect(), self.own_version.as_deref());
         if election.is_some_and(|election| !election.publishing().acts()) {
             // In a rollout it takes over what a newer one publishes: so it is meant.
-            found.retain(|_, class| *class != Class::NotAsPublished);
+            found.retain(|_, class| *class != DriftClass::NotAsPublished);
         }
-        let silent = |(subject, class): (&Subject, &Class)| {
-            let is_silent = matches!(class, Class::Unreachable | Class::OtherVersion(_));
+        let silent = |(subject, class): (&Subject, &DriftClass)| {
+            let is_silent = matches!(class, DriftClass::Unreachable | DriftClass::OtherVersion(_));
             subject.peer.clone().filter(|_| is_silent)
         };
         self.silent = found.iter().filter_map(silent).collect();
@@ -71,7 +71,7 @@ impl Peers {
         }
         for (Subject { peer, module }, class) in &news.over {
             let (peer, module) = (peer.as_ref().map(address), module.map(|module| module.to_string()));
-            info!(peer, module, was = class.name(), "no longer diverging");
+            info!(peer, module, was = class.name(), "drift resolved");
         }
         let soon = seen.check_interval.max(LOOK_AGAIN);
         match (hearing::is_in_doubt(seen), news.unsettled) {
@@ -82,7 +82,7 @@ impl Peers {
     }
 
     /// Where this node and its peers differ for longer than a pull takes.
-    pub(super) fn diverging(&self) -> Vec<(Subject, Class)> {
+    pub(super) fn drift(&self) -> Vec<(Subject, DriftClass)> {
         self.watch.lasting().map(|(subject, class)| (subject.clone(), class.clone())).collect()
     }
 
@@ -99,7 +99,7 @@ impl Peers {
             self.own_version = answer.rows.into_iter().flatten().next();
         }
         let Some(login) = cluster_login(admin).await? else {
-            debug!(peer = %address(&peer), "not asking the peer for its version: admin-cluster_username is empty");
+            debug!(peer = %address(&peer), "not reading the peer's version: admin-cluster_username is empty");
             self.versions.insert(peer, (None, Instant::now()));
             return Ok(());
         };
@@ -112,11 +112,11 @@ impl Peers {
                 .next()
                 .filter(|version| is_version(version)),
             Ok(Err(error)) => {
-                debug!(peer = %address(&peer), %error, "the peer does not tell its version");
+                debug!(peer = %address(&peer), %error, "cannot get the peer's version");
                 None
             }
             Err(_) => {
-                debug!(peer = %address(&peer), "the peer does not tell its version in time");
+                debug!(peer = %address(&peer), "cannot get the peer's version in time");
                 None
             }
         };
@@ -148,12 +148,12 @@ fn address((hostname, port): &(String, u16)) -> String {
     Endpoint::new(hostname, *port).to_string()
 }
 
-fn say(Subject { peer, module }: &Subject, class: &Class) {
+fn say(Subject { peer, module }: &Subject, class: &DriftClass) {
     let (peer, module) = (peer.as_ref().map(address), module.map(|module| module.to_string()));
     // Each pod that goes is unreachable for a moment, and each change pending.
-    if matches!(class, Class::Pending | Class::Unreachable) {
-        info!(peer, module, class = class.name(), "diverging; {class}");
+    if matches!(class, DriftClass::Pending | DriftClass::Unreachable) {
+        info!(peer, module, class = class.name(), "drift detected: {class}");
     } else {
-        warn!(peer, module, class = class.name(), "diverging; {class}");
+        warn!(peer, module, class = class.name(), "drift detected: {class}");
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::Proxysql;
 use super::assess::{Assessment, assess};
 use super::candidate::{Candidate, Publishing};
-use super::draft::{claim, columns, keep, release, sweep, take_back};
+use super::draft::{back_up, columns, lock_memory, restore_backup, sweep, unlock_memory};
 use super::record::Recorded;
 use crate::domain::config_file::Reading;
 use crate::domain::config_file::publish::Difference;
@@ -17,7 +17,7 @@ use crate::domain::proxysql::statement::{Module, Statement, Table, Worker};
 use crate::edge::admin::AdminError;
 
 /// How long a plan waits for others to be through with memory.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two tries.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
@@ -28,7 +28,7 @@ pub enum PlanError {
     #[error(transparent)]
     Admin(#[from] AdminError),
     /// The agent publishes at this moment, or another plan is made.
-    #[error("something else has been published or planned for {} s; try again", PATIENCE.as_secs())]
+    #[error("another publish or plan has held the MEMORY lock for {} s; try again", LOCK_TIMEOUT.as_secs())]
     Busy,
     /// The file cannot be read whole.
     #[error("{0}")]
@@ -110,8 +110,8 @@ pub async fn plan<P: Proxysql>(
         },
     };
     let began = Instant::now();
-    while !claim(Worker::Plan, admin).await? {
-        if began.elapsed() >= PATIENCE {
+    while !lock_memory(Worker::Plan, admin).await? {
+        if began.elapsed() >= LOCK_TIMEOUT {
             return Err(PlanError::Busy);
         }
         sleep(TRY_AGAIN).await;
@@ -120,7 +120,7 @@ pub async fn plan<P: Proxysql>(
         Ok(()) => all(&candidate, admin).await,
         Err(error) => Err(error),
     };
-    release(admin).await?;
+    unlock_memory(admin).await?;
     Ok(planned?)
 }
 
@@ -138,11 +138,11 @@ async fn all<P: Proxysql>(candidate: &Candidate, admin: &mut P) -> Result<Report
             continue;
         }
         for table in &tables {
-            keep(module, *table, admin).await?;
+            back_up(module, *table, admin).await?;
         }
         let planned = one(module, candidate, &mut report.not_published, admin).await;
         for table in &tables {
-            take_back(*table, admin).await?;
+            restore_backup(*table, admin).await?;
         }
         report.modules.push(match planned {
             Ok(planned) => planned,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::domain::counters::Count;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::Statement;
-use crate::domain::tally::Count;
 use crate::edge::admin::{Admin, AdminError, Answer, Login};
 
 /// The admin port as the agent needs it: [`Admin`], or a fake under a paused clock.

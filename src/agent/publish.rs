@@ -9,22 +9,22 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::candidate::Publishing;
-use super::draft::{claim, put_back, release, sweep};
+use super::draft::{lock_memory, reset_memory, sweep, unlock_memory};
 use super::passed_over::Remarks;
 use super::round::{Next, RoundError, SPACING, Spacing};
 use super::{Proxysql, candidate, record};
 use crate::domain::cluster::election::Election;
+use crate::domain::counters::{Count, Guard};
+use crate::domain::log_throttle::LogThrottle;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::{Module, Statement, Worker};
-use crate::domain::tally::{Count, Guard};
-use crate::domain::trouble::Trouble;
 
 /// What publishing remembers between rounds.
 #[derive(Debug)]
 pub(super) struct Publisher {
     publishing: Publishing,
     began: Instant,
-    trouble: Trouble,
+    trouble: LogThrottle,
     /// Why the file is not published at the moment.
     refused: Option<String>,
     /// What was loaded and not looked at since. A pull that had begun before the load ends after it, and what it brings is older: only
@@ -70,7 +70,7 @@ impl Publisher {
         Self {
             publishing,
             began: Instant::now(),
-            trouble: Trouble::default(),
+            trouble: LogThrottle::default(),
             refused: None,
             awaited: BTreeMap::new(),
             again: BTreeSet::new(),
@@ -115,19 +115,19 @@ impl Publisher {
                 seen.published.remove(module);
             }
             if !changed.is_empty() {
-                info!(file = %self.publishing.name(), "the configuration file was changed since it was published");
+                info!(file = %self.publishing.name(), "configuration file changed since it was published");
             }
         }
         Ok(seen.unpublished())
     }
 
-    pub(super) fn goes_by(&mut self, publishing: Publishing) {
+    pub(super) fn reconfigure(&mut self, publishing: Publishing) {
         self.publishing = publishing;
     }
 
     /// What is wrong with the file is said again, even if it was said before: somebody asked, or the file is another one.
     pub(super) fn say_anew(&mut self) {
-        self.trouble = Trouble::default();
+        self.trouble = LogThrottle::default();
         self.remarks.say_anew();
     }
 
@@ -145,7 +145,7 @@ impl Publisher {
         unlocks: Unlocks<'_>,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
-        if !claim(Worker::Agent, admin).await? {
+        if !lock_memory(Worker::Agent, admin).await? {
             for module in modules {
                 spacing.waits(*module, "something else works on memory");
             }
@@ -156,7 +156,7 @@ impl Publisher {
             Err(error) => Err(error.into()),
         };
         // Where the connection is gone, so is who could be kept waiting by it: for a minute.
-        let released = release(admin).await;
+        let released = unlock_memory(admin).await;
         let next = published?;
         released?;
         Ok(next)
@@ -185,7 +185,7 @@ impl Publisher {
                 Ok(outcome) => outcome,
                 Err(RoundError::Admin(error)) if error.is_refusal() => {
                     admin.count(Count::Refusal(Guard::Rejected));
-                    put_back(*module, admin).await?;
+                    reset_memory(*module, admin).await?;
                     Outcome::Refused(error.to_string())
                 }
                 Err(error) => return Err(error),
@@ -210,13 +210,13 @@ impl Publisher {
         let was_refused = self.refused.take().is_some();
         self.refused = (!refusals.is_empty()).then(|| refusals.join("; "));
         if refusals.is_empty() {
-            if self.trouble.is_over() || was_refused {
-                info!(file = %self.publishing.name(), "the configuration file can be published again");
+            if self.trouble.clear() || was_refused {
+                info!(file = %self.publishing.name(), "configuration file accepted again");
             }
         } else {
             let reason = refusals.join("; ");
-            if self.trouble.is(&reason, self.began.elapsed()) {
-                error!(file = %self.publishing.name(), %reason, "refusing to publish; what is in effect stays as it is");
+            if self.trouble.should_log(&reason, self.began.elapsed()) {
+                error!(file = %self.publishing.name(), %reason, "configuration file rejected; runtime unchanged");
             }
         }
     }

@@ -14,14 +14,13 @@ mod note;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use self::config_file::ConfigFile;
 use self::cores::Cores;
+pub use self::cores::Discovery;
 use self::epoch_conflicts::EpochConflicts;
 use self::executor::Executor;
 use self::initial_load::InitialLoads;
@@ -33,10 +32,10 @@ use super::round::{Next, RoundError, SPACING};
 use super::{Proxysql, record};
 use crate::domain::cluster::election::{Election, Ruling};
 use crate::domain::cluster::member::Members;
-use crate::domain::discovery::roster::Roster;
+use crate::domain::discovery::discovered::Discovered;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::Module;
-use crate::domain::situation::Situation;
+use crate::domain::reconcile_report::ReconcileReport;
 
 /// Where two looks in succession do not agree, the next is this much later.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -47,7 +46,7 @@ struct Context<'a> {
     /// What `ProxySQL` said.
     seen: &'a Observation,
     /// What discovery says.
-    cores: &'a Roster,
+    cores: &'a Discovered,
     /// Who acts.
     election: &'a Election,
     /// For how long the list of members has been at version 1 while peers were asked how they are.
@@ -76,17 +75,10 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core whose members listen on `port`, and which finds itself among the pods by the name `own_pod`.
-    ///
-    /// `found` is what is known of the cores, and how to have them looked for anew.
-    pub fn new(
-        port: u16,
-        own_pod: Option<String>,
-        found: (watch::Receiver<Roster>, Arc<Notify>),
-        publishing: Publishing,
-    ) -> Self {
+    /// A core that knows the others by `discovery`.
+    pub fn new(discovery: Discovery, publishing: Publishing) -> Self {
         Self {
-            cores: Cores::new(port, own_pod, found),
+            cores: Cores::new(discovery),
             executor: Executor::default(),
             config_file: ConfigFile::new(publishing),
             members: MemberList::default(),
@@ -97,8 +89,8 @@ impl Core {
     }
 
     /// What publishing goes by from now on.
-    pub(super) fn goes_by(&mut self, publishing: Publishing) {
-        self.config_file.goes_by(publishing);
+    pub(super) fn reconfigure(&mut self, publishing: Publishing) {
+        self.config_file.reconfigure(publishing);
     }
 
     /// The next pass publishes the file again.
@@ -107,18 +99,18 @@ impl Core {
     }
 
     /// What the status shows: how the last pass left things.
-    pub(super) fn shows(&self) -> Situation {
-        Situation {
-            diverging: self.peers.diverging(),
+    pub(super) fn shows(&self) -> ReconcileReport {
+        ReconcileReport {
+            drift: self.peers.drift(),
             refused: self.config_file.refused(),
             passed_over: self.config_file.remarks().passed_over(),
             not_published: self.config_file.remarks().not_published(),
             unwilling: self.config_file.unwilling(),
             desired: self.cores.desired(),
             held: self.members.is_frozen(),
-            generation: Some(self.cores.standing(Instant::now())),
+            rollout: Some(self.cores.rollout_state(Instant::now())),
             following: None,
-            discovery: Some(self.cores.discovery()),
+            discovery: Some(self.cores.health()),
         }
     }
 
@@ -159,7 +151,7 @@ impl Core {
         self.config_file.note_strangers(&context, self.members.listed());
         let due = self.config_file.due(&mut seen, admin).await?;
         let context = Context::new(&self.cores, &self.initial_loads, &seen, election);
-        let decision = self.config_file.decide(&context, &due, self.cores.own_pod());
+        let decision = self.config_file.decide(&context, &due, self.cores.own());
         for note in decision.notes {
             self.executor.say(note, admin);
         }
@@ -225,7 +217,7 @@ impl Core {
             rulings.remove(&Module::ProxysqlServers);
         }
         if intent.look_anew {
-            self.cores.look_anew();
+            self.cores.look_again();
         }
         for note in std::mem::take(&mut intent.notes) {
             self.executor.say(note, admin);
@@ -292,7 +284,7 @@ impl Core {
         let context = Context::new(&self.cores, &self.initial_loads, seen, election);
         let resolution = self.epoch_conflicts.decide(&context, known);
         if resolution.look_anew {
-            self.cores.look_anew();
+            self.cores.look_again();
         }
         for module in &resolution.load {
             if let Some(later) = self.executor.load_again(*module, Note::ConflictResolved(*module), admin).await? {

@@ -9,12 +9,12 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Proxysql;
-use super::draft::{claim, columns, put_back, release, standing};
+use super::draft::{columns, lock_memory, module_checksum, reset_memory, unlock_memory};
 use super::peers::cluster_login;
 use super::round::{Next, RoundError, SPACING, Spacing};
-use crate::domain::cluster::drift::{self, Class};
+use crate::domain::cluster::drift::{self, DriftClass};
 use crate::domain::proxysql::observation::{Checksum, Observation, Peer};
-use crate::domain::proxysql::statement::comparison::{Column, is_literal};
+use crate::domain::proxysql::statement::table_sql::{Column, is_literal};
 use crate::domain::proxysql::statement::{Module, Plan, Statement, Table, Worker};
 use crate::edge::admin::{AdminError, Answer, Login};
 
@@ -25,7 +25,7 @@ const READS: usize = 5;
 
 /// The modules of these classes, each with the core to take it from: the one with the newest. Where that is what this node has, there is
 /// nothing to take: the other cores are the ones that are about to follow. Only what was loaded in the future is loaded again in any case.
-pub(super) fn strayed(seen: &Observation, stray: impl Fn(Module, &Class) -> bool) -> Vec<(Module, &Peer)> {
+pub(super) fn out_of_sync(seen: &Observation, stray: impl Fn(Module, &DriftClass) -> bool) -> Vec<(Module, &Peer)> {
     let found = drift::classify(seen, None, &BTreeMap::new(), None);
     let modules: BTreeSet<Module> =
         found.iter().filter_map(|(subject, class)| subject.module.filter(|module| stray(*module, class))).collect();
@@ -48,22 +48,22 @@ pub(super) fn strayed(seen: &Observation, stray: impl Fn(Module, &Class) -> bool
 }
 
 /// Classes of what `ProxySQL` does not pull.
-pub(super) fn is_stray(class: &Class) -> bool {
-    matches!(class, Class::LocalNewer | Class::EqualEpochs | Class::ClockAhead)
+pub(super) fn is_unsyncable(class: &DriftClass) -> bool {
+    matches!(class, DriftClass::LocalNewer | DriftClass::EqualEpochs | DriftClass::ClockAhead)
 }
 
-/// Takes over what has strayed; what cannot be loaded yet is left for the round at the time that is returned.
+/// Copies from the cores what is out of sync; what cannot be loaded yet is left for the round at the time that is returned.
 pub(super) async fn resync<P: Proxysql>(
-    strayed: Vec<(Module, &Peer)>,
+    out_of_sync: Vec<(Module, &Peer)>,
     seen: &Observation,
     spacing: &mut Spacing,
     admin: &mut P,
 ) -> Result<Next, RoundError> {
-    if strayed.is_empty() {
-        info!("following the cores in everything already");
+    if out_of_sync.is_empty() {
+        info!("already in sync with the cores");
     }
     let mut next = Next::Interval;
-    for (module, peer) in strayed {
+    for (module, peer) in out_of_sync {
         let load = Plan::default().then(Statement::LoadToRuntime(module));
         // A second that no load was in yet, here or on the core.
         let just_loaded = seen.own(module).is_some_and(|own| own.is_just_loaded(seen.clock));
@@ -72,14 +72,14 @@ pub(super) async fn resync<P: Proxysql>(
             next = next.min(Next::At(Instant::now() + SPACING));
             continue;
         }
-        if !claim(Worker::Agent, admin).await? {
+        if !lock_memory(Worker::Agent, admin).await? {
             spacing.waits(module, "something else works on memory");
             next = next.min(Next::At(Instant::now() + SPACING));
             continue;
         }
         spacing.waits_no_more(module);
         let taken = take_over(module, peer, spacing, admin).await;
-        let released = release(admin).await;
+        let released = unlock_memory(admin).await;
         taken?;
         released?;
     }
@@ -96,13 +96,13 @@ async fn take_over<P: Proxysql>(
     let reads: Vec<Statement> =
         tables.iter().map(|(table, columns)| Statement::ReadInEffect(*table, columns.clone())).collect();
     let Some(login) = cluster_login(admin).await? else {
-        warn!(%module, core = %peer.hostname, "cannot read what the core has: admin-cluster_username is empty here");
+        warn!(%module, core = %peer.hostname, "cannot read the core's configuration: admin-cluster_username is empty here");
         return Ok(());
     };
     let answers = match read_twice(peer, &login, &reads, admin).await {
         Ok(answers) => answers,
         Err(reason) => {
-            warn!(%module, core = %peer.hostname, %reason, "cannot read what the core has");
+            warn!(%module, core = %peer.hostname, %reason, "cannot read the core's configuration");
             return Ok(());
         }
     };
@@ -110,19 +110,19 @@ async fn take_over<P: Proxysql>(
         Ok(()) => {}
         Err(AdminError::Refused { statement, code, .. }) => {
             // Not the text: it may repeat a part of what was written.
-            put_back(module, admin).await?;
-            warn!(%module, core = %peer.hostname, %statement, code, "ProxySQL refuses what the core has");
+            reset_memory(module, admin).await?;
+            warn!(%module, core = %peer.hostname, %statement, code, "ProxySQL rejected the core's configuration");
             return Ok(());
         }
         Err(error) => return Err(error.into()),
     }
     spacing.apply(&Plan::default().then(Statement::LoadToRuntime(module)), admin).await?;
-    let own = standing(module, admin).await?;
+    let own = module_checksum(module, admin).await?;
     let same = peer.modules.get(module.checksum_name()).is_some_and(|theirs| theirs.checksum == own.checksum);
     if same {
-        info!(%module, core = %peer.hostname, "took over what the core has; following it again");
+        info!(%module, core = %peer.hostname, "copied the module from the core; in sync again");
     } else {
-        warn!(%module, core = %peer.hostname, "took over what the core has in effect, which is not what was loaded there");
+        warn!(%module, core = %peer.hostname, "copied the module from the core, but the checksums still differ");
     }
     Ok(())
 }

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use tracing::{debug, info};
 
 use super::Proxysql;
+use crate::domain::counters::Count;
 use crate::domain::proxysql::observation::{Observation, Unreadable};
 use crate::domain::proxysql::spacing::Clock;
 use crate::domain::proxysql::statement::{Module, Plan, Statement};
-use crate::domain::tally::Count;
 use crate::edge::admin::{AdminError, Answer};
 
 /// After a load, what it came to is looked at no sooner than this: a peer's pull may have come between.
@@ -124,9 +124,9 @@ impl Spacing {
         let Some(Waiting { since, said, reason }) = self.waiting.remove(&module) else { return };
         let waited = format!("{:.1} s", since.elapsed().as_secs_f32());
         if said {
-            info!(%module, reason, %waited, "the wait is over");
+            info!(%module, reason, %waited, "wait ended");
         } else {
-            debug!(%module, reason, %waited, "the wait is over");
+            debug!(%module, reason, %waited, "wait ended");
         }
     }
 }

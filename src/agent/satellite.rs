@@ -8,17 +8,17 @@ use tracing::{info, warn};
 
 use super::Proxysql;
 use super::peers::Peers;
-use super::resync::{is_stray, resync, strayed};
+use super::resync::{is_unsyncable, out_of_sync, resync};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
-use crate::domain::cluster::drift::Class;
+use crate::domain::cluster::drift::DriftClass;
 use crate::domain::cluster::hearing;
-use crate::domain::cluster::isolation::{FollowingState, Isolation};
+use crate::domain::cluster::sync_state::{Isolation, SyncState};
 use crate::domain::proxysql::observation::{Observation, Peer};
 use crate::domain::proxysql::statement::{Module, Plan, Statement};
-use crate::domain::situation::Situation;
+use crate::domain::reconcile_report::ReconcileReport;
 
 /// A satellite that nobody answers looks again after this long, if its interval is longer. Longer waits would not count as silence.
-const IMPATIENCE: Duration = hearing::MOST_GAP;
+const SILENT_RETRY: Duration = hearing::MOST_GAP;
 
 /// What the cores get to end a tie among themselves, which ends it here, too.
 const LASTING_TIE: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub struct Satellite {
     spacing: Spacing,
     isolation: Isolation,
     /// How the list stood in the last round that said so.
-    said: Option<FollowingState>,
+    said: Option<SyncState>,
     peers: Peers,
     /// Modules that are to be taken over from the cores again where they do not sync by themselves.
     again: BTreeSet<Module>,
@@ -53,7 +53,7 @@ impl Satellite {
     }
 
     /// The next round follows the cores in everything.
-    pub(super) fn follow_anew(&mut self) {
+    pub(super) fn restore_again(&mut self) {
         self.again.extend(Module::all());
     }
 
@@ -64,29 +64,29 @@ impl Satellite {
     }
 
     /// What the status shows: how the last round left things.
-    pub(super) fn shows(&self) -> Situation {
-        Situation { diverging: self.peers.diverging(), following: self.said, ..Situation::default() }
+    pub(super) fn shows(&self) -> ReconcileReport {
+        ReconcileReport { drift: self.peers.drift(), following: self.said, ..ReconcileReport::default() }
     }
 
     pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
         let mut seen = self.observe(admin).await?;
-        let mut standing = self.isolation.judge(&seen, &self.bootstrap);
-        if standing != FollowingState::Connected && self.said != Some(standing) {
+        let mut sync_state = self.isolation.judge(&seen, &self.bootstrap);
+        if sync_state != SyncState::Connected && self.said != Some(sync_state) {
             // One look may come from a moment in which ProxySQL fills its tables: rows are missing then, if not all of them.
             seen = self.observe(admin).await?;
-            standing = self.isolation.judge(&seen, &self.bootstrap);
+            sync_state = self.isolation.judge(&seen, &self.bootstrap);
         }
-        if self.said.replace(standing) != Some(standing) {
-            say(standing, seen.runtime.len());
+        if self.said.replace(sync_state) != Some(sync_state) {
+            say(sync_state, seen.runtime.len());
         }
-        match standing {
-            FollowingState::Connected => {
+        match sync_state {
+            SyncState::Connected => {
                 let looked = self.peers.look(&seen, None);
                 let next = if self.again.is_empty() {
-                    self.untie(&seen, admin).await?
+                    self.resolve_epoch_conflicts(&seen, admin).await?
                 } else {
                     let wanted = self.again.clone();
-                    let is_wanted = |module, class: &Class| is_stray(class) && wanted.contains(&module);
+                    let is_wanted = |module, class: &DriftClass| is_unsyncable(class) && wanted.contains(&module);
                     let next = self.follow(&seen, is_wanted, admin).await?;
                     // What could not be loaded yet is tried again.
                     if next == Next::Interval {
@@ -97,9 +97,9 @@ impl Satellite {
                 self.peers.ask_for_version(admin).await?;
                 Ok(next.min(looked))
             }
-            FollowingState::Silent => Ok(Next::At(Instant::now() + IMPATIENCE)),
-            FollowingState::Restored => Ok(Next::Interval),
-            FollowingState::Isolated => self.restore(&seen, admin).await,
+            SyncState::Silent => Ok(Next::At(Instant::now() + SILENT_RETRY)),
+            SyncState::Restored => Ok(Next::Interval),
+            SyncState::Isolated => self.restore(&seen, admin).await,
         }
     }
 
@@ -109,15 +109,15 @@ impl Satellite {
         Ok(seen)
     }
 
-    /// Takes over from the cores what has strayed, if two looks in succession agree on that.
+    /// Copies from the cores what is out of sync, if two looks in succession agree on that.
     async fn follow<P: Proxysql>(
         &mut self,
         seen: &Observation,
-        stray: impl Fn(Module, &Class) -> bool,
+        stray: impl Fn(Module, &DriftClass) -> bool,
         admin: &mut P,
     ) -> Result<Next, RoundError> {
         let again = self.observe(admin).await?;
-        let (first, second) = (strayed(seen, &stray), strayed(&again, &stray));
+        let (first, second) = (out_of_sync(seen, &stray), out_of_sync(&again, &stray));
         let keys = |found: &[(Module, &Peer)]| -> Vec<(Module, String, u16)> {
             found.iter().map(|(module, peer)| (*module, peer.hostname.clone(), peer.port)).collect()
         };
@@ -129,8 +129,12 @@ impl Satellite {
 
     /// Takes over from the cores what this node has of the same second with other content. It followed a core that lost against the
     /// others, and went before they agreed: no core sees that, and `ProxySQL` pulls neither.
-    async fn untie<P: Proxysql>(&mut self, seen: &Observation, admin: &mut P) -> Result<Next, RoundError> {
-        let tied = strayed(seen, |_, class| *class == Class::EqualEpochs);
+    async fn resolve_epoch_conflicts<P: Proxysql>(
+        &mut self,
+        seen: &Observation,
+        admin: &mut P,
+    ) -> Result<Next, RoundError> {
+        let tied = out_of_sync(seen, |_, class| *class == DriftClass::EqualEpochs);
         self.tied.retain(|module, _| tied.iter().any(|(tied, _)| tied == module));
         for (module, _) in &tied {
             self.tied.entry(*module).or_insert_with(Instant::now);
@@ -139,7 +143,7 @@ impl Satellite {
         if !tied.iter().any(|(module, _)| lasting(module)) {
             return Ok(if self.tied.is_empty() { Next::Interval } else { Next::At(Instant::now() + SPACING) });
         }
-        self.follow(seen, |_, class| *class == Class::EqualEpochs, admin).await
+        self.follow(seen, |_, class| *class == DriftClass::EqualEpochs, admin).await
     }
 
     /// Replaces the list by what the configuration file has: addresses that nobody answers at may be somebody else's by now.
@@ -153,36 +157,36 @@ impl Satellite {
         if seen.runtime != was.runtime || seen.own(Module::ProxysqlServers) != was.own(Module::ProxysqlServers) {
             return Ok(Next::At(Instant::now()));
         }
-        let put_back = Statement::SaveToMemory(Module::ProxysqlServers);
+        let reset_memory = Statement::SaveToMemory(Module::ProxysqlServers);
         for statement in [Statement::DeleteAllMembers, Statement::LoadFromConfig(Module::ProxysqlServers)] {
             if let Err(error) = admin.run(&statement).await {
                 if error.is_refusal() {
-                    admin.run(&put_back).await?;
+                    admin.run(&reset_memory).await?;
                 }
                 return Err(error.into());
             }
         }
         let seen = self.observe(admin).await?;
         if seen.memory.is_empty() {
-            admin.run(&put_back).await?;
+            admin.run(&reset_memory).await?;
             self.isolation.restored(seen.runtime);
-            warn!("ProxySQL's configuration file lists no members; the list stays as it is");
+            warn!("ProxySQL's configuration file has no proxysql_servers; member list left unchanged");
             return Ok(Next::Interval);
         }
         self.spacing.apply(&load, admin).await?;
         let rows = seen.memory.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        info!(members = %rows, "restored the list of members from ProxySQL's configuration file");
+        info!(members = %rows, "restored the member list from ProxySQL's configuration file");
         self.isolation.restored(seen.memory);
         Ok(Next::At(Instant::now() + SPACING))
     }
 }
 
-fn say(standing: FollowingState, listed: usize) {
-    match standing {
-        FollowingState::Connected => info!(listed, "following the cores"),
-        FollowingState::Silent => warn!(listed, "no core answers"),
-        FollowingState::Isolated if listed == 0 => info!("the list of members is empty; restoring the bootstrap row"),
-        FollowingState::Isolated => warn!(listed, "no core has answered for long; restoring the bootstrap row"),
-        FollowingState::Restored => warn!(listed, "no core answers at the bootstrap row either; waiting"),
+fn say(sync_state: SyncState, listed: usize) {
+    match sync_state {
+        SyncState::Connected => info!(listed, "syncing from the cores"),
+        SyncState::Silent => warn!(listed, "no core answers"),
+        SyncState::Isolated if listed == 0 => info!("the member list is empty; restoring the bootstrap row"),
+        SyncState::Isolated => warn!(listed, "no core reachable; restoring the bootstrap row"),
+        SyncState::Restored => warn!(listed, "bootstrap row also unreachable; waiting"),
     }
 }

@@ -385,7 +385,7 @@ async fn dead_peers_hold_nothing_up() {
     timeout(s(60), asking).await.unwrap();
     script.world().asked.clear();
     bench.state.ask(Command::Drain);
-    bench.state.until(|status| status.stage() == Stage::Draining).await;
+    bench.state.until(|status| status.stage() == Phase::Draining).await;
     bench.state.drained(0).await;
     bench.agent.join_next().await.unwrap().unwrap();
     assert!(script.world().asked.is_empty());
@@ -479,7 +479,7 @@ async fn a_drain_that_is_cancelled_leaves_nothing_behind() {
     let mut bench = Bench::start(script.clone(), settings());
     bench.answers().await;
     bench.state.ask(Command::Drain);
-    bench.state.until(|status| status.stage() == Stage::Draining).await;
+    bench.state.until(|status| status.stage() == Phase::Draining).await;
     sleep(s(8)).await;
     assert!(script.world().paused && bench.marker.is_file());
     assert_ne!(script.world().variables[WAIT], "28800000");
@@ -488,7 +488,7 @@ async fn a_drain_that_is_cancelled_leaves_nothing_behind() {
     assert!(!script.world().paused && !bench.marker.exists());
     assert_eq!(script.world().variables[WAIT], "28800000");
     assert!(script.world().marked.is_none(), "it is forgotten once all is as before");
-    assert_eq!(bench.state.status().stage(), Stage::Running);
+    assert_eq!(bench.state.status().stage(), Phase::Running);
     assert_eq!(bench.state.status().drain().unwrap().ended, Some(Ending::Cancelled));
     // It serves as before, and goes down as before.
     bench.state.refreshed(s(1)).await;
@@ -560,7 +560,7 @@ async fn a_listener_that_no_drain_has_closed_is_left_alone() {
     let bench = Bench::start(script.clone(), settings());
     bench.answers().await;
     sleep(s(30)).await;
-    assert!(script.world().paused && bench.state.status().stage() == Stage::Running);
+    assert!(script.world().paused && bench.state.status().stage() == Phase::Running);
 }
 
 #[tokio::test(start_paused = true)]
@@ -620,19 +620,19 @@ proptest! {
                         let state = bench.state.clone();
                         let call = async move {
                             state.ask(Command::Drain);
-                            state.until(|status| status.drains_ended() > 0 || status.stage() == Stage::Stopped).await;
+                            state.until(|status| status.drains_ended() > 0 || status.stage() == Phase::Stopped).await;
                             state.status().drain().and_then(|drain| drain.ended)
                         };
                         if caller == Caller::Waits {
                             waiting.spawn(call);
                         } else {
-                            assert!(timeout(ms(1), call).await.is_err() || bench.state.status().stage() == Stage::Stopped);
+                            assert!(timeout(ms(1), call).await.is_err() || bench.state.status().stage() == Phase::Stopped);
                         }
                     }
                     Caller::Term => {
                         terms += 1;
                         hurried_before_pause |= terms == 2 && script.count("PROXYSQL PAUSE") == 0;
-                        bench.state.ask(if terms == 1 { Command::Drain } else { Command::Hurry });
+                        bench.state.ask(if terms == 1 { Command::Drain } else { Command::ForceStop });
                     }
                 }
             }

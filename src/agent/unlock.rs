@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::Proxysql;
-use super::draft::{claim, mark, release, standing};
+use super::draft::{lock_memory, module_checksum, set_marker, unlock_memory};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::proxysql::statement::{Module, Plan, Statement, Worker};
 
@@ -25,13 +25,13 @@ pub(super) async fn load_again<P: Proxysql>(
         spacing.waits(module, "it was loaded in this second");
         return Ok(Some(Next::At(at)));
     }
-    if !claim(Worker::Agent, admin).await? {
+    if !lock_memory(Worker::Agent, admin).await? {
         spacing.waits(module, "something else works on memory");
         return Ok(Some(Next::At(Instant::now() + SPACING)));
     }
     spacing.waits_no_more(module);
     let loaded = as_published(module, &plan, spacing, admin).await;
-    let released = release(admin).await;
+    let released = unlock_memory(admin).await;
     loaded?;
     released?;
     Ok(None)
@@ -50,9 +50,9 @@ async fn as_published<P: Proxysql>(
     spacing.apply(plan, admin).await?;
     let is_marked = seen.published.get(&module) == Some(&Some(before.checksum));
     if is_marked {
-        let after = standing(module, admin).await?;
+        let after = module_checksum(module, admin).await?;
         if after.version == before.version + 1 {
-            mark(module, Some(after.checksum), seen.published_from.get(&module).cloned(), admin).await?;
+            set_marker(module, Some(after.checksum), seen.published_from.get(&module).cloned(), admin).await?;
         }
     }
     Ok(())

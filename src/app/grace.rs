@@ -22,7 +22,7 @@ pub(super) async fn check(state: State, shutdown: Shutdown, identity: Identity) 
         warn!(
             needed = budget.total().as_secs_f32(),
             short_by = short.as_secs_f32(),
-            "shutdown.shutdown_timeout is shorter than the way down can take: {budget}"
+            "shutdown.shutdown_timeout is shorter than the maximum shutdown time: {budget}"
         );
     }
     if env::var_os("KUBERNETES_SERVICE_HOST").is_none() && env::var_os("KUBECONFIG").is_none() {
@@ -35,10 +35,10 @@ pub(super) async fn check(state: State, shutdown: Shutdown, identity: Identity) 
                 warn!(
                     needed = budget.total().as_secs_f32(),
                     short_by = short.as_secs_f32(),
-                    "terminationGracePeriodSeconds of this pod is shorter than the way down can take: {budget}"
+                    "terminationGracePeriodSeconds of this pod is shorter than the maximum shutdown time: {budget}"
                 );
             } else {
-                info!(grace = grace.as_secs(), needed = budget.total().as_secs_f32(), "the grace period suffices");
+                info!(grace = grace.as_secs(), needed = budget.total().as_secs_f32(), "grace period is sufficient");
             }
         }
         Err(reason) => debug!(%reason, "cannot read this pod's grace period"),

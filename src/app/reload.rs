@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::{end_within, live, on_air};
+use super::{end_within, http_settings, live};
 use crate::agent::{Live, Reload};
 use crate::apart;
 use crate::cli::{self, Invocation};
@@ -19,7 +19,7 @@ use crate::logging::Handle;
 /// Who goes by the configuration, and is told what has changed.
 pub(super) struct Listeners {
     pub(super) log: Handle,
-    pub(super) air: watch::Sender<http::Settings>,
+    pub(super) http_tx: watch::Sender<http::Settings>,
     pub(super) term: watch::Sender<OnSigterm>,
     pub(super) watchdog: Arc<Watchdog>,
 }
@@ -45,7 +45,7 @@ pub(super) fn reload(loaded: Loaded, listeners: Listeners) -> Reload {
             let new = match read.unwrap_or_else(|error| Err(format!("its file cannot be read: {error}"))) {
                 Ok(new) => new,
                 Err(reason) => {
-                    error!(%reason, "cannot reload the configuration; it stays as it is");
+                    error!(%reason, "reload failed; keeping the current configuration");
                     return None;
                 }
             };
@@ -86,13 +86,13 @@ fn apply(current: &mut Current, new: Loaded, listeners: &Listeners) -> Live {
         info!(keys = %change.applied.join(" "), "reloaded the configuration");
     }
     if !change.needs_restart.is_empty() {
-        warn!(keys = %change.needs_restart.join(" "), "these keys have changed and wait for a restart of the agent");
+        warn!(keys = %change.needs_restart.join(" "), "changed keys need an agent restart");
     }
-    let Listeners { log, air, term, watchdog } = listeners;
+    let Listeners { log, http_tx, term, watchdog } = listeners;
     log.set_level(next.log.level);
     current.provenance = current.provenance.with_live(&new.provenance);
-    let pod = air.borrow().told.pod.clone();
-    air.send_replace(on_air(&next, &current.provenance, pod));
+    let pod = http_tx.borrow().told.pod.clone();
+    http_tx.send_replace(http_settings(&next, &current.provenance, pod));
     term.send_replace(next.shutdown.on_sigterm);
     watchdog.set_bound(end_within(&next));
     let live = live(&next);

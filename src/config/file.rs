@@ -109,7 +109,7 @@ impl Walk<'_> {
         match &root.data {
             Data::Mapping(pairs) => self.mapping("", pairs),
             _ => self
-                .wrong(root.line, "the top level is not a mapping, expected lines of the form key: value".to_owned()),
+                .wrong(root.line, "the top level must be a YAML mapping, with lines of the form key: value".to_owned()),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::kind::KeyKind;
 use super::value::{
-    Compression, Discovery, DnsRecords, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig, RunMode,
+    Compression, DiscoveryMode, DnsRecords, DumpFormat, DumpSource, LogFormat, LogLevel, OnSigterm, RequireConfig,
+    RunMode,
 };
 
 /// One key of the configuration.
@@ -117,7 +118,7 @@ pub const KEYS: &[Key] = &[
     .live(),
     key(
         "core.discovery",
-        KeyKind::Word(Discovery::WORDS, &[]),
+        KeyKind::Word(DiscoveryMode::WORDS, &[]),
         "kubernetes",
         "How cores discover each other: kubernetes watches pods; dns resolves core.dns_name; static uses \
          core.static_members.",

@@ -155,7 +155,7 @@ pub(super) fn variables(environment: &[(OsString, OsString)], findings: &mut Fin
     findings.warnings.extend(findings.suspects.iter().map(ToString::to_string));
     if !foreign.is_empty() {
         // One line: some tools set a dozen.
-        let are = if foreign.len() == 1 { "is no variable" } else { "are no variables" };
+        let are = if foreign.len() == 1 { "is not a variable" } else { "are not variables" };
         let warning = format!("{} {are} of this agent, and ignored", foreign.join(", "));
         findings.warnings.push(warning.chars().flat_map(printable).collect());
     }

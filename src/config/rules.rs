@@ -6,7 +6,7 @@ use super::error::{ConfigError, ValueOrigin};
 use super::keys;
 use super::layers::{self, ConfigLayer, Findings};
 use super::sources::{Provenance, Sources};
-use super::value::{Discovery, RunMode};
+use super::value::{DiscoveryMode, RunMode};
 use super::{Config, DumpTarget};
 
 /// A run mode must be given. Where it is not, one is made up, so that the other mistakes are found as well.
@@ -99,7 +99,7 @@ impl Rules<'_> {
     fn exclude(&mut self, both: bool, name: &'static str, other: &'static str) {
         let problem = |rules: &Self| {
             format!(
-                "{name} is {}, but {other} is {} ({}); only one of the two may be set",
+                "{name} is {}, but {other} is {} ({}); they are mutually exclusive",
                 layers::shown(name, &rules.values),
                 layers::shown(other, &rules.values),
                 rules.provenance.of(other)
@@ -109,10 +109,10 @@ impl Rules<'_> {
     }
 
     /// Keys of one discovery mode are errors with another: whoever sets them expects an effect.
-    fn discovery(&mut self, chosen: Discovery) {
-        use Discovery::{Dns, Kubernetes, Static};
+    fn discovery(&mut self, chosen: DiscoveryMode) {
+        use DiscoveryMode::{Dns, Kubernetes, Static};
         const DISCOVERY: &str = "core.discovery";
-        let of: [(&'static str, &[Discovery]); 10] = [
+        let of: [(&'static str, &[DiscoveryMode]); 10] = [
             ("core.podselector.namespace", &[Kubernetes]),
             ("core.podselector.app", &[Kubernetes]),
             ("core.podselector.component", &[Kubernetes]),

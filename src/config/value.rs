@@ -100,7 +100,7 @@ words! {
 
 words! {
     /// How a core finds the others (`core.discovery`).
-    Discovery {
+    DiscoveryMode {
         /// By a watch on pods.
         Kubernetes = "kubernetes",
         /// By the addresses that a name leads to.

@@ -11,7 +11,6 @@
 //! Time is what the caller says it is: each step is told how long its clock has run. There is one effect under way at a time;
 //! where a step returns none, the one that is under way goes on.
 
-mod account;
 pub mod budget;
 pub mod closing;
 mod emptying;
@@ -19,6 +18,7 @@ mod listener;
 mod phase;
 mod report;
 pub mod session;
+mod stats;
 #[cfg(test)]
 mod tests;
 
@@ -31,11 +31,11 @@ use self::closing::Variables;
 use self::session::{Protocol, Session};
 use crate::domain::proxysql::observation::{Unreadable, number};
 
-pub use self::account::Account;
 pub use self::emptying::TICK;
 pub use self::listener::Listener;
-pub use self::phase::{Phase, pause_expected};
+pub use self::phase::{DrainState, pause_expected};
 pub use self::report::{Ending, Progress, Remaining, Seconds, Step};
+pub use self::stats::DrainStats;
 
 /// Sessions that one look names, at most, of each protocol.
 pub const LISTED: usize = 20_000;
@@ -45,7 +45,7 @@ pub const BATCH: usize = 100;
 /// How far down the way this process is, as outsiders see it. It never goes back, but for a drain that is cancelled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Stage {
+pub enum Phase {
     /// Serving.
     #[default]
     Running,
@@ -57,7 +57,7 @@ pub enum Stage {
     Stopped,
 }
 
-impl Stage {
+impl Phase {
     /// All of them, in order.
     pub const ALL: [Self; 4] = [Self::Running, Self::Draining, Self::Stopping, Self::Stopped];
 
@@ -122,7 +122,7 @@ pub struct Pulls {
 
 /// One look at sessions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct Sessions {
     /// Logged-in sessions, the longest idle first, [`LISTED`] of each protocol at most.
     pub sessions: Vec<Session>,
     /// Logged-in clients by `ProxySQL`'s count. Sessions of users that were removed are not in it; one that just moves between threads
@@ -138,7 +138,7 @@ pub struct Look {
     pub listed: Option<u64>,
 }
 
-impl Look {
+impl Sessions {
     /// Reads the rows of an answer to [`crate::domain::proxysql::statement::Statement::Sessions`].
     ///
     /// # Errors
@@ -227,19 +227,19 @@ pub enum Input {
         known: Option<Before>,
     },
     /// Its end is asked for, now.
-    Hurry,
+    ForceStop,
     /// It is to be undone.
     Cancel,
     /// What [`Effect::Wait`] waited for has come.
     Due,
-    /// [`Phase::over_at`] has come.
+    /// [`DrainState::over_at`] has come.
     Over,
     /// The answer to [`Effect::LookBefore`].
     Before(Before),
     /// The answer to [`Effect::Mark`].
     Marked(Marked),
-    /// The answer to [`Effect::Look`].
-    Looked(Look),
+    /// The answer to [`Effect::Sessions`].
+    Looked(Sessions),
     /// PAUSE, SHUTDOWN, the setting of variables or a tick was answered.
     Answered,
     /// [`Effect::Kill`] was carried out on these, up to a failure if there was one.
@@ -263,8 +263,8 @@ pub enum Effect {
     Set(Variables),
     /// `PROXYSQL PAUSE`, within this bound.
     Pause(Duration),
-    /// Find out [`Look`], into sessions or not.
-    Look {
+    /// Find out [`Sessions`], into sessions or not.
+    Sessions {
         /// Into them.
         detailed: bool,
     },
@@ -277,7 +277,7 @@ pub enum Effect {
     /// `PROXYSQL SHUTDOWN`.
     Shutdown,
     /// Back to work: it was cancelled. The report of the drain that was, and whether all of it was undone.
-    Back(Box<Account>, bool),
+    Back(Box<DrainStats>, bool),
     /// Nothing more: the end.
     End,
 }

@@ -1,4 +1,4 @@
 //! Query digests, and the table that holds them until their file is written.
 
 pub mod digest;
-pub mod hold;
+pub mod staging_table;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 pub use self::contact::{Contact, Obstacle};
-use crate::domain::drain::{Progress, Stage};
+use crate::domain::drain::{Phase, Progress};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::proxysql::observation::{Unreadable, number};
 
@@ -183,7 +183,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether the answer is no because this node is on its way down.
+    /// Whether the answer is no because this node is shutting down.
     pub fn is_draining(&self) -> bool {
         self.reasons.iter().any(|reason| reason.reason == "draining")
     }
@@ -191,7 +191,7 @@ impl Verdict {
 
 /// What is known when a probe asks.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct HealthInput<'a> {
     /// The last snapshot, if there is one.
     pub snapshot: Option<&'a Snapshot>,
     /// Its age.
@@ -203,15 +203,15 @@ pub struct Known<'a> {
     /// What the last failure was, in words.
     pub trouble: Option<&'a str>,
     /// How far down the way.
-    pub stage: Stage,
+    pub stage: Phase,
     /// The drain that is under way, or the last one.
     pub drain: Option<&'a Progress>,
 }
 
-impl Known<'_> {
-    /// Whether this node is on its way down.
+impl HealthInput<'_> {
+    /// Whether this node is shutting down.
     pub fn is_draining(&self) -> bool {
-        self.stage != Stage::Running
+        self.stage != Phase::Running
     }
 
     /// Logged-in clients, as of the snapshot.
@@ -231,12 +231,12 @@ impl Known<'_> {
 }
 
 /// Answers a probe from what is known.
-pub fn judge(known: &Known<'_>, policy: &Policy, probe: Probe) -> Verdict {
+pub fn probe_verdict(known: &HealthInput<'_>, policy: &Policy, probe: Probe) -> Verdict {
     let reasons = reasons(known, policy, probe);
     Verdict { ok: reasons.is_empty(), reasons }
 }
 
-fn reasons(known: &Known<'_>, policy: &Policy, probe: Probe) -> Vec<Reason> {
+fn reasons(known: &HealthInput<'_>, policy: &Policy, probe: Probe) -> Vec<Reason> {
     let draining = known.is_draining();
     match probe {
         // Never restarted on its way down.
@@ -249,14 +249,13 @@ fn reasons(known: &Known<'_>, policy: &Policy, probe: Probe) -> Vec<Reason> {
         // A process that is gone is being restarted already.
         Probe::Live => silent(known.silence, policy.max_age).into_iter().collect(),
         Probe::Ready if draining => {
-            vec![Reason { reason: "draining", message: "this node is on its way down".to_owned() }]
+            vec![Reason { reason: "draining", message: "this node is shutting down".to_owned() }]
         }
         Probe::Ready => {
             let mut reasons: Vec<Reason> = unreachable(known, policy.max_age).into_iter().collect();
             reasons.extend(known.snapshot.into_iter().flat_map(|snapshot| shortcomings(snapshot, policy)));
             if reasons.is_empty() && known.snapshot.is_none() {
-                reasons
-                    .push(Reason { reason: "unreachable", message: "ProxySQL has not said yet how it is".to_owned() });
+                reasons.push(Reason { reason: "unreachable", message: "no health snapshot yet".to_owned() });
             }
             reasons
         }
@@ -264,18 +263,18 @@ fn reasons(known: &Known<'_>, policy: &Policy, probe: Probe) -> Vec<Reason> {
 }
 
 /// Why nothing is known of `ProxySQL`, if that is so.
-fn unreachable(known: &Known<'_>, max_age: Duration) -> Option<Reason> {
+fn unreachable(known: &HealthInput<'_>, max_age: Duration) -> Option<Reason> {
     let because = |reason, message: &str| Some(Reason { reason, message: message.to_owned() });
     let is_stale = |silence: Duration| silence > max_age || known.snapshot.is_none();
     match known.contact {
         Contact::Never => because("unreachable", "ProxySQL has not answered yet"),
-        Contact::Gone(_) => because("unreachable", "nobody listens at ProxySQL's admin port any more"),
+        Contact::Gone(_) => because("unreachable", "ProxySQL's admin port refuses connections"),
         Contact::Answering(silence) => silent(silence, max_age),
         Contact::Barred(silence) if is_stale(silence) => {
-            because("login_refused", known.trouble.unwrap_or("ProxySQL refuses the login of the agent"))
+            because("login_refused", known.trouble.unwrap_or("ProxySQL refused the agent's login"))
         }
         Contact::Unable(silence) if is_stale(silence) => {
-            because("agent_error", known.trouble.unwrap_or("the agent cannot ask ProxySQL"))
+            because("agent_error", known.trouble.unwrap_or("the agent cannot query ProxySQL"))
         }
         Contact::Barred(_) | Contact::Unable(_) => None,
     }
@@ -299,11 +298,11 @@ fn shortcomings(snapshot: &Snapshot, policy: &Policy) -> Vec<Reason> {
             (0, _) => "user",
             _ => "server",
         };
-        because("unconfigured", format!("ProxySQL has no {missing} in effect"));
+        because("unconfigured", format!("ProxySQL has no {missing} at runtime"));
     }
     if backends.online < policy.min_online {
         let (online, wanted) = (backends.online, policy.min_online);
-        because("too_few_online", format!("{online} backends are online, {wanted} are wanted"));
+        because("too_few_online", format!("{online} of {wanted} required backends are online"));
     }
     reasons
 }

@@ -149,11 +149,11 @@ impl Admin {
         };
         match timeout(after, exchange(conn, statement.to_string())).await {
             Ok(Ok(answer)) => {
-                self.slot = held.0.take().filter(|_| !statement.spoils_connection());
+                self.slot = held.0.take().filter(|_| !statement.requires_reconnect());
                 Ok(answer)
             }
             Ok(Err(mysql_async::Error::Server(error))) => {
-                self.slot = held.0.take().filter(|_| !statement.spoils_connection());
+                self.slot = held.0.take().filter(|_| !statement.requires_reconnect());
                 Err(AdminError::Refused { statement: statement.name(), code: error.code, text: error.message })
             }
             Ok(Err(_)) if statement.ends_proxysql() => Ok(Answer::default()),
@@ -265,7 +265,7 @@ impl Rows {
     /// # Errors
     /// See [`AdminError`]. There is no next row then.
     pub async fn next(&mut self, after: Duration) -> Result<Option<Row>, AdminError> {
-        let gone = || AdminError::Lost { statement: self.statement.clone(), reason: "it was broken off".to_owned() };
+        let gone = || AdminError::Lost { statement: self.statement.clone(), reason: "connection closed".to_owned() };
         // Taken, as above: a wait that is abandoned ends the connection.
         let mut held = Held(self.held.0.take());
         let conn = held.0.as_mut().ok_or_else(gone)?;

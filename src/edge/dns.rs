@@ -1,4 +1,4 @@
-//! The DNS: a name whose A and AAAA records are the cores, asked for again and again, folded into a roster.
+//! The DNS: a name whose A and AAAA records are the cores, asked for again and again, folded into what is known of the cores.
 //!
 //! `getaddrinfo` would not do: in a static binary it has no name service to load, and it calls a server that fails and a name that is
 //! gone by the same word.
@@ -11,16 +11,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::future::join_all;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use crate::backoff::Backoff;
+use crate::domain::discovery::addresses::Addresses;
+use crate::domain::discovery::discovered::{Discovered, Freshness};
 use crate::domain::discovery::resolution::{self, DnsAnswer, DnsVerdict, Family, Followed, LookOutcome};
-use crate::domain::discovery::roster::{Freshness, Roster};
-use crate::domain::trouble::Trouble;
+use crate::domain::log_throttle::LogThrottle;
 
 /// Bound of one question to one server, its repetition over TCP included.
 const QUESTION_DEADLINE: Duration = Duration::from_secs(2);
@@ -54,38 +55,34 @@ struct QueryPlan {
 }
 
 /// Follows the addresses of `name` until `stop`, and publishes them whenever they have changed. `own` says which of them this
-/// core is; `anew` has it look at once.
+/// core is; `recheck` has it look at once.
 ///
-/// Trouble never removes anybody: not a failure, not an empty answer, not a name that is gone. See [`Followed`].
+/// An error never removes anybody: not a failure, not an empty answer, not a name that is gone. See [`Followed`].
 pub async fn follow(
     name: Name,
     own: impl FnMut(&BTreeSet<SocketAddr>) -> Option<SocketAddr>,
-    roster: watch::Sender<Roster>,
-    anew: Arc<Notify>,
+    told: watch::Sender<Discovered>,
+    recheck: Arc<Notify>,
     stop: CancellationToken,
 ) {
-    info!(name = %name.name, "following the addresses of a name");
-    stop.run_until_cancelled(watch(&name, own, &roster, &anew)).await;
+    info!(name = %name.name, "watching DNS name");
+    stop.run_until_cancelled(watch(&name, own, &told, &recheck)).await;
 }
 
 async fn watch(
     name: &Name,
     mut own: impl FnMut(&BTreeSet<SocketAddr>) -> Option<SocketAddr>,
-    roster: &watch::Sender<Roster>,
-    anew: &Notify,
+    told: &watch::Sender<Discovered>,
+    recheck: &Notify,
 ) {
-    let backoff = ExponentialBuilder::default()
-        .with_min_delay(FIRST_RETRY)
-        .with_max_delay(LAST_RETRY)
-        .with_jitter()
-        .without_max_times();
-    let (mut pauses, began) = (backoff.build(), Instant::now());
-    let (mut trouble, mut followed, mut settled) = (Trouble::default(), Followed::default(), None);
+    let (mut backoff, began) = (Backoff::new(FIRST_RETRY, LAST_RETRY), Instant::now());
+    let mut addresses = Addresses::default();
+    let (mut trouble, mut followed, mut settled) = (LogThrottle::default(), Followed::default(), None);
     let mut asked = false;
     loop {
         let look = look(name, &mut settled).await;
         let (wrong, found) = match followed.fold(&look) {
-            Ok(_) => (resolution::trouble(&look), resolution::judge(&look) == DnsVerdict::Found),
+            Ok(_) => (resolution::trouble(&look), resolution::classify_lookup(&look) == DnsVerdict::Found),
             Err(too_many) => (Some(too_many.to_string()), false),
         };
         let freshness = match (found, &wrong) {
@@ -95,31 +92,33 @@ async fn watch(
         };
         let members: BTreeSet<SocketAddr> = followed.addresses().map(|ip| SocketAddr::new(ip, name.port)).collect();
         let own = own(&members);
-        roster.send_if_modified(|roster| roster.looked(members, own, freshness) || asked);
+        addresses.looked(members, own, freshness);
+        told.send_if_modified(|told| told.replace(addresses.discovered()) || asked);
         match wrong {
             Some(reason) => say(&mut trouble, &name.name, &reason, began.elapsed(), followed.is_known()),
-            None if trouble.is_over() => info!(name = %name.name, "the cores are resolved again"),
+            None if trouble.clear() => info!(name = %name.name, "DNS lookup succeeded again"),
             None => {}
         }
         // Who is missing in one answer after another goes: half an answer must not come more often than a whole one.
-        let pause = if resolution::judge(&look) == DnsVerdict::Found {
-            pauses = backoff.build();
+        let pause = if resolution::classify_lookup(&look) == DnsVerdict::Found {
+            backoff.reset();
             resolution::keep(&look, name.interval)
         } else {
-            pauses.next().unwrap_or(LAST_RETRY)
+            backoff.pause()
         };
-        asked = timeout(pause, anew.notified()).await.is_ok();
+        asked = timeout(pause, recheck.notified()).await.is_ok();
     }
 }
 
-fn say(trouble: &mut Trouble, name: &str, reason: &str, now: Duration, is_known: bool) {
-    if !trouble.is(reason, now) {
-        debug!(%name, %reason, "still cannot resolve the cores");
+fn say(trouble: &mut LogThrottle, name: &str, reason: &str, now: Duration, is_known: bool) {
+    if !trouble.should_log(reason, now) {
+        debug!(%name, %reason, "DNS lookup still failing");
     } else if is_known {
-        warn!(%name, %reason, "cannot resolve the cores; the members stay as they are");
+        warn!(%name, %reason, "DNS lookup failed; keeping the current members");
     } else {
         // Where one kind of record always fails, this is for good.
-        let message = "cannot resolve the cores; the members stay as they are until every record of core.dns_records was answered";
+        let message =
+            "DNS lookup failed; keeping the current members until all record types of core.dns_records resolve";
         warn!(%name, %reason, "{message}");
     }
 }
@@ -142,7 +141,7 @@ async fn look(name: &Name, settled: &mut Option<String>) -> LookOutcome {
         let questions =
             name.families.iter().map(async |family| (*family, ask(&plan.servers, &candidate, *family).await));
         let look: LookOutcome = join_all(questions).await.into_iter().collect();
-        match resolution::judge(&look) {
+        match resolution::classify_lookup(&look) {
             DnsVerdict::Found => {
                 *settled = Some(candidate);
                 return look;

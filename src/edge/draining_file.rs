@@ -27,7 +27,7 @@ impl Marker {
     pub async fn set(&self) {
         let done = self.within("write", |path| std::fs::write(path, b"draining\n")).await;
         if let Err(reason) = done {
-            warn!(file = %self.path.display(), %reason, "cannot write the draining file; draining all the same");
+            warn!(file = %self.path.display(), %reason, "cannot write the draining file; continuing to drain");
         }
     }
 

@@ -137,9 +137,9 @@ impl Dump {
     }
 
     /// Puts the finished file in its place, in one step. Without a file there is nothing to do.
-    pub fn publish(&mut self) -> Result<(), WriteError> {
+    pub fn commit(&mut self) -> Result<(), WriteError> {
         match self.aside.take() {
-            Some(aside) => aside.publish().map_err(|source| self.refused(source)),
+            Some(aside) => aside.commit().map_err(|source| self.refused(source)),
             None => Ok(()),
         }
     }

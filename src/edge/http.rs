@@ -33,10 +33,10 @@ use self::body::Body;
 pub use self::client::{Answered, ask_shutdown, ask_status};
 pub use self::server::serve;
 use self::status::Document;
-pub use self::status::{EffectiveSetting, Told};
-use crate::domain::cluster::generation::Standing;
-use crate::domain::drain::{Ending, Stage};
-use crate::domain::health::{Policy, Probe, judge};
+pub use self::status::{EffectiveSetting, NodeInfo};
+use crate::domain::cluster::rollout::RolloutState;
+use crate::domain::drain::{Ending, Phase};
+use crate::domain::health::{Policy, Probe, probe_verdict};
 use crate::state::{Command, PROBE_PATIENCE, State};
 
 /// How long a request to cancel a drain waits for the listener to be open again.
@@ -58,7 +58,7 @@ pub struct Settings {
     /// How long a request may take: longer than the longest answer.
     pub lifetime: Duration,
     /// What the status shows of the configuration.
-    pub told: Arc<Told>,
+    pub told: Arc<NodeInfo>,
 }
 
 /// What the handlers share.
@@ -106,7 +106,7 @@ fn probe(probe: Probe) -> MethodRouter<Arc<Shared>> {
         state.refreshed(settings.refresh).await;
         let status = state.status();
         let known = status.known(Instant::now());
-        let verdict = judge(&known, &settings.policy, probe);
+        let verdict = probe_verdict(&known, &settings.policy, probe);
         let code = body::code(&verdict);
         if settings.log_probes {
             let reasons = verdict.reasons.iter().map(|reason| reason.reason).collect::<Vec<_>>().join(" ");
@@ -150,20 +150,20 @@ async fn shutdown(
     state.ask(Command::Drain);
     if !waits {
         // For the answer to say so; the command is on its way in any case.
-        let _ = timeout(PROBE_PATIENCE, state.until(|status| status.stage() != Stage::Running)).await;
+        let _ = timeout(PROBE_PATIENCE, state.until(|status| status.stage() != Phase::Running)).await;
         return with(state, StatusCode::ACCEPTED, "ok", "shutdown initiated");
     }
-    state.until(|status| status.drains_ended() > before || status.stage() == Stage::Stopped).await;
+    state.until(|status| status.drains_ended() > before || status.stage() == Phase::Stopped).await;
     let status = state.status();
     let ending = status.drain().and_then(|drain| drain.ended);
     let cancelled = ending == Some(Ending::Cancelled);
     let (stage, ended) = (status.stage(), status.drains_ended() > before);
     drop(status);
     match stage {
-        Stage::Stopped if ending == Some(Ending::ShutdownTimeout) => {
+        Phase::Stopped if ending == Some(Ending::ShutdownTimeout) => {
             error(state, StatusCode::GATEWAY_TIMEOUT, "ProxySQL was not stopped within shutdown.shutdown_timeout")
         }
-        Stage::Stopped => with(state, StatusCode::OK, "ok", "shutdown initiated"),
+        Phase::Stopped => with(state, StatusCode::OK, "ok", "shutdown initiated"),
         _ if ended && cancelled => error(state, StatusCode::CONFLICT, "the drain was cancelled"),
         _ => error(state, StatusCode::SERVICE_UNAVAILABLE, "the agent exited without stopping ProxySQL"),
     }
@@ -174,9 +174,9 @@ async fn drain(Held(shared): Held<Arc<Shared>>) -> Response {
     let (stage, message) = {
         let status = state.status();
         let step = status.drain().map_or("checking_clients", |drain| drain.step.as_str());
-        (status.stage(), if status.stage() == Stage::Running { "no drain is under way" } else { step })
+        (status.stage(), if status.stage() == Phase::Running { "no drain is under way" } else { step })
     };
-    with(state, StatusCode::OK, if stage == Stage::Running { "ok" } else { "draining" }, message)
+    with(state, StatusCode::OK, if stage == Phase::Running { "ok" } else { "draining" }, message)
 }
 
 async fn cancel(Held(shared): Held<Arc<Shared>>, Extension(HttpPeer(peer)): Extension<HttpPeer>) -> Response {
@@ -185,35 +185,35 @@ async fn cancel(Held(shared): Held<Arc<Shared>>, Extension(HttpPeer(peer)): Exte
         let status = state.status();
         (status.stage(), status.drains_ended())
     };
-    if stage == Stage::Running {
+    if stage == Phase::Running {
         return error(state, StatusCode::CONFLICT, "no drain is under way");
     }
     info!(%peer, "drain cancellation requested");
     state.ask(Command::Cancel);
-    let over = state.until(|status| status.drains_ended() > before || status.stage() > Stage::Draining);
+    let over = state.until(|status| status.drains_ended() > before || status.stage() > Phase::Draining);
     let _ = timeout(CANCEL_PATIENCE, over).await;
     let (stage, after) = {
         let status = state.status();
         (status.stage(), status.drains_ended())
     };
     match stage {
-        _ if after > before && stage < Stage::Stopping => with(state, StatusCode::OK, "ok", "the drain was cancelled"),
-        Stage::Running | Stage::Draining => with(state, StatusCode::ACCEPTED, "draining", "cancelling the drain"),
-        Stage::Stopping | Stage::Stopped => error(state, StatusCode::CONFLICT, "too late: ProxySQL is being stopped"),
+        _ if after > before && stage < Phase::Stopping => with(state, StatusCode::OK, "ok", "the drain was cancelled"),
+        Phase::Running | Phase::Draining => with(state, StatusCode::ACCEPTED, "draining", "cancelling the drain"),
+        Phase::Stopping | Phase::Stopped => error(state, StatusCode::CONFLICT, "too late: ProxySQL is being stopped"),
     }
 }
 
 async fn reload(Held(shared): Held<Arc<Shared>>, Extension(HttpPeer(peer)): Extension<HttpPeer>) -> Response {
     info!(%peer, "reload requested");
     shared.state.ask(Command::Reload);
-    let publishes_not = match &shared.state.status().situation().generation {
-        Some(Standing::Older { newer, .. }) => {
+    let publishes_not = match &shared.state.status().report().rollout {
+        Some(RolloutState::Older { newer, .. }) => {
             Some(format!("this core does not publish: {newer} has a newer rollout revision"))
         }
-        Some(Standing::Undecided | Standing::Unknown) => {
+        Some(RolloutState::Undecided | RolloutState::Unknown) => {
             Some("the newest rollout revision is not known yet".to_owned())
         }
-        Some(Standing::Newest { .. }) | None => None,
+        Some(RolloutState::Newest { .. }) | None => None,
     };
     let message = publishes_not.map_or("reload initiated".to_owned(), |reason| format!("reload initiated; {reason}"));
     with(&shared.state, StatusCode::ACCEPTED, "ok", &message)

@@ -13,8 +13,8 @@ use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
 pub use self::table::METRICS;
+use crate::domain::counters::{BUCKETS, Latency};
 use crate::domain::health::Policy;
-use crate::domain::tally::{BUCKETS, Latency};
 use crate::state::{State, Status};
 
 /// What every name begins with.

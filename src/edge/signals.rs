@@ -15,21 +15,21 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 pub use self::watchdog::Watchdog;
-use crate::domain::health::{Policy, Probe, judge};
-use crate::domain::situation;
+use crate::domain::health::{Policy, Probe, probe_verdict};
+use crate::domain::reconcile_report;
 use crate::state::{Command, State};
 
 /// The signals that the process hears, from the moment this exists.
-pub struct Heard(Signals);
+pub struct SignalStream(Signals);
 
 /// Starts to listen. To be called before anything waits, so that no signal finds the default action.
 ///
 /// # Errors
 /// The system refuses to install a handler.
-pub fn listen() -> io::Result<Heard> {
+pub fn listen() -> io::Result<SignalStream> {
     // A file that must not grow any more is an error for who writes it, and not the end.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]).map(Heard)
+    Signals::new([SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]).map(SignalStream)
 }
 
 /// From now on a signal that ends a process ends this one again, whatever it is in the middle of.
@@ -48,7 +48,7 @@ pub fn end_by_default() -> io::Result<()> {
 ///
 /// A second request to end is taken at its word: it ends the waiting. A third ends the process at once: `at_once` is how.
 pub async fn follow<F>(
-    Heard(mut signals): Heard,
+    SignalStream(mut signals): SignalStream,
     state: State,
     policy: impl Fn() -> Policy,
     on_term: impl Fn() -> F,
@@ -75,16 +75,16 @@ pub async fn follow<F>(
             0 => {
                 let command = on_term().await;
                 let detach = command == Command::Detach;
-                info!(signal = name, leaving_proxysql = detach, "asked to end");
+                info!(signal = name, detach, "received signal, shutting down");
                 state.ask(command);
                 asked = Asked { drains: Some(drains), times: if detach { 2 } else { 1 } };
             }
             1 => {
-                warn!(signal = name, "asked to end again; waiting for nobody any more");
-                state.ask(Command::Hurry);
+                warn!(signal = name, "second signal: stopping without waiting for clients");
+                state.ask(Command::ForceStop);
             }
             _ => {
-                warn!(signal = name, "asked to end once more; exiting at once");
+                warn!(signal = name, "third signal: exiting immediately");
                 at_once();
             }
         }
@@ -114,10 +114,10 @@ fn say_status(state: &State, policy: &Policy) {
     let (status, now) = (state.status(), Instant::now());
     let known = status.known(now);
     let ms = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-    let ready = judge(&known, policy, Probe::Ready);
-    let live = judge(&known, policy, Probe::Live);
+    let ready = probe_verdict(&known, policy, Probe::Ready);
+    let live = probe_verdict(&known, policy, Probe::Live);
     let listed = status.observed().map(|(seen, _)| &seen.runtime);
-    let (health, problems) = situation::judge(&ready, &live, status.situation(), listed);
+    let (health, problems) = reconcile_report::overall_health(&ready, &live, status.report(), listed);
     let backends = known.backends();
     let list = |items: Vec<String>| items.join(", ");
     let members = known.snapshot.map(|snapshot| {
@@ -146,10 +146,9 @@ fn say_status(state: &State, policy: &Policy) {
         connection = known.contact.as_str(),
         unanswered_ms = known.contact.silence().map(ms),
         observed_age_ms = status.observed().map(|(_, at)| ms(now - *at)),
-        drift = list(
-            status.situation().diverging.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()
-        ),
-        refused = status.situation().refused.as_deref().unwrap_or_default(),
+        drift =
+            list(status.report().drift.iter().map(|(subject, class)| format!("{subject} {}", class.name())).collect()),
+        refused = status.report().refused.as_deref().unwrap_or_default(),
         last_error = status.trouble().unwrap_or_default(),
         drain = status.drain().map(|drain| format!("{drain:?}")).unwrap_or_default(),
         "status"

@@ -21,7 +21,7 @@ impl Pending {
             Command::Refresh => self.refresh = true,
             Command::Reload => self.reload = true,
             Command::Resync => self.resync = true,
-            Command::Drain | Command::Hurry | Command::Cancel | Command::Detach => self.add_shutdown(command),
+            Command::Drain | Command::ForceStop | Command::Cancel | Command::Detach => self.add_shutdown(command),
         }
     }
 
@@ -67,7 +67,7 @@ mod tests {
 
     use super::*;
 
-    const SHUTDOWN: [Command; 4] = [Command::Drain, Command::Hurry, Command::Cancel, Command::Detach];
+    const SHUTDOWN: [Command; 4] = [Command::Drain, Command::ForceStop, Command::Cancel, Command::Detach];
 
     fn taken(asked: &[Command]) -> Vec<Command> {
         let mut pending = Pending::default();
@@ -81,17 +81,17 @@ mod tests {
     fn a_flood_of_refreshes_is_one_and_hides_nothing() {
         let mut asked = vec![Command::Refresh; 10_000];
         asked.insert(5_000, Command::Reload);
-        asked.extend([Command::Drain, Command::Resync, Command::Drain, Command::Hurry]);
-        let wanted = [Command::Drain, Command::Hurry, Command::Reload, Command::Resync, Command::Refresh];
+        asked.extend([Command::Drain, Command::Resync, Command::Drain, Command::ForceStop]);
+        let wanted = [Command::Drain, Command::ForceStop, Command::Reload, Command::Resync, Command::Refresh];
         assert_eq!(taken(&asked), wanted);
     }
 
     #[test]
     fn a_cancellation_keeps_its_place() {
-        use Command::{Cancel, Drain, Hurry};
+        use Command::{Cancel, Drain, ForceStop};
         assert_eq!(taken(&[Drain, Cancel]), [Drain, Cancel]);
         assert_eq!(taken(&[Cancel, Drain]), [Cancel, Drain]);
-        assert_eq!(taken(&[Drain, Cancel, Drain, Hurry, Hurry]), [Drain, Cancel, Drain, Hurry]);
+        assert_eq!(taken(&[Drain, Cancel, Drain, ForceStop, ForceStop]), [Drain, Cancel, Drain, ForceStop]);
         assert_eq!(taken(&[Drain, Cancel, Drain, Cancel]), [Drain, Cancel]);
         assert_eq!(taken(&[Cancel, Cancel, Cancel]), [Cancel]);
     }
@@ -100,7 +100,7 @@ mod tests {
         prop_oneof![
             4 => Just(Command::Refresh),
             2 => Just(Command::Drain),
-            1 => Just(Command::Hurry),
+            1 => Just(Command::ForceStop),
             1 => Just(Command::Cancel),
             1 => Just(Command::Detach),
             1 => Just(Command::Reload),

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::drain::{Progress, Stage};
-use crate::domain::health::{Contact, Known, Obstacle, Snapshot};
+use crate::domain::counters::Counters;
+use crate::domain::drain::{Phase, Progress};
+use crate::domain::health::{Contact, HealthInput, Obstacle, Snapshot};
 use crate::domain::proxysql::observation::Observation;
-use crate::domain::situation::Situation;
-use crate::domain::tally::Tally;
+use crate::domain::reconcile_report::ReconcileReport;
 
 /// A refresh that failed is not asked for again within this long.
 const RETRY: Duration = Duration::from_millis(250);
@@ -22,8 +22,8 @@ pub struct Status {
     /// `start_delay` is not over: nothing is asked of `ProxySQL`.
     pub(super) asleep: bool,
     pub(super) observed: Option<(Observation, Instant)>,
-    pub(super) situation: Situation,
-    pub(super) tally: Tally,
+    pub(super) report: ReconcileReport,
+    pub(super) counters: Counters,
 }
 
 /// The looks at health.
@@ -53,7 +53,7 @@ pub(super) struct Answers {
 /// How far down the way, and the drains.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lifecycle {
-    pub(super) stage: Stage,
+    pub(super) stage: Phase,
     /// When that began; `None` where it is the first.
     pub(super) stage_since: Option<Instant>,
     pub(super) drain: Option<Progress>,
@@ -82,7 +82,7 @@ impl Status {
     }
 
     /// How far down the way.
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> Phase {
         self.lifecycle.stage
     }
 
@@ -107,13 +107,13 @@ impl Status {
     }
 
     /// How the last round left things.
-    pub fn situation(&self) -> &Situation {
-        &self.situation
+    pub fn report(&self) -> &ReconcileReport {
+        &self.report
     }
 
     /// What was counted since the agent started.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// How `ProxySQL` answers, as of `now`.
@@ -122,8 +122,8 @@ impl Status {
     }
 
     /// What a verdict needs, as of `now`.
-    pub fn known(&self, now: Instant) -> Known<'_> {
-        Known {
+    pub fn known(&self, now: Instant) -> HealthInput<'_> {
+        HealthInput {
             snapshot: self.seen().map(|(snapshot, _)| snapshot),
             age: self.seen().map(|(_, at)| now - *at),
             contact: self.contact(now),
@@ -137,7 +137,7 @@ impl Status {
     /// Whether the last look at health is younger than `refresh`, or asking for one is of no use.
     pub(super) fn is_fresh(&self, refresh: Duration, now: Instant) -> bool {
         let younger = |at: Instant, than: Duration| now - at < than;
-        self.stage() != Stage::Running
+        self.stage() != Phase::Running
             || self.asleep
             || self.seen().is_some_and(|(_, at)| younger(*at, refresh))
             || self.looks.failed_at.is_some_and(|at| younger(at, RETRY))
@@ -146,7 +146,7 @@ impl Status {
     /// Whether a look at health was answered, or failed, since then.
     pub(super) fn looked_since(&self, then: Instant) -> bool {
         let since = |at: Instant| at >= then;
-        self.stage() != Stage::Running
+        self.stage() != Phase::Running
             || self.seen().is_some_and(|(_, at)| since(*at))
             || self.looks.failed_at.is_some_and(since)
     }

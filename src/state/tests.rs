@@ -3,7 +3,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::domain::drain::Stage;
+use crate::domain::drain::Phase;
 use crate::domain::health::{Contact, Obstacle};
 
 const PROBES: usize = 10_000;
@@ -18,8 +18,8 @@ async fn stalled(mut mailbox: Mailbox, writer: StatusWriter, stall: Duration) ->
         match command {
             Command::Refresh => writer.look_failed(String::new()),
             Command::Drain => writer.drain_began(),
-            Command::Hurry => {
-                writer.drain_ended(Stage::Stopped, None);
+            Command::ForceStop => {
+                writer.drain_ended(Phase::Stopped, None);
                 break;
             }
             _ => {}
@@ -52,10 +52,10 @@ async fn ten_thousand_probes_and_a_hundred_shutdowns_under_a_stalled_loop_lose_n
     }
     let waited = probes.join_all().await;
     assert!(waited.len() == PROBES && waited.iter().all(|waited| *waited <= PROBE_PATIENCE));
-    state.ask(Command::Hurry);
+    state.ask(Command::ForceStop);
     assert_eq!(shutdowns.join_all().await, [1; SHUTDOWNS]);
     let taken = agent.join_next().await.unwrap().unwrap();
-    assert_eq!(taken, [Command::Drain, Command::Hurry]);
+    assert_eq!(taken, [Command::Drain, Command::ForceStop]);
     assert!(!state.ask(Command::Drain), "nobody hears any more");
 }
 

@@ -6,12 +6,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Status;
-use crate::domain::drain::{Progress, Stage};
+use crate::domain::counters::{Count, StatementClass, StatementFailure};
+use crate::domain::drain::{Phase, Progress};
 use crate::domain::health::{Obstacle, Snapshot};
 use crate::domain::proxysql::module::Module;
 use crate::domain::proxysql::observation::Observation;
-use crate::domain::situation::Situation;
-use crate::domain::tally::{Count, StatementClass, StatementFailure};
+use crate::domain::reconcile_report::ReconcileReport;
 
 /// Changes the status. Its clones are the agent's, too; who reads holds a [`State`](super::State).
 #[derive(Debug, Clone)]
@@ -57,12 +57,12 @@ impl StatusWriter {
     }
 
     /// A round ended, well or not, and left things like this.
-    pub fn round_ended(&self, well: bool, situation: Situation) {
+    pub fn round_ended(&self, well: bool, report: ReconcileReport) {
         self.counted(Count::Round(well));
-        if *self.status().situation() == situation {
+        if *self.status().report() == report {
             return;
         }
-        self.publish(|status| status.situation = situation);
+        self.publish(|status| status.report = report);
     }
 
     /// A statement is about to be sent.
@@ -82,22 +82,22 @@ impl StatusWriter {
                     status.answers.trouble = Some(reason);
                 }
             }
-            status.tally.statement(class, now - began, failure);
-            status.tally.connections = connections;
+            status.counters.statement(class, now - began, failure);
+            status.counters.connections = connections;
             if let (None, Some(module)) = (failure, loads) {
-                status.tally.count(Count::Load(module));
+                status.counters.count(Count::Load(module));
             }
         });
     }
 
     /// Another node was asked something, which took so long, and failed if it did.
     pub fn peer_asked(&self, took: Duration, failure: Option<StatementFailure>) {
-        self.note(|status| status.tally.statement(StatementClass::Peer, took, failure));
+        self.note(|status| status.counters.statement(StatementClass::Peer, took, failure));
     }
 
     /// Something happened once more.
     pub fn counted(&self, what: Count) {
-        self.note(|status| status.tally.count(what));
+        self.note(|status| status.counters.count(what));
     }
 
     /// The admin tables were read.
@@ -137,11 +137,11 @@ impl StatusWriter {
 
     /// A drain was asked for, and begins.
     pub fn drain_began(&self) {
-        self.publish(|status| status.lifecycle.stage = Stage::Draining);
+        self.publish(|status| status.lifecycle.stage = Phase::Draining);
     }
 
     /// A drain is at this stage, and so far.
-    pub fn drain_progressed(&self, stage: Stage, progress: Progress) {
+    pub fn drain_progressed(&self, stage: Phase, progress: Progress) {
         self.publish(|status| {
             status.lifecycle.stage = stage;
             status.lifecycle.drain = Some(progress);
@@ -149,11 +149,11 @@ impl StatusWriter {
     }
 
     /// A drain is over, with this report, and the process is at this stage: seen with the count of drains, never one without the other.
-    pub fn drain_ended(&self, stage: Stage, report: Option<Progress>) {
+    pub fn drain_ended(&self, stage: Phase, report: Option<Progress>) {
         self.publish(|status| {
             status.lifecycle.stage = stage;
             if let Some(report) = &report {
-                status.tally.drained(report);
+                status.counters.drained(report);
             }
             status.lifecycle.drain = report;
             status.lifecycle.drains_ended += 1;

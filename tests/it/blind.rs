@@ -141,7 +141,7 @@ async fn a_core_without_the_api_undoes_nothing_and_makes_up_for_it_at_once() {
     is_failing(&rig, "core-1", true).await;
     let _eye = two_replacements(&mut rig).await;
     let problems = status(&rig, "core-1").await["problems"].to_string();
-    assert!(problems.contains("the search for cores fails") && !problems.contains("members_missing"), "{problems}");
+    assert!(problems.contains("core discovery is failing") && !problems.contains("members_missing"), "{problems}");
     // What takes no knowledge it mends: its own row, and a list with nobody in it.
     let node = &rig.member("core-1").unwrap().node;
     let own = rig.member("core-1").unwrap().ip().to_string();

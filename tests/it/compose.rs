@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use proxysql_agent::config::{Config, Discovery, RunMode, Sources, load};
+use proxysql_agent::config::{Config, DiscoveryMode, RunMode, Sources, load};
 use proxysql_fleet::net::Block;
 use proxysql_fleet::node::{BINARY, Cnf, Node, NodeSpec};
 use serde_json::{Map, Value};
@@ -121,7 +121,7 @@ fn each_proxysql_has_an_agent_that_goes_by_its_own_rules() {
         // Cores, and nobody else, are what the name leads to; a satellite begins there, and a core must not.
         let aliases = texts(&proxysql["networks"]["default"]["aliases"]);
         if role == "core" {
-            assert_eq!(config.core.discovery, Discovery::Dns);
+            assert_eq!(config.core.discovery, DiscoveryMode::Dns);
             assert_eq!(aliases, [config.core.dns_name.as_deref().unwrap()]);
             assert!(!text.contains("proxysql_servers="), "{beside} pulls from itself");
             let agent = &services[&format!("{beside}-agent")];

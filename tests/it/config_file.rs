@@ -190,7 +190,7 @@ async fn what_costs_nothing_is_published_and_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_file_proxysqls_own_count_is_gone_by_and_what_cannot_be_known_is_said() {
     let (mut rig, good) = one_core(settings()).await;
-    hears(&rig, "core-1", "sections that are not published, are not seen", 1).await;
+    hears(&rig, "core-1", "sections that are not published cannot be detected", 1).await;
     let before = runtime(&rig).await;
     publish(&mut rig, "core-1", |text| text.replace("port=33063,", "port=33063, weight=-1,"));
     let reason = "ProxySQL does not take 1 entries of the file, and rows that are in effect would go";
@@ -240,7 +240,7 @@ async fn what_the_file_includes_is_a_part_of_it() {
     write("");
     eventually("no section: left alone", async || {
         let planned = planned(&rig).await.1;
-        planned.contains("mysql_query_rules: not in the file; left alone")
+        planned.contains("mysql_query_rules: not in the file; module left unchanged")
     })
     .await;
     assert_eq!(rules_in_effect(&rig).await, ["30"]);
@@ -319,7 +319,7 @@ async fn each_core_publishes_its_own_jobs_and_routes() {
     });
     hears(&rig, "core-1", "these sections of the file are not published", 1).await;
     let planned = planned(&rig).await.1;
-    assert!(planned.contains("scheduler: not in the file; left alone"), "{planned}");
+    assert!(planned.contains("scheduler: not in the file; module left unchanged"), "{planned}");
     assert!(planned.contains("not published: mysql_collations, debug_filters"), "{planned}");
     eventually("the status names them", async || {
         status(&rig).await["publishing"]["not_published"] == serde_json::json!(["mysql_collations", "debug_filters"])
@@ -348,7 +348,7 @@ async fn sections_of_another_release_are_named_once() {
     .await;
     let planned = planned(&rig).await.1;
     assert!(planned.contains(&format!("not published: {}", named.join(", "))), "{planned}");
-    for once in ["pgsql_users, clickhouse_users, nonsense", "this release of ProxySQL does not read the section"] {
+    for once in ["pgsql_users, clickhouse_users, nonsense", "this ProxySQL version does not read the section"] {
         hears(&rig, "core-1", once, 1).await;
         let heard = said(&rig, "core-1", once);
         assert_eq!(heard.len(), 1, "{once}: {heard:#?}");

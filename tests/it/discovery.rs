@@ -148,7 +148,7 @@ async fn a_search_that_fails_is_in_the_metrics() {
     eventually("it fails", async || metric("discovery_up").await == Some(0.0)).await;
     assert!(metric("discovery_restarts_total").await.is_some_and(|many| many >= 1.0));
     assert_eq!(metric("members_desired").await, None, "others may know better");
-    assert_eq!(metric("members_listed").await, Some(1.0), "the members stay");
+    assert_eq!(metric("members_listed").await, Some(1.0), "keeping the current members");
     dns.heal();
     eventually("it works again", async || metric("discovery_up").await == Some(1.0)).await;
 }

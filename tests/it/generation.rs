@@ -192,7 +192,8 @@ async fn an_old_core_that_slept_through_the_rollout_reverts_nothing() {
         eventually("it is watched", async || seen.load(Ordering::SeqCst) == TURNED).await;
         rig.member_mut("core-1").unwrap().agent.as_mut().unwrap().process.freeze(false);
         let agent = || rig.member("core-1").unwrap().agent.as_ref().unwrap().said_since(0);
-        let hears = async || agent().iter().any(|line| line.to_string().contains("a newer generation does"));
+        let hears =
+            async || agent().iter().any(|line| line.to_string().contains("another pod has a newer rollout revision"));
         eventually("the old one says that it waits", hears).await;
         all_have(&rig, "new", "old").await;
         watching.abort();
@@ -256,9 +257,9 @@ async fn without_revisions_the_youngest_template_publishes_and_the_older_waits()
     rig.member_mut("core-1").unwrap().restart_node(true).await.unwrap();
     let agent = || rig.member("core-1").unwrap().agent.as_ref().unwrap().said_since(0);
     eventually("the older one says that it waits", async || {
-        agent()
-            .iter()
-            .any(|line| line.to_string().contains("a newer generation does") && line.to_string().contains(&newest))
+        agent().iter().any(|line| {
+            line.to_string().contains("another pod has a newer rollout revision") && line.to_string().contains(&newest)
+        })
     })
     .await;
     all_have(&rig, "new", "old").await;
@@ -273,7 +274,7 @@ async fn without_revisions_the_youngest_template_publishes_and_the_older_waits()
     let answer = crate::life::call(agent.api(), "POST", "/reload", &[]).await;
     assert_eq!(answer.code, 202);
     eventually("it says that it does not publish", async || {
-        warned("asked to publish the file, and not doing so")
+        warned("publish requested, but this core does not publish")
             && agent.get("/status").await.unwrap().text().await.unwrap().contains("is not published as asked")
     })
     .await;

@@ -86,7 +86,10 @@ async fn a_log_that_nobody_reads_holds_up_no_probe_and_no_end_and_what_is_lost_i
         }
     });
     let said = |what: &str| text.lock().unwrap().lines().any(|line| line.contains(what));
-    eventually("it says what was lost", async || said("log lines were dropped, because nobody read them lines=")).await;
+    eventually("it says what was lost", async || {
+        said("log lines were dropped because standard output was not read in time lines=")
+    })
+    .await;
     pod.get("/healthz/live").await;
     assert!(terminate(&mut pod).await < PATIENCE);
     eventually("its last words are read", async || said("drain finished ended=")).await;
@@ -170,7 +173,7 @@ async fn a_token_and_a_configuration_that_hang_hold_up_nobody() {
     assert!(refused.join_all().await.iter().all(|answer| answer.code == 401));
     eventually("it says what is wrong", async || {
         let log = pod.log();
-        log.contains("api.token_file cannot be read: timed out") && log.contains("cannot reload the configuration")
+        log.contains("api.token_file cannot be read: timed out") && log.contains("reload failed")
     })
     .await;
     let took = terminate(&mut pod).await;

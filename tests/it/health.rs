@@ -188,7 +188,7 @@ async fn a_login_that_is_refused_and_a_password_that_does_not_read_are_not_held_
         .env("PROXYSQL_STATEMENT_TIMEOUT", "0.5")
         .ready()
         .await;
-    for (word, says) in [("login_refused", "refuses the login"), ("agent_error", "cannot read the password")] {
+    for (word, says) in [("login_refused", "refused the login"), ("agent_error", "cannot read the password")] {
         if word == "login_refused" {
             std::fs::write(&file, "another\n").unwrap();
         } else {

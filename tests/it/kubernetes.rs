@@ -30,7 +30,7 @@ const TROUBLES: [Trouble; 7] = [
     Trouble {
         name: "an empty list",
         faults: &[(Scope::Lists, Fault::Empty), (Scope::Watches, Fault::Expired)],
-        says: "no core pod is running",
+        says: "discovery found no running core pod",
     },
 ];
 
@@ -151,7 +151,7 @@ async fn mute_list() {
     scene.changes().await;
     scene.warned("no answer to a list within").await;
     let lists = api(&scene).traffic().lists;
-    scene.until("another list", async || api(&scene).traffic().lists > lists).await;
+    scene.until("a different member list", async || api(&scene).traffic().lists > lists).await;
     assert_eq!(scene.listed().await, Some(before));
     assert!(scene.changed_since(log).is_empty());
     scene.said_once(3);
@@ -170,7 +170,7 @@ async fn an_api_server_that_was_away_is_made_up_for() {
     scene.mark();
     scene.rig.kubernetes().outage(true).await;
     scene.changes().await;
-    scene.warned("cannot watch pods").await;
+    scene.warned("pod watch failed").await;
     scene.rounds(20).await;
     assert_eq!(scene.listed().await, Some(before), "refuses");
     assert!(scene.changed_since(log).is_empty(), "refuses");

@@ -85,8 +85,8 @@ async fn twenty_four_ways_to_lock_out_the_agent_or_the_cluster_and_all_get_in_af
         let bad = good.replace(&old, &new);
         assert_ne!(bad, good, "{what}");
         publish(&mut rig, &names[0], |_| bad);
-        hears(&rig, &names[0], "refusing to publish", i + 1).await;
-        eprintln!("{what}: {}", said(&rig, &names[0], "refusing to publish").pop().unwrap());
+        hears(&rig, &names[0], "configuration file rejected", i + 1).await;
+        eprintln!("{what}: {}", said(&rig, &names[0], "configuration file rejected").pop().unwrap());
         assert_eq!(column(&rig.members()[0].node, credentials).await, before, "{what}");
         all_get_in(&rig, what).await;
     }
@@ -96,7 +96,7 @@ async fn twenty_four_ways_to_lock_out_the_agent_or_the_cluster_and_all_get_in_af
         }
     }
     publish(&mut rig, &names[0], |_| good.clone());
-    hears(&rig, &names[0], "can be published again", 1).await;
+    hears(&rig, &names[0], "configuration file accepted again", 1).await;
     // What is on their disks lets everybody in, too.
     for name in &names {
         rig.member_mut(name).unwrap().kill_agent().await;
@@ -114,8 +114,8 @@ async fn what_locked_somebody_out_is_tried_once_and_known_to_a_plan_and_a_new_ag
     let mut rig = fleet(settings(), 1, 0).await;
     settled(&rig).await;
     publish(&mut rig, "core-1", |text| text.replace("radmin:radmin", &format!("radmin:{SHA2}")));
-    hears(&rig, "core-1", "put back what was in effect", 1).await;
-    hears(&rig, "core-1", "refusing to publish", 1).await;
+    hears(&rig, "core-1", "restored the previous configuration", 1).await;
+    hears(&rig, "core-1", "configuration file rejected", 1).await;
     let version = "SELECT version FROM runtime_checksums_values WHERE name='admin_variables'";
     // Once more in a later second, for whoever pulled what was there for a moment.
     let node = &rig.members()[0].node;
@@ -124,6 +124,6 @@ async fn what_locked_somebody_out_is_tried_once_and_known_to_a_plan_and_a_new_ag
     let text = crate::plan::text(&plan);
     assert!(plan.status.code() == Some(1) && text.contains("does not get in any more"), "{text}");
     rig.restart_agent("core-1").await.unwrap();
-    hears(&rig, "core-1", "refusing to publish", 1).await;
+    hears(&rig, "core-1", "configuration file rejected", 1).await;
     assert_eq!(column(&rig.members()[0].node, version).await, ["5"], "not again by a new agent");
 }

@@ -142,7 +142,7 @@ async fn another_file_than_proxysqls_own_is_refused_by_a_plan_and_by_publishing_
     }
     fs::write(rig.members()[0].config_file(), &good).unwrap();
     fs::write(&other, &good).unwrap();
-    hears(&rig, "core-1", "can be published again", 2).await;
+    hears(&rig, "core-1", "configuration file accepted again", 2).await;
     settled(&rig).await;
     assert_eq!(everything(&rig.members()[0]).await, before, "no load, and memory as before");
 }
@@ -170,7 +170,7 @@ async fn a_plan_waits_for_who_works_on_memory_and_gives_up_with_a_reason() {
     claim(member, "plan", 0).await;
     let refused = plan(member, &[]).await;
     let reason = String::from_utf8_lossy(&refused.stderr);
-    assert!(refused.status.code() == Some(1) && reason.contains("something else has been published"), "{reason}");
+    assert!(refused.status.code() == Some(1) && reason.contains("another publish or plan has held"), "{reason}");
     // Whoever that was is gone.
     claim(member, "plan", 61).await;
     assert_eq!(plan(member, &[]).await.status.code(), Some(0));
@@ -188,7 +188,7 @@ async fn an_agent_takes_over_the_claim_of_the_one_before_it_and_respects_that_of
         member.node.query("DROP TABLE main.proxysql_agent_published_mysql_users").await.unwrap();
         rig.restart_agent("core-1").await.unwrap();
         if waits {
-            hears(&rig, "core-1", "ProxySQL answers", 1).await;
+            hears(&rig, "core-1", "connected to ProxySQL", 1).await;
             assert!(!is_published(&rig.members()[0].node).await, "somebody plans");
             claim(&rig.members()[0], worker, 61).await;
         }

@@ -115,7 +115,7 @@ async fn a_reload_of_the_same_file_loads_nothing() {
     let before = runtime(&rig.members()[0].node).await;
     for times in 1..=3 {
         publish(&mut rig, "core-1", |text| text);
-        hears(&rig, "core-1", "in effect as in ProxySQL's configuration file", times * 5).await;
+        hears(&rig, "core-1", "runtime matches the configuration file", times * 5).await;
     }
     assert_eq!(runtime(&rig.members()[0].node).await, before);
 }
@@ -175,7 +175,7 @@ async fn a_section_that_is_not_there_leaves_its_module_alone() {
     settled(&rig).await;
     let before = runtime(&rig.members()[0].node).await;
     publish(&mut rig, "core-1", |text| text[..text.find("mysql_servers =").unwrap()].to_owned());
-    hears(&rig, "core-1", "not in the file; left alone", 3).await;
+    hears(&rig, "core-1", "not in the file; module left unchanged", 3).await;
     assert_eq!(runtime(&rig.members()[0].node).await, before);
 }
 
@@ -232,7 +232,7 @@ async fn a_load_by_hand_in_the_middle_is_not_overwritten_unseen() {
         Rule::new(Action::After(hook)).from_user("radmin").containing(r#"EXCEPT SELECT "username", "password""#);
     embedded(&rig.members()[0]).trouble().add(comparison.once());
     publish(&mut rig, "core-1", |text| text.replace("username=\"report\"", "username=\"reports\""));
-    hears(&rig, "core-1", "somebody else loaded it meanwhile", 1).await;
+    hears(&rig, "core-1", "module changed concurrently", 1).await;
     let node = &rig.members()[0].node;
     eventually("and then the file is published", async || users(node).await == ["app", "reports"]).await;
 }
@@ -266,7 +266,7 @@ async fn a_pull_in_the_middle_is_not_taken_for_the_file() {
         Rule::new(Action::After(hook)).from_user("radmin").containing(r#"EXCEPT SELECT "username", "password""#);
     embedded(member).trouble().add(comparison.once());
     rig.restart_agent("core-2").await.unwrap();
-    hears(&rig, "core-2", "somebody else loaded it meanwhile", 1).await;
+    hears(&rig, "core-2", "module changed concurrently", 1).await;
     let node = &rig.member("core-2").unwrap().node;
     eventually("its file is in effect", async || users(node).await == ["app", "reports"]).await;
 }
@@ -290,7 +290,7 @@ async fn passwords_and_hashes_appear_nowhere() {
         (without_servers, "it leaves none of the 3 servers"),
         (locked_out, "does not let the agent's own user radmin in"),
         ("mysql_users = ( { username=\"x\", password=\"torn-secret\"".to_owned(), "Unable to open"),
-        (edited, "can be published again"),
+        (edited, "configuration file accepted again"),
     ] {
         publish(&mut rig, "core-1", |_| text);
         hears(&rig, "core-1", words, 1).await;
@@ -305,7 +305,7 @@ async fn passwords_and_hashes_appear_nowhere() {
     }
     hears(&rig, "satellite-1", "local newer", 1).await;
     rig.member_mut("satellite-1").unwrap().agent.as_mut().unwrap().process.signal(Signal::USR2);
-    hears(&rig, "satellite-1", "following it again", 1).await;
+    hears(&rig, "satellite-1", "in sync again", 1).await;
     for name in ["core-1", "satellite-1"] {
         rig.member_mut(name).unwrap().agent.as_mut().unwrap().process.signal(Signal::USR1);
     }
@@ -350,7 +350,7 @@ async fn ten_restarts_of_the_agent_are_no_load() {
     for times in 1..=10 {
         let mark = rig.members()[0].node.embedded().map(|node| node.log().mark());
         rig.restart_agent("core-1").await.unwrap();
-        hears(&rig, "core-1", "ProxySQL answers", 1).await;
+        hears(&rig, "core-1", "connected to ProxySQL", 1).await;
         if let Some(mark) = mark {
             rounds(&rig.members()[..1], &[mark], 2).await;
             assert!(changes(&rig.members()[0], mark).is_empty(), "{:?}", changes(&rig.members()[0], mark));

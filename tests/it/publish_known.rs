@@ -19,15 +19,15 @@ async fn what_proxysql_shows_otherwise_is_loaded_once_and_then_known_to_plans_an
     let mut rig = fleet(watched(), 1, 0).await;
     settled(&rig).await;
     publish(&mut rig, "core-1", |text| strange(&text));
-    hears(&rig, "core-1", "ProxySQL shows these otherwise", 2).await;
+    hears(&rig, "core-1", "runtime shows these values differently", 2).await;
     settled(&rig).await;
     let before = column(&rig.members()[0].node, VERSIONS).await;
     for _ in 0..2 {
         publish(&mut rig, "core-1", |text| text);
-        hears(&rig, "core-1", "in effect as in ProxySQL's configuration file", 5).await;
+        hears(&rig, "core-1", "runtime matches the configuration file", 5).await;
         settled(&rig).await;
         rig.restart_agent("core-1").await.unwrap();
-        hears(&rig, "core-1", "ProxySQL answers", 1).await;
+        hears(&rig, "core-1", "connected to ProxySQL", 1).await;
     }
     assert_eq!(column(&rig.members()[0].node, VERSIONS).await, before);
     // A value that ProxySQL did not take is told as such, by a new agent, too, and costs no load.
@@ -37,7 +37,7 @@ async fn what_proxysql_shows_otherwise_is_loaded_once_and_then_known_to_plans_an
     assert!(told.contains("!mysql-wait_timeout: ProxySQL does not take it"), "{told}");
     assert!(told.contains("mysql-nosuch_variable: ProxySQL does not show it"), "{told}");
     publish(&mut rig, "core-1", |text| text);
-    hears(&rig, "core-1", "ProxySQL does not take these from the file", 1).await;
+    hears(&rig, "core-1", "ProxySQL ignores these entries of the file", 1).await;
 }
 
 /// A password in another form is a value like that.
@@ -46,7 +46,7 @@ async fn a_plan_after_a_publication_has_nothing_to_do_and_names_what_is_shown_ot
     let mut rig = fleet(watched(), 1, 0).await;
     settled(&rig).await;
     publish(&mut rig, "core-1", |text| text.replace("comment=\"reader\"", "comment=\"reader\", status=\"online\""));
-    hears(&rig, "core-1", "ProxySQL shows these otherwise", 1).await;
+    hears(&rig, "core-1", "runtime shows these values differently", 1).await;
     settled(&rig).await;
     let planned = plan(&rig.members()[0], &[]).await;
     let said = text(&planned);
@@ -72,7 +72,7 @@ async fn a_file_that_was_changed_while_no_agent_was_there_is_published() {
             fs::write(&path, good.replace("max_connections=200", "max_connections=201")).unwrap();
         }
         rig.restart_agent("core-1").await.unwrap();
-        hears(&rig, "core-1", "was changed since it was published", 1).await;
+        hears(&rig, "core-1", "changed since it was published", 1).await;
         let node = &rig.members()[0].node;
         eventually("it is in effect", async || match i {
             0 => {
@@ -104,7 +104,7 @@ async fn what_a_plan_that_was_killed_has_left_is_thrown_away_and_memory_is_what_
             assert_eq!(plan(&rig.members()[0], &[]).await.status.code(), Some(0));
         } else {
             publish(&mut rig, "core-1", |text| text);
-            hears(&rig, "core-1", "something ended while it worked on memory", 1).await;
+            hears(&rig, "core-1", "an interrupted edit was left in MEMORY", 1).await;
             settled(&rig).await;
         }
         let node = &rig.members()[0].node;

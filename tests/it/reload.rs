@@ -36,16 +36,16 @@ async fn live_keys_are_applied_and_the_others_are_named() {
     hears(&rig, "core-1", "reloaded the configuration", 1).await;
     let reloaded = said(&rig, "core-1", "reloaded the configuration").remove(0);
     assert_eq!(reloaded.fields["keys"], "log.level health.min_online");
-    hears(&rig, "core-1", "wait for a restart", 1).await;
-    assert_eq!(said(&rig, "core-1", "wait for a restart").remove(0).fields["keys"], "dump.top");
+    hears(&rig, "core-1", "need an agent restart", 1).await;
+    assert_eq!(said(&rig, "core-1", "need an agent restart").remove(0).fields["keys"], "dump.top");
     eventually("readiness goes by the new number", async || ready(&rig).await == 503).await;
     eventually("answered probes are written, as DEBUG has it", async || is_heard(&rig)).await;
 
     // A mistake changes nothing, and is named with its place.
     fs::write(&path, "log: { level: LOUD }\n").unwrap();
     signal(&mut rig, "core-1", Signal::USR2);
-    hears(&rig, "core-1", "cannot reload the configuration; it stays as it is", 1).await;
-    let mistake = said(&rig, "core-1", "cannot reload").remove(0).to_string();
+    hears(&rig, "core-1", "reload failed; keeping the current configuration", 1).await;
+    let mistake = said(&rig, "core-1", "reload failed").remove(0).to_string();
     assert!(mistake.contains("config.yaml:1") && mistake.contains("log.level"), "{mistake}");
     assert!(!mistake.contains("not started"), "{mistake}");
     assert_eq!(ready(&rig).await, 503);
@@ -124,5 +124,5 @@ async fn http_asks_for_it_with_the_token() {
     }
     assert_eq!(ask("satellite-1", "POST", "/resync", "another").await, 401);
     assert_eq!(ask("satellite-1", "POST", "/resync", "the-token").await, 202);
-    hears(&rig, "satellite-1", "following the cores in everything already", 1).await;
+    hears(&rig, "satellite-1", "already in sync with the cores", 1).await;
 }

@@ -79,7 +79,7 @@ async fn hung() {
     scene.node().stop_cont(true);
     scene.changes().await;
     scene.warned("within 0.6 s").await;
-    scene.warned("accepts connections but did not answer").await;
+    scene.warned("accepted the connection but did not complete the login").await;
     let before = scene.resident();
     scene.tried(6).await;
     let growth = scene.resident().saturating_sub(before);

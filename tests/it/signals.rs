@@ -37,7 +37,7 @@ async fn sigterm_before_a_mute_proxysql_was_ever_reached_ends_it_at_once() {
     let mut pod = Make::new().without_node().env("PROXYSQL_CONNECT_TIMEOUT", "0.5").start().await;
     // Accepts, and says nothing.
     let _mute = tokio::net::TcpListener::bind(pod.node.spec().admin()).await.unwrap();
-    eventually("it is tried", async || pod.log().contains("accepts connections but")).await;
+    eventually("it is tried", async || pod.log().contains("accepted the connection but")).await;
     assert!(terminate(&mut pod).await < AT_ONCE);
 }
 
@@ -45,7 +45,7 @@ async fn sigterm_before_a_mute_proxysql_was_ever_reached_ends_it_at_once() {
 async fn sigterm_during_a_reconnection_ends_it_at_once() {
     let mut pod = Make::new().ready().await;
     pod.node.kill().await;
-    eventually("it is noticed", async || pod.log().contains("round failed")).await;
+    eventually("it is noticed", async || pod.log().contains("reconcile failed")).await;
     assert!(terminate(&mut pod).await < AT_ONCE);
 }
 
@@ -155,7 +155,7 @@ async fn auto_asks_the_api_server_whether_the_pod_is_being_deleted() {
     let mut pod = make().ready().await;
     terminate(&mut pod).await;
     assert!(pod.node.query("SELECT 1").await.is_err(), "{}", pod.log());
-    assert!(pod.log().contains("cannot ask whether this pod is being deleted"), "{}", pod.log());
+    assert!(pod.log().contains("cannot read own pod"), "{}", pod.log());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -167,6 +167,7 @@ async fn a_grace_period_that_is_too_short_is_said_at_start() {
         .ready()
         .await;
     // 5 s propagation, 1 s for each of two threads, 30 s, 3 s to spare.
-    let line = pod.agent.log().wait_for(PATIENCE, |line| line.text.contains("the way down can take")).await.unwrap();
+    let line =
+        pod.agent.log().wait_for(PATIENCE, |line| line.text.contains("the maximum shutdown time")).await.unwrap();
     assert!(line.text.contains("short_by=9") && line.text.contains("needed=40"), "{}", line.text);
 }

@@ -7,11 +7,11 @@ use tracing::{error, info, warn};
 
 use super::super::Proxysql;
 use super::super::health::HealthLooks;
-use super::super::line::Line;
 use super::super::round::RoundError;
+use super::super::tracked_admin::TrackedAdmin;
 use super::undo::{UndoError, failure, undo};
 use super::variables;
-use crate::domain::drain::{Before, Effect, Failure, Input, Look, Marked, Pulls, Scope};
+use crate::domain::drain::{Before, Effect, Failure, Input, Marked, Pulls, Scope, Sessions};
 use crate::domain::health::Snapshot;
 use crate::domain::proxysql::statement::Statement;
 use crate::edge::admin::AdminError;
@@ -24,7 +24,7 @@ const PASSES: u32 = 40;
 
 /// What the effects need.
 pub(super) struct Performer<'a, P> {
-    pub(super) line: &'a mut Line<P>,
+    pub(super) line: &'a mut TrackedAdmin<P>,
     pub(super) health: &'a mut HealthLooks,
     pub(super) writer: &'a StatusWriter,
     pub(super) clock: Instant,
@@ -66,7 +66,7 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
             Effect::Mark => match mark(self.line).await {
                 Ok(marked) => Input::Marked(marked),
                 Err(error) => {
-                    info!(reason = %error, "cannot remember in ProxySQL what is there before the drain");
+                    info!(reason = %error, "cannot record in ProxySQL its state before the drain");
                     Input::Failed(failure(&error))
                 }
             },
@@ -79,7 +79,7 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
                     Input::Failed(failure(&error))
                 }
             },
-            Effect::Look { detailed } => self.look(detailed).await,
+            Effect::Sessions { detailed } => self.look(detailed).await,
             Effect::Tick(many) => match tick(many, self.line).await {
                 Ok(()) => Input::Answered,
                 Err(error) => Input::Failed(failure(&error)),
@@ -88,7 +88,7 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
             Effect::Pause(within) => {
                 // Without them it takes longer, which its bound allows for.
                 if let Err(error) = tick(PASSES, self.line).await {
-                    info!(reason = %error, "cannot hurry PROXYSQL PAUSE");
+                    info!(reason = %error, "cannot shorten PROXYSQL PAUSE");
                 }
                 self.command(Statement::Pause(within)).await
             }
@@ -97,12 +97,12 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
                 Err(deaf @ UndoError::Deaf { .. }) => {
                     error!(
                         reason = %deaf,
-                        "this node cannot serve all clients any more; draining it, so that ProxySQL is started again"
+                        "this node can no longer serve all clients; draining it so that ProxySQL is restarted"
                     );
                     Input::Failed(deaf.failure())
                 }
                 Err(error) => {
-                    info!(reason = %error, "the drain is not undone yet");
+                    info!(reason = %error, "drain not undone yet");
                     Input::Failed(error.failure())
                 }
             },
@@ -145,7 +145,7 @@ impl<P: Proxysql + Send + Sync> Performer<'_, P> {
         if lacks_table {
             answer = self.line.run(&Statement::Sessions(Scope { pulls: None, ..scope })).await;
         }
-        match answer.map(|answer| Look::read(&answer.rows)) {
+        match answer.map(|answer| Sessions::read(&answer.rows)) {
             Ok(Ok(mut look)) => {
                 // Before 2.4 no table tells who syncs from here; from a satellite no node does.
                 if lacks_table && matches!(self.pulled_by, Who::Nobody(_)) {

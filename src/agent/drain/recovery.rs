@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::super::line::Line;
 use super::super::round::RoundError;
+use super::super::tracked_admin::TrackedAdmin;
 use super::super::{IsLeaving, Proxysql};
 use super::undo::{UndoError, is_unfinished, undo};
 
@@ -16,7 +16,7 @@ const UNDO: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::agent) enum Recovery {
     /// That is to be found out, and to be done.
-    Wanted,
+    Pending,
     /// There is none, or it was.
     Done,
 }
@@ -34,7 +34,7 @@ pub(in crate::agent) enum Found {
 /// Sees to a drain that an earlier life of this agent has begun and not ended: it would leave `ProxySQL` paused for good.
 pub(in crate::agent) async fn recover<P: Proxysql + Send + Sync>(
     recovery: &mut Recovery,
-    line: &mut Line<P>,
+    line: &mut TrackedAdmin<P>,
     is_leaving: &IsLeaving,
 ) -> Result<Found, RoundError> {
     if *recovery == Recovery::Done {
@@ -45,19 +45,19 @@ pub(in crate::agent) async fn recover<P: Proxysql + Send + Sync>(
         return Ok(Found::Nothing);
     }
     if is_leaving().await {
-        info!("found a drain that did not end; going on with it, for the pod is being deleted");
+        info!("found an unfinished drain; continuing it because the pod is being deleted");
         *recovery = Recovery::Done;
         return Ok(Found::GoesOn);
     }
-    warn!("found a drain that did not end; undoing it, so that this node serves again");
+    warn!("found an unfinished drain; undoing it so that this node serves clients again");
     let undone = undo(UNDO, line).await;
     if let Err(deaf @ UndoError::Deaf { .. }) = undone {
-        error!(reason = %deaf, "this node cannot serve all clients any more; draining it, so that ProxySQL is started again");
+        error!(reason = %deaf, "this node can no longer serve all clients; draining it so that ProxySQL is restarted");
         *recovery = Recovery::Done;
         return Ok(Found::GoesOn);
     }
     undone.map_err(|error| RoundError::Undo(error.to_string()))?;
     *recovery = Recovery::Done;
-    info!("undid the drain; this node serves as before");
+    info!("drain undone; this node serves clients again");
     Ok(Found::Undone)
 }

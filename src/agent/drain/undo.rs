@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::super::Proxysql;
-use super::super::draft::{claim, columns, is_at_work, release, sweep, take_back};
+use super::super::draft::{columns, is_at_work, lock_memory, restore_backup, sweep, unlock_memory};
 use super::variables;
 use crate::domain::drain::closing::{self, WAS_PAUSED};
 use crate::domain::drain::{Failure, Marked};
@@ -73,13 +73,13 @@ pub(super) async fn undo<P: Proxysql>(within: Duration, line: &mut P) -> Result<
         if !variables::restore(modules, line).await? {
             return Err(UndoError::Busy);
         }
-        info!(variables = changed.variables.join(" "), "put back the variables that the drain had set");
+        info!(variables = changed.variables.join(" "), "restored the variables that the drain had set");
     }
-    if !claim(Worker::Agent, line).await? {
+    if !lock_memory(Worker::Agent, line).await? {
         return Err(UndoError::Busy);
     }
     let swept = sweep(line).await;
-    release(line).await?;
+    unlock_memory(line).await?;
     swept?;
     if changed.paused != Some(false) && !before.paused {
         resume(within, line).await?;
@@ -118,22 +118,22 @@ async fn resume<P: Proxysql>(within: Duration, line: &mut P) -> Result<(), UndoE
 
 /// What an agent that ended in the middle of a change has left of memory.
 async fn take_back_memory<P: Proxysql>(line: &mut P) -> Result<(), UndoError> {
-    if !claim(Worker::Agent, line).await? {
+    if !lock_memory(Worker::Agent, line).await? {
         return Err(UndoError::Busy);
     }
     let mut memory = Ok(());
     for module in [Module::AdminVariables, Module::MysqlVariables, Module::PgsqlVariables] {
         memory = memory.and(take_back_module(module, line).await);
     }
-    release(line).await?;
+    unlock_memory(line).await?;
     Ok(memory?)
 }
 
 async fn take_back_module<P: Proxysql>(module: Module, line: &mut P) -> Result<(), AdminError> {
     let Some(table) = columns(module, line).await?.into_keys().next() else { return Ok(()) };
-    match take_back(table, line).await {
+    match restore_backup(table, line).await {
         Err(error) if error.is_refusal() && !error.names_no_such_table() => {
-            warn!(%module, reason = %error, "cannot put back what was being edited in memory");
+            warn!(%module, reason = %error, "cannot restore the module that was being edited in MEMORY");
             Ok(())
         }
         Err(error) if error.is_refusal() => Ok(()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::Proxysql;
-use super::super::draft::{claim, columns, keep, put_back, release, take_back};
+use super::super::draft::{back_up, columns, lock_memory, reset_memory, restore_backup, unlock_memory};
 use crate::domain::drain::closing::{self, Variables};
 use crate::domain::proxysql::statement::{Module, Statement, Worker};
 use crate::edge::admin::AdminError;
@@ -25,7 +25,7 @@ async fn change_each<P: Proxysql>(
     change: impl Fn(Module) -> Statement,
     line: &mut P,
 ) -> Result<bool, AdminError> {
-    if !claim(Worker::Agent, line).await? {
+    if !lock_memory(Worker::Agent, line).await? {
         return Ok(false);
     }
     let mut changed = Ok(());
@@ -35,7 +35,7 @@ async fn change_each<P: Proxysql>(
             break;
         }
     }
-    let released = release(line).await;
+    let released = unlock_memory(line).await;
     changed?;
     released?;
     Ok(true)
@@ -45,7 +45,7 @@ async fn change_each<P: Proxysql>(
 async fn load<P: Proxysql>(module: Module, change: Statement, line: &mut P) -> Result<(), AdminError> {
     let Some(table) = columns(module, line).await?.into_keys().next() else { return Ok(()) };
     let is_own = matches!(change, Statement::RestoreVariables(_));
-    let was_left = keep(module, table, line).await?;
+    let was_left = back_up(module, table, line).await?;
     let loaded = async {
         for statement in [Statement::SaveToMemory(module), change, Statement::LoadToRuntime(module)] {
             line.run(&statement).await?;
@@ -55,11 +55,11 @@ async fn load<P: Proxysql>(module: Module, change: Statement, line: &mut P) -> R
     .await;
     if was_left && is_own {
         // What was kept aside was of the drain, not of anybody who was editing.
-        put_back(module, line).await?;
-        line.run(&Statement::DropKept(table)).await?;
+        reset_memory(module, line).await?;
+        line.run(&Statement::DropBackup(table)).await?;
     } else {
         // As it was edited, whatever became of the load; a connection that broke is made again for it.
-        take_back(table, line).await?;
+        restore_backup(table, line).await?;
     }
     loaded
 }

@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 
 use super::super::assess::{self, Assessment, Draft, Sorted, assess, compare};
 use super::super::candidate::Candidate;
-use super::super::draft::{columns, mark, put_back, standing};
+use super::super::draft::{columns, module_checksum, reset_memory, set_marker};
 use super::super::logins::{self, BeforeLoad, Closed, Doors};
 use super::super::record::{self, Recorded};
 use super::super::round::{RoundError, SPACING, Spacing, observe};
@@ -17,9 +17,9 @@ use super::{Awaited, Outcome, Proxysql, Publisher, Unlocks};
 use crate::domain::cluster::election::{Content, Ruling, Why};
 use crate::domain::config_file::PassedOver;
 use crate::domain::config_file::publish::{Change, Difference};
+use crate::domain::counters::{Count, Guard};
 use crate::domain::proxysql::observation::{Checksum, Observation};
 use crate::domain::proxysql::statement::{Module, Plan, RecordKind, Statement};
-use crate::domain::tally::{Count, Guard};
 use crate::edge::admin::AdminError;
 
 /// A module that is worked on.
@@ -43,7 +43,7 @@ impl Publisher {
         spacing: &mut Spacing,
         admin: &mut P,
     ) -> Result<Outcome, RoundError> {
-        let before = standing(module, admin).await?;
+        let before = module_checksum(module, admin).await?;
         let recorded = Recorded::read(module, admin).await?;
         let work = Work { module, before, seen, unlocks, spacing, recorded };
         if let Some(outcome) = self.looks_again(&work, admin).await? {
@@ -60,10 +60,10 @@ impl Publisher {
         }
         if module.is_local() && columns(module, admin).await?.is_empty() {
             // Of a release that does not have it.
-            mark(module, None, None, admin).await?;
+            set_marker(module, None, None, admin).await?;
             return Ok(Outcome::Done);
         }
-        let kept = if module.decides_who_logs_in() { Some(BeforeLoad::keep(module, admin).await?) } else { None };
+        let kept = if module.decides_who_logs_in() { Some(BeforeLoad::back_up(module, admin).await?) } else { None };
         let outcome = self.assessed(work, kept, admin).await?;
         Ok(outcome)
     }
@@ -83,7 +83,7 @@ impl Publisher {
                 self.remarks.unread(&self.publishing.name(), &draft.unread);
                 if draft.lost > 0 && candidate.reading.is_blind().is_some() {
                     let (lost, file) = (draft.lost, self.publishing.name());
-                    error!(%module, lost, %file, "ProxySQL does not take all entries of the file: some are invalid or there twice");
+                    error!(%module, lost, %file, "ProxySQL ignored invalid or duplicate entries in the file");
                 }
                 if draft.sorted.to_load.is_empty() {
                     self.unchanged(work, &draft, admin).await?
@@ -98,11 +98,11 @@ impl Publisher {
             Assessment::Broken(reason) => Outcome::Broken(reason),
             Assessment::Refused(guard, reason) => {
                 admin.count(Count::Refusal(guard));
-                put_back(module, admin).await?;
+                reset_memory(module, admin).await?;
                 Outcome::Refused(reason)
             }
             Assessment::Torn(_) => {
-                put_back(module, admin).await?;
+                reset_memory(module, admin).await?;
                 Outcome::Later
             }
         };
@@ -124,10 +124,10 @@ impl Publisher {
         }
         let Some(Awaited { checksum, file, .. }) = self.awaited.remove(&module) else { return Ok(None) };
         if checksum == before.checksum {
-            mark(module, Some(checksum), file, admin).await?;
+            set_marker(module, Some(checksum), file, admin).await?;
             return Ok(Some(Outcome::Done));
         }
-        warn!(%module, version = before.version, "replaced since it was published, by a pull or by hand; looking again");
+        warn!(%module, version = before.version, "module changed since publishing (sync or manual change); re-checking");
         Ok(None)
     }
 
@@ -140,7 +140,7 @@ impl Publisher {
     ) -> Result<Outcome, RoundError> {
         let Work { module, before, unlocks: (election, waits), spacing, .. } = work;
         if module.is_variables() {
-            put_back(module, admin).await?;
+            reset_memory(module, admin).await?;
         }
         // By what is the case now: others may have been quicker since this round began.
         let wait = waits.get(&module).copied().unwrap_or_default();
@@ -160,13 +160,13 @@ impl Publisher {
                     admin.run(statement).await?;
                 }
                 spacing.apply(&Plan::default().then(Statement::LoadToRuntime(module)), admin).await?;
-                let after = standing(module, admin).await?;
+                let after = module_checksum(module, admin).await?;
                 if after.version > before.version + 1 {
-                    warn!(%module, from = before.version, to = after.version, "somebody else loaded it in the same moment; looking again");
+                    warn!(%module, from = before.version, to = after.version, "module changed concurrently; re-checking");
                     return Ok(Outcome::Later);
                 }
                 let version = after.version;
-                info!(%module, version, "loaded once, unchanged: at version 1 no node pulls it, and any other content replaces it");
+                info!(%module, version, "initial load (unchanged content) so that other nodes can sync it");
                 // The start and the load may have made another checksum each of the same content.
                 let awaited = Awaited { checksum: after.checksum, file: draft.file.clone(), at: Instant::now() };
                 self.awaited.insert(module, awaited);
@@ -174,8 +174,8 @@ impl Publisher {
             }
         }
         say_shown_otherwise(module, &draft.sorted);
-        info!(%module, "in effect as in ProxySQL's configuration file");
-        mark(module, Some(before.checksum), draft.file.clone(), admin).await?;
+        info!(%module, "runtime matches the configuration file");
+        set_marker(module, Some(before.checksum), draft.file.clone(), admin).await?;
         Ok(Outcome::Done)
     }
 
@@ -193,7 +193,7 @@ impl Publisher {
         let just =
             others.filter_map(|other| seen.own(other)).any(|sum| sum.version > 1 && sum.is_just_loaded(seen.clock));
         if just || spacing.wait_for(&load).is_some() || has_changed(module, &before, admin).await? {
-            put_back(module, admin).await?;
+            reset_memory(module, admin).await?;
             if let Some(kept) = kept {
                 kept.forget(admin).await?;
             }
@@ -208,14 +208,14 @@ impl Publisher {
         };
         let doors = Doors::find(election.own(), admin).await?;
         if let Some(reason) = logins::cannot_tell(admin).await {
-            put_back(module, admin).await?;
+            reset_memory(module, admin).await?;
             kept.forget(admin).await?;
             return Ok(Outcome::Refused(reason));
         }
         spacing.apply(&load, admin).await?;
         if let Some(closed) = doors.closed(admin).await? {
             admin.count(Count::Refusal(Guard::Lockout));
-            kept.put_back(&load, &doors, spacing, admin).await?;
+            kept.reset_memory(&load, &doors, spacing, admin).await?;
             self.again.extend(load.loads());
             if let Closed::Refused(reason) = &closed {
                 let (username, password) = admin.login().await;
@@ -241,12 +241,12 @@ impl Publisher {
         let file = self.publishing.name();
         match candidate.reading.is_blind() {
             Some(reason) if in_effect > 0 => {
-                warn!(%module, in_effect, %file, %reason, "no entries in the file; left alone, for whether it has an empty section cannot be known");
+                warn!(%module, in_effect, %file, %reason, "no entries in the file; module left unchanged, because an empty section cannot be told from a missing one");
             }
-            Some(reason) => info!(%module, %file, %reason, "no entries in the file; left alone"),
-            None => info!(%module, %file, "not in the file; left alone"),
+            Some(reason) => info!(%module, %file, %reason, "no entries in the file; module left unchanged"),
+            None => info!(%module, %file, "not in the file; module left unchanged"),
         }
-        mark(module, None, candidate.hash(), admin).await
+        set_marker(module, None, candidate.hash(), admin).await
     }
 
     /// Reads back what is in effect after a load.
@@ -257,10 +257,10 @@ impl Publisher {
         before: &Checksum,
         admin: &mut P,
     ) -> Result<Outcome, AdminError> {
-        let after = standing(module, admin).await?;
+        let after = module_checksum(module, admin).await?;
         // PostgreSQL's variables have no version in some releases.
         if after.version > before.version + 1 {
-            warn!(%module, from = before.version, to = after.version, "somebody else loaded it in the same moment; looking again");
+            warn!(%module, from = before.version, to = after.version, "module changed concurrently; re-checking");
             return Ok(Outcome::Later);
         }
         let mut sprung = Vec::new();
@@ -273,14 +273,14 @@ impl Publisher {
         placement::settle(&draft.tables, admin).await?;
         let rest = compare(&draft.tables, admin).await?;
         if module.is_variables() {
-            put_back(module, admin).await?;
+            reset_memory(module, admin).await?;
         }
         let Some(rest) = rest else { return Ok(Outcome::Later) };
         let rest = passed_over::without_right_ones(rest, &draft.passed_over);
         // What a load has not brought about, no other one will.
         let sorted = Sorted::after_load(module, rest, &sprung);
         if !sorted.at_restart.is_empty() {
-            warn!(%module, rows = %listed(&sorted.at_restart), "ProxySQL takes these from the file only when it starts");
+            warn!(%module, rows = %listed(&sorted.at_restart), "these variables need a ProxySQL restart");
         }
         say_shown_otherwise(module, &sorted);
         record::differs(module, RecordKind::ShownOtherwise, &sorted.shown_otherwise, admin).await?;
@@ -319,12 +319,12 @@ impl Work<'_> {
 
 /// Whether the module is not in effect any more as it was when the look at it began; memory is then what is in effect.
 async fn has_changed<P: Proxysql>(module: Module, before: &Checksum, admin: &mut P) -> Result<bool, AdminError> {
-    let now = standing(module, admin).await?;
+    let now = module_checksum(module, admin).await?;
     if now == *before {
         return Ok(false);
     }
-    warn!(%module, from = before.version, to = now.version, "somebody else loaded it meanwhile; looking again");
-    put_back(module, admin).await?;
+    warn!(%module, from = before.version, to = now.version, "module changed concurrently; re-checking");
+    reset_memory(module, admin).await?;
     Ok(true)
 }
 
@@ -332,7 +332,7 @@ fn say_shown_otherwise(module: Module, sorted: &Sorted) {
     let rows: BTreeSet<String> = sorted.shown_otherwise.iter().map(Difference::shown_as).collect();
     if !rows.is_empty() {
         let rows = rows.into_iter().take(MOST).collect::<Vec<_>>().join("; ");
-        warn!(%module, %rows, "ProxySQL shows these otherwise than the file has them");
+        warn!(%module, %rows, "runtime shows these values differently than the file has them");
     }
 }
 

@@ -14,8 +14,8 @@ use super::Context;
 use super::executor::Executor;
 use super::note::{Note, names};
 use crate::domain::cluster::election::{Election, Why};
-use crate::domain::cluster::generation;
 use crate::domain::cluster::member::{Member, Members};
+use crate::domain::cluster::rollout;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::{Module, Statement};
 
@@ -25,7 +25,7 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it waits where others list other members. A watch that has fallen silent without a word is begun anew within this time.
 const CONFLICT_TIMEOUT: Duration = Duration::from_mins(5);
 /// Between two looks at whether they do.
-const LISTEN_AGAIN: Duration = Duration::from_millis(500);
+const RECHECK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What is remembered of the file between passes; `ProxySQL` holds the rest.
 #[derive(Debug)]
@@ -64,8 +64,8 @@ impl ConfigFile {
     }
 
     /// What publishing goes by from now on.
-    pub(super) fn goes_by(&mut self, publishing: Publishing) {
-        self.publisher.goes_by(publishing);
+    pub(super) fn reconfigure(&mut self, publishing: Publishing) {
+        self.publisher.reconfigure(publishing);
     }
 
     /// The next pass publishes the file again.
@@ -124,7 +124,7 @@ impl ConfigFile {
             return None;
         };
         is_asked.then(|| {
-            let reason = format!("the pod {newer} is of a newer generation, and publishes its own file");
+            let reason = format!("the pod {newer} has a newer rollout revision and publishes its own file");
             self.unwilling = Some(reason.clone());
             Note::NotPublishing(reason)
         })
@@ -141,7 +141,7 @@ impl ConfigFile {
             let strangers = seen.runtime.iter().filter(|member| !is_known(member)).cloned();
             self.strangers.extend(strangers.map(|member| (member, now)));
         }
-        if generation::is_contradicted(seen, election.members(), election.older()) {
+        if rollout::is_contradicted(seen, election.members(), election.older()) {
             self.strangers.values_mut().for_each(|at| *at = now);
         }
         let is_recent = |at: Instant| now.saturating_duration_since(at) < ACK_TIMEOUT;
@@ -154,15 +154,15 @@ impl ConfigFile {
         if due.is_empty() {
             return decision;
         }
-        let standing = context.election.standing().clone();
-        decision.notes.push(Note::Publishing(standing, pod.map(ToOwned::to_owned)));
+        let rollout = context.election.rollout_state().clone();
+        decision.notes.push(Note::Publishing(rollout, pod.map(ToOwned::to_owned)));
         if !context.election.publishing().acts() {
             return decision;
         }
         let was_waiting = self.waiting_since.is_some();
         decision.publish = self.is_heard(context);
         if !decision.publish {
-            decision.next = Some(context.now + LISTEN_AGAIN);
+            decision.next = Some(context.now + RECHECK_INTERVAL);
         }
         if !was_waiting && self.waiting_since.is_some() {
             decision.notes.push(Note::NotHeard(names(self.strangers.keys())));
@@ -177,8 +177,8 @@ impl ConfigFile {
     fn is_heard(&mut self, context: &Context<'_>) -> bool {
         let Context { seen, election, now, .. } = *context;
         let (members, older) = (election.members(), election.older());
-        let is_known = generation::is_known_to(seen, election.own(), members, older);
-        let is_contradicted = !self.strangers.is_empty() || generation::is_contradicted(seen, members, older);
+        let is_known = rollout::is_known_to(seen, election.own(), members, older);
+        let is_contradicted = !self.strangers.is_empty() || rollout::is_contradicted(seen, members, older);
         if is_known && !is_contradicted {
             self.waiting_since = None;
             return true;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::round::{Next, SPACING};
 use super::Context;
 use crate::domain::cluster::member::Members;
-use crate::domain::discovery::roster::Freshness;
+use crate::domain::discovery::discovered::Freshness;
 use crate::domain::proxysql::statement::Module;
 
 /// What the first of those that have a conflict in the list gets to load it once more.
@@ -47,11 +47,11 @@ impl EpochConflicts {
             conflicts.iter().filter(|(_, ruling)| ruling.acts()).map(|(module, _)| *module).collect();
         // Of two lists, the one that is right wins, and not the one of the first: that one's agent may not hear of pods.
         let in_list = conflicts.contains_key(&Module::ProxysqlServers);
-        let heard = cores.heard();
+        let heard = cores.heard;
         let look_anew = in_list && self.list.is_none();
         self.list = self.list.filter(|_| in_list).or_else(|| in_list.then_some((now, heard)));
         let is_known_anew = self.list.is_some_and(|(_, before)| heard > before);
-        let is_right = cores.freshness() == Freshness::Fresh && is_known_anew && seen.runtime == *known;
+        let is_right = cores.freshness == Freshness::Fresh && is_known_anew && seen.runtime == *known;
         if !is_right {
             mine.remove(&Module::ProxysqlServers);
         } else if self.list.is_some_and(|(since, _)| now.saturating_duration_since(since) >= LASTING_CONFLICT) {

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::super::round::SPACING;
 use super::Context;
 use super::note::{Left, ListDifference, Note};
-use crate::domain::cluster::followers::{Followers, Wanted};
+use crate::domain::cluster::followers::{Followers, MemberReload};
 use crate::domain::cluster::member::Members;
 use crate::domain::cluster::membership::{self, Knowledge, Listed, Origin};
-use crate::domain::discovery::roster::Freshness;
+use crate::domain::discovery::discovered::Freshness;
 use crate::domain::proxysql::observation::{Checksum, Observation};
 use crate::domain::proxysql::statement::{Module, Plan, Statement};
 
@@ -61,7 +61,7 @@ pub(super) struct Intent {
     pub(super) plan: Plan,
     /// What becomes of the list by it.
     pub(super) target: Members,
-    wanted: Wanted,
+    wanted: MemberReload,
     /// The plan changes nothing but the epoch, for a follower.
     pub(super) is_for_follower: bool,
     /// The list is left to others for now, its initial load too.
@@ -90,7 +90,7 @@ struct ListTarget {
 impl Intent {
     /// A load for a follower has to wait; nothing else is done before.
     pub(super) fn waits_for_follower(&self) -> bool {
-        self.plan.is_empty() && self.wanted == Wanted::LoadLater
+        self.plan.is_empty() && self.wanted == MemberReload::LoadLater
     }
 }
 
@@ -164,17 +164,17 @@ impl MemberList {
             }
         }
         // One more load would put this list above another one that was loaded elsewhere a moment ago.
-        let is_blind = cores.freshness() == Freshness::Stale;
+        let is_blind = cores.freshness == Freshness::Stale;
         let is_others = is_blind || is_left || membership::is_contested(seen, election.own());
         let mut wanted = match &mut self.followers {
-            Some(followers) if !is_others => followers.want(seen, known, cores.heard()),
-            _ => Wanted::Nothing,
+            Some(followers) if !is_others => followers.want(seen, known, cores.heard),
+            _ => MemberReload::Nothing,
         };
-        if wanted == Wanted::Ask {
+        if wanted == MemberReload::Ask {
             look_anew = true;
-            wanted = Wanted::LoadLater;
+            wanted = MemberReload::LoadLater;
         }
-        let is_for_follower = plan.is_empty() && wanted == Wanted::Load;
+        let is_for_follower = plan.is_empty() && wanted == MemberReload::Load;
         if is_for_follower {
             plan = plan.then(Statement::LoadToRuntime(Module::ProxysqlServers));
         }
@@ -193,7 +193,7 @@ impl MemberList {
     pub(super) fn has_made(&mut self, intent: &Intent) -> BTreeSet<String> {
         let is_loaded = intent.plan.loads().next().is_some();
         match &mut self.followers {
-            Some(followers) if intent.wanted == Wanted::Load && is_loaded => {
+            Some(followers) if intent.wanted == MemberReload::Load && is_loaded => {
                 followers.loaded();
                 followers.to_record()
             }
@@ -233,7 +233,7 @@ impl MemberList {
         target: &mut ListTarget,
     ) -> Knowledge {
         let Context { seen, cores, .. } = *context;
-        let freshness = cores.freshness();
+        let freshness = cores.freshness;
         if freshness == Freshness::Stale {
             self.contradiction = None;
             return Knowledge::Stale;
@@ -245,14 +245,14 @@ impl MemberList {
             return Knowledge::Fresh;
         }
         let checksum = seen.own(Module::ProxysqlServers).map(|own| own.checksum.as_str()).unwrap_or_default();
-        let heard = cores.heard();
+        let heard = cores.heard;
         let Some(contradiction) = self.contradiction.as_mut().filter(|known| known.checksum == checksum) else {
             target.notes.push(Note::Contradicted);
             target.look_anew = true;
             self.contradiction = Some(Contradiction { checksum: checksum.to_owned(), heard, asked: heard });
             return Knowledge::Doubtful;
         };
-        if freshness == Freshness::Fresh && heard.saturating_sub(contradiction.heard) >= cores.signs_needed() {
+        if freshness == Freshness::Fresh && heard.saturating_sub(contradiction.heard) >= cores.signs_needed {
             return Knowledge::Fresh;
         }
         if heard > contradiction.asked && freshness == Freshness::Fresh {

@@ -3,16 +3,16 @@
 use tracing::{debug, info, warn};
 
 use super::super::Proxysql;
-use crate::domain::cluster::generation::Standing;
 use crate::domain::cluster::member::{Member, Members};
+use crate::domain::cluster::rollout::RolloutState;
+use crate::domain::counters::{Count, Guard};
 use crate::domain::proxysql::statement::Module;
-use crate::domain::tally::{Count, Guard};
 
 /// Something that a reconciler found or did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Note {
     /// Whether this core, of that pod, publishes the file: said when it changes.
-    Publishing(Standing, Option<String>),
+    Publishing(RolloutState, Option<String>),
     /// The file was asked to be published, and is not.
     NotPublishing(String),
     /// Other cores do not list the same members, so the file is not published yet. These are the members that others have.
@@ -72,7 +72,7 @@ pub(super) fn names<'a>(members: impl IntoIterator<Item = &'a Member>) -> Option
 /// What was said last of what is said when it changes. Nothing is decided by it.
 #[derive(Debug, Default)]
 pub(super) struct NoteLog {
-    publishing: Option<Standing>,
+    publishing: Option<RolloutState>,
     left: Option<String>,
 }
 
@@ -80,51 +80,53 @@ impl NoteLog {
     /// Says it, and counts what is counted.
     pub(super) fn say<P: Proxysql>(&mut self, note: Note, admin: &P) {
         match note {
-            Note::Publishing(standing, pod) => self.publishing(standing, pod.as_deref(), admin),
-            Note::NotPublishing(reason) => warn!(%reason, "asked to publish the file, and not doing so"),
+            Note::Publishing(rollout, pod) => self.publishing(rollout, pod.as_deref(), admin),
+            Note::NotPublishing(reason) => warn!(%reason, "publish requested, but this core does not publish"),
             Note::NotHeard(strangers) => {
-                info!(strangers, "not publishing the file yet: other cores do not list the same members");
+                info!(strangers, "publish postponed: other cores have a different member list");
             }
             Note::NoCore => {
-                warn!("no core pod is running, says the API server; the last members stay");
+                warn!("discovery found no running core pod; keeping the current member list");
                 admin.count(Count::Refusal(Guard::EmptyList));
             }
             Note::Contradicted => {
-                debug!("another member has loaded another list of members; looking for cores anew before undoing that");
+                debug!("another member has loaded a different member list; running discovery again before changing it");
             }
-            Note::LooksDiffer => debug!("two looks at the list of members do not agree; looking again"),
+            Note::LooksDiffer => debug!("two reads of the member list differ; reading again"),
             Note::LoadedForFollower => {
-                info!("a satellite connected; loaded the list of members once more, for its own may be newer");
+                info!("a satellite connected; reloaded the member list so that it syncs again");
             }
             Note::Changed { members, difference: ListDifference { added, removed }, loaded } => {
                 info!(members, added, removed, loaded, "members changed");
             }
-            Note::LoadedOnce(module) => info!(%module, "loaded once, unchanged: at version 1 no node would pull it"),
+            Note::LoadedOnce(module) => {
+                info!(%module, "initial load (unchanged content) so that other nodes can sync it");
+            }
             Note::ConflictResolved(module) => {
-                warn!(%module, "a peer loaded other content in the same second; loaded once more");
+                warn!(%module, "epoch conflict with a peer resolved by loading again");
             }
         }
     }
 
-    fn publishing<P: Proxysql>(&mut self, standing: Standing, pod: Option<&str>, admin: &P) {
-        if self.publishing.as_ref() == Some(&standing) {
+    fn publishing<P: Proxysql>(&mut self, rollout: RolloutState, pod: Option<&str>, admin: &P) {
+        if self.publishing.as_ref() == Some(&rollout) {
             return;
         }
-        match &standing {
-            Standing::Unknown => warn!(
+        match &rollout {
+            RolloutState::Unknown => warn!(
                 pod = pod.unwrap_or("unknown"),
-                "publishing, without knowing whether another pod has a newer configuration: this one is not among the core pods"
+                "own pod not found among the core pods; publishing without a rollout check"
             ),
-            Standing::Older { newer, by } => {
-                info!(%newer, %by, "not publishing the file: a newer generation does; waiting for its configuration");
+            RolloutState::Older { newer, by } => {
+                info!(%newer, %by, "not publishing: another pod has a newer rollout revision");
                 admin.count(Count::Refusal(Guard::OlderGeneration));
             }
-            Standing::Undecided => {
-                debug!("not publishing the file yet: which generation is the newest is being asked");
+            RolloutState::Undecided => {
+                debug!("publish postponed: newest rollout revision not known yet");
             }
-            Standing::Newest { .. } => {}
+            RolloutState::Newest { .. } => {}
         }
-        self.publishing = Some(standing);
+        self.publishing = Some(rollout);
     }
 
     /// Says which list is left to others, once for each; `None` where none is.
@@ -136,7 +138,8 @@ impl NoteLog {
         if self.left != checksum {
             info!(
                 added,
-                removed, "another core has changed the members while the search for cores fails; leaving that to it"
+                removed,
+                "another core has changed the member list while core discovery is failing; leaving it unchanged"
             );
             self.left = checksum;
         }

@@ -3,16 +3,19 @@
 mod fake;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, sleep_until};
 
 use self::fake::{Fake, START};
 use super::*;
 use crate::domain::cluster::core_pod::{CorePod, PodOrigin};
-use crate::domain::cluster::generation::Standing;
 use crate::domain::cluster::member::Member;
+use crate::domain::cluster::rollout::RolloutState;
+use crate::domain::counters::{Count, Guard};
+use crate::domain::discovery::pods::Pods;
 use crate::domain::proxysql::observation::Checksum;
-use crate::domain::tally::{Count, Guard};
 
 const LIST: Module = Module::ProxysqlServers;
 const RULES: Module = Module::MysqlQueryRules;
@@ -21,7 +24,9 @@ const RULES: Module = Module::MysqlQueryRules;
 struct Bench {
     proxysql: Fake,
     core: Core,
-    roster: watch::Sender<Roster>,
+    own: String,
+    pods: Pods,
+    told: watch::Sender<Discovered>,
     recheck: Arc<Notify>,
 }
 
@@ -47,15 +52,18 @@ fn sum(version: u64, epoch: i64, checksum: &str) -> Checksum {
 impl Bench {
     /// The core of the pod `core-N`, whose `ProxySQL` has these rows at version 1.
     fn new(own: u8, rows: &Members) -> Self {
-        let (roster, found) = watch::channel(Roster::default());
+        let (sender, told) = watch::channel(Discovered::nothing());
         let recheck = Arc::new(Notify::new());
-        let core = Core::new(6032, Some(format!("core-{own}")), (found, Arc::clone(&recheck)), Publishing::default());
-        Self { proxysql: Fake::new(rows), core, roster, recheck }
+        let core = Core::new(Discovery { told, recheck: Arc::clone(&recheck) }, Publishing::default());
+        let own = format!("core-{own}");
+        let mut bench = Self { proxysql: Fake::new(rows), core, own, pods: Pods::default(), told: sender, recheck };
+        bench.discovery(|_| {});
+        bench
     }
 
     /// The core of the pod `core-N` of several that know of each other, with the right list.
     fn settled(own: u8, of: &[u8]) -> Self {
-        let bench = Self::new(own, &members(of));
+        let mut bench = Self::new(own, &members(of));
         bench.lists(of.iter().map(|n| pod(*n, "new")));
         bench.proxysql.world().has_list(&members(of), 2, START - 500);
         for n in of {
@@ -65,26 +73,27 @@ impl Bench {
     }
 
     /// Discovery answers with these pods.
-    fn lists(&self, pods: impl IntoIterator<Item = CorePod>) {
-        self.roster.send_modify(|roster| {
-            roster.begin_list();
-            pods.into_iter().for_each(|pod| roster.listed(pod));
-            roster.end_list();
+    fn lists(&mut self, pods: impl IntoIterator<Item = CorePod>) {
+        self.discovery(|known| {
+            known.begin_list();
+            pods.into_iter().for_each(|pod| known.listed(pod));
+            known.end_list();
         });
     }
 
+    /// Discovery learns something of the pods, and tells of it.
+    fn discovery(&mut self, change: impl FnOnce(&mut Pods)) {
+        change(&mut self.pods);
+        let discovered = self.pods.discovered(Some(&self.own), 6032);
+        self.told.send_modify(|told| *told = discovered);
+    }
+
     /// Whether discovery was asked to look anew; it answers with what it told before.
-    async fn is_asked_to_look_anew(&self) -> bool {
+    async fn is_asked_to_look_again(&mut self) -> bool {
         let asked = tokio::time::timeout(Duration::ZERO, self.recheck.notified()).await.is_ok();
         if asked {
-            self.roster.send_modify(|roster| {
-                let pods: Vec<CorePod> = roster.pods().into_iter().flatten().cloned().collect();
-                roster.begin_list();
-                for pod in pods {
-                    roster.listed(pod);
-                }
-                roster.end_list();
-            });
+            let pods = self.pods.known().cloned().collect::<Vec<_>>();
+            self.lists(pods);
         }
         asked
     }
@@ -139,7 +148,7 @@ async fn before_discovery_answers_nothing_is_listed_and_the_file_is_published_af
     let mut bench = Bench::new(1, &bootstrap());
     bench.proxysql.world().published.remove(&RULES);
     bench.goes_on(9).await;
-    assert!(!bench.has_published() && bench.core.shows().generation == Some(Standing::Undecided));
+    assert!(!bench.has_published() && bench.core.shows().rollout == Some(RolloutState::Undecided));
     bench.goes_on(15).await;
     assert!(bench.has_published());
     assert_eq!((bench.runtime(), bench.loads_of(LIST)), (bootstrap(), vec![]));
@@ -150,7 +159,7 @@ async fn the_first_list_replaces_the_bootstrap_row_in_one_load_and_then_all_is_s
     let mut bench = Bench::new(1, &bootstrap());
     bench.lists([pod(1, "new"), pod(2, "new")]);
     bench.pass().await;
-    assert!(bench.is_asked_to_look_anew().await, "the bootstrap row might be a list that another one has made");
+    assert!(bench.is_asked_to_look_again().await, "the bootstrap row might be a list that another one has made");
     bench.pass().await;
     assert_eq!(bench.runtime(), members(&[1, 2]));
     bench.peer_has(2, &[(LIST, None)]);
@@ -198,11 +207,11 @@ fn syncs_another_list(bench: &Bench) {
 async fn a_list_synced_from_another_member_is_undone_only_after_discovery_has_answered_anew() {
     let mut bench = Bench::settled(1, &[1, 2]);
     bench.goes_on(30).await;
-    assert!(!bench.is_asked_to_look_anew().await);
+    assert!(!bench.is_asked_to_look_again().await);
     syncs_another_list(&bench);
     bench.goes_on(30).await;
     assert_eq!((bench.runtime(), bench.loads_of(LIST)), (members(&[1, 2, 3]), vec![]), "the other one may know better");
-    assert!(bench.is_asked_to_look_anew().await);
+    assert!(bench.is_asked_to_look_again().await);
     bench.goes_on(5).await;
     assert_eq!((bench.runtime(), bench.loads_of(LIST).len()), (members(&[1, 2]), 1));
 }
@@ -211,13 +220,13 @@ async fn a_list_synced_from_another_member_is_undone_only_after_discovery_has_an
 async fn a_list_synced_from_another_member_stays_while_discovery_fails() {
     let mut bench = Bench::settled(1, &[1, 2]);
     bench.goes_on(30).await;
-    bench.roster.send_modify(Roster::failed);
+    bench.discovery(Pods::failed);
     syncs_another_list(&bench);
     bench.goes_on(300).await;
     assert_eq!((bench.runtime(), bench.loads_of(LIST)), (members(&[1, 2, 3]), vec![]));
     bench.lists([pod(1, "new"), pod(2, "new")]);
     bench.goes_on(5).await;
-    assert!(bench.is_asked_to_look_anew().await, "its answer may be older than that list");
+    assert!(bench.is_asked_to_look_again().await, "its answer may be older than that list");
     bench.goes_on(5).await;
     assert_eq!(bench.runtime(), members(&[1, 2]));
 }
@@ -279,7 +288,7 @@ async fn of_two_lists_of_the_same_second_the_right_one_is_loaded_again_once_disc
     bench.peer_has(1, &[(LIST, Some(sum(3, clock, "0xANOTHER")))]);
     bench.goes_on(10).await;
     assert!(bench.loads_of(LIST).is_empty(), "it may be the other one that is right");
-    assert!(bench.is_asked_to_look_anew().await);
+    assert!(bench.is_asked_to_look_again().await);
     bench.goes_on(15).await;
     assert_eq!(bench.loads_of(LIST).len(), 1, "it is not the first by address, but its list is the right one");
 }
@@ -291,7 +300,7 @@ async fn a_satellite_that_connects_gets_one_load_after_discovery_has_answered_an
     bench.proxysql.world().followers = vec![4001];
     bench.goes_on(30).await;
     assert!(bench.loads_of(LIST).is_empty(), "what is loaded replaces every other list, so it has to be true");
-    assert!(bench.is_asked_to_look_anew().await);
+    assert!(bench.is_asked_to_look_again().await);
     bench.goes_on(60).await;
     assert_eq!(bench.loads_of(LIST).len(), 1);
     assert_eq!(bench.proxysql.world().served, ["satellite 10.1.0.1 4001"]);
@@ -330,7 +339,7 @@ async fn an_empty_answer_does_not_make_a_core_of_an_older_revision_publish() {
     bench.proxysql.world().published.remove(&RULES);
     bench.goes_on(120).await;
     assert!(!bench.has_published());
-    assert!(matches!(bench.core.shows().generation, Some(Standing::Older { .. })));
+    assert!(matches!(bench.core.shows().rollout, Some(RolloutState::Older { .. })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -356,7 +365,7 @@ async fn a_core_that_may_be_outdated_does_not_publish_for_minutes() {
     bench.goes_on(30).await;
     syncs_another_list(&bench);
     bench.proxysql.world().published.remove(&RULES);
-    bench.roster.send_modify(Roster::failed);
+    bench.discovery(Pods::failed);
     bench.goes_on(240).await;
     assert!(!bench.has_published());
     // It may be right after all.

@@ -17,7 +17,7 @@ use crate::edge::admin::Admin;
 use crate::edge::signals;
 
 /// Publishing would change something.
-const SOMETHING: u8 = 3;
+const EXIT_CHANGES: u8 = 3;
 
 /// What stands for standard input.
 const STDIN: &str = "-";
@@ -44,7 +44,7 @@ pub fn main(loaded: &Loaded, planned: &Planned) -> ExitCode {
     let report = match planned {
         Ok(report) => report,
         Err(reason) => {
-            let _ = writeln!(io::stderr(), "no plan: {reason}");
+            let _ = writeln!(io::stderr(), "cannot create a plan: {reason}");
             return ExitCode::FAILURE;
         }
     };
@@ -53,7 +53,7 @@ pub fn main(loaded: &Loaded, planned: &Planned) -> ExitCode {
     let _ = writeln!(io::stdout(), "{}", text.trim_end());
     match (report.refuses(), report.changes()) {
         (true, _) => ExitCode::FAILURE,
-        (false, true) => ExitCode::from(SOMETHING),
+        (false, true) => ExitCode::from(EXIT_CHANGES),
         (false, false) => ExitCode::SUCCESS,
     }
 }
@@ -75,10 +75,13 @@ fn text(report: &Report) -> String {
         let _ = match (outcome, reason) {
             (Forecast::Unchanged, _) => writeln!(text, "{module}: nothing to do"),
             (Forecast::LeftAlone, _) if report.blind.is_some() => {
-                writeln!(text, "{module}: no entries in the file; left alone, whether it has an empty section or none")
+                writeln!(
+                    text,
+                    "{module}: no entries in the file; module left unchanged, whether it has an empty section or none"
+                )
             }
-            (Forecast::LeftAlone, _) => writeln!(text, "{module}: not in the file; left alone"),
-            (Forecast::Changes, _) => writeln!(text, "{module}: {} to change", differences.len()),
+            (Forecast::LeftAlone, _) => writeln!(text, "{module}: not in the file; module left unchanged"),
+            (Forecast::Changes, _) => writeln!(text, "{module}: {} changes", differences.len()),
             (Forecast::Refused, reason) => {
                 writeln!(text, "{module}: refused: {}", reason.as_deref().unwrap_or_default())
             }
@@ -87,7 +90,7 @@ fn text(report: &Report) -> String {
             let _ = writeln!(text, "  {}", line(difference));
         }
         for difference in at_restart {
-            let _ = writeln!(text, "  {}; ProxySQL takes it from the file when it starts", line(difference));
+            let _ = writeln!(text, "  {}; takes effect when ProxySQL restarts", line(difference));
         }
         for difference in shown_otherwise {
             let _ = writeln!(text, "  {}", difference.shown_as());

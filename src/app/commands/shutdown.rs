@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::app::{BEYOND, block_on};
+use crate::app::{RESPONSE_MARGIN, block_on};
 use crate::config::{Config, Loaded};
 use crate::edge::http::{self, Answered};
 
@@ -25,7 +25,7 @@ pub fn main(loaded: &Loaded) -> ExitCode {
 }
 
 async fn ask(config: &Config) -> io::Result<Answered> {
-    let patience = config.shutdown.shutdown_timeout + BEYOND;
+    let patience = config.shutdown.shutdown_timeout + RESPONSE_MARGIN;
     let mut last = Err(io::ErrorKind::AddrNotAvailable.into());
     // The agent listens on the first of these that its system has.
     for address in config.api.listen_on() {

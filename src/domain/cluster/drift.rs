@@ -16,7 +16,7 @@ use crate::domain::proxysql::statement::Module;
 /// How a peer, or a module of a peer, stands to this node's. What is not named is in sync.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Class {
+pub enum DriftClass {
     /// The peer's is newer: this node is about to pull it.
     Pending,
     /// They differ, and both are fresh from the start, or the peer alone is: nobody pulls that until it is loaded there.
@@ -35,8 +35,8 @@ pub enum Class {
     NotAsPublished,
 }
 
-impl Class {
-    /// What [`Class::name`] can be.
+impl DriftClass {
+    /// What [`DriftClass::name`] can be.
     pub const NAMES: [&str; 8] = [
         "pending",
         "never_loaded",
@@ -63,7 +63,7 @@ impl Class {
     }
 }
 
-impl fmt::Display for Class {
+impl fmt::Display for DriftClass {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pending => "pending: the peer has a newer version, not synced yet",
@@ -105,7 +105,7 @@ impl fmt::Display for Subject {
 }
 
 /// Everything that is not in sync.
-pub type Divergences = BTreeMap<Subject, Class>;
+pub type Divergences = BTreeMap<Subject, DriftClass>;
 
 /// Clocks of nodes differ; an epoch that is further ahead than this is a mistake.
 const CLOCK_TOLERANCE: i64 = 5;
@@ -126,8 +126,10 @@ pub fn classify(
         let key = (peer.hostname.clone(), peer.port);
         if !peer.heard {
             let class = match versions.get(&key) {
-                Some(version) if own_version.is_some_and(|own| own != version) => Class::OtherVersion(version.clone()),
-                _ => Class::Unreachable,
+                Some(version) if own_version.is_some_and(|own| own != version) => {
+                    DriftClass::OtherVersion(version.clone())
+                }
+                _ => DriftClass::Unreachable,
             };
             found.insert(Subject { peer: Some(key), module: None }, class);
             continue;
@@ -142,30 +144,30 @@ pub fn classify(
     for (module, checksum) in &seen.published {
         let Some(published) = checksum else { continue };
         if seen.own(*module).is_some_and(|own| own.checksum != *published) {
-            found.insert(Subject { peer: None, module: Some(*module) }, Class::NotAsPublished);
+            found.insert(Subject { peer: None, module: Some(*module) }, DriftClass::NotAsPublished);
         }
     }
     found
 }
 
-fn class(own: &Checksum, theirs: &Checksum, clock: i64) -> Option<Class> {
+fn class(own: &Checksum, theirs: &Checksum, clock: i64) -> Option<DriftClass> {
     let ahead = |checksum: &Checksum| checksum.version > 1 && checksum.epoch > clock + CLOCK_TOLERANCE;
     if theirs.version == 0 || own.version == 0 {
         // Not known yet, or a module without versions.
         return None;
     }
     if ahead(own) || ahead(theirs) {
-        return Some(Class::ClockAhead);
+        return Some(DriftClass::ClockAhead);
     }
     if own.checksum == theirs.checksum {
         return None;
     }
     Some(match (own.version, theirs.version) {
-        (_, 1) => Class::BlockedAtVersion1,
-        (1, _) => Class::Pending,
-        _ if theirs.epoch > own.epoch => Class::Pending,
-        _ if theirs.epoch == own.epoch => Class::EqualEpochs,
-        _ => Class::LocalNewer,
+        (_, 1) => DriftClass::BlockedAtVersion1,
+        (1, _) => DriftClass::Pending,
+        _ if theirs.epoch > own.epoch => DriftClass::Pending,
+        _ if theirs.epoch == own.epoch => DriftClass::EqualEpochs,
+        _ => DriftClass::LocalNewer,
     })
 }
 
@@ -177,7 +179,7 @@ pub struct Watch {
 
 #[derive(Debug, Clone)]
 struct KnownDivergence {
-    class: Class,
+    class: DriftClass,
     since: Duration,
     said: bool,
 }
@@ -186,9 +188,9 @@ struct KnownDivergence {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct News {
     /// Divergences that last.
-    pub begun: Vec<(Subject, Class)>,
+    pub begun: Vec<(Subject, DriftClass)>,
     /// Divergences that were said and are over.
-    pub over: Vec<(Subject, Class)>,
+    pub over: Vec<(Subject, DriftClass)>,
     /// There is something that may pass by itself: another look soon tells.
     pub unsettled: bool,
 }
@@ -230,20 +232,20 @@ impl Watch {
     }
 
     /// What lasts.
-    pub fn lasting(&self) -> impl Iterator<Item = (&Subject, &Class)> {
+    pub fn lasting(&self) -> impl Iterator<Item = (&Subject, &DriftClass)> {
         self.known.iter().filter(|(_, known)| known.said).map(|(subject, known)| (subject, &known.class))
     }
 }
 
 /// How long a divergence must last to be worth a word.
-fn patience(subject: &Subject, class: &Class, check_interval: Duration) -> Duration {
+fn patience(subject: &Subject, class: &DriftClass, check_interval: Duration) -> Duration {
     match class {
         // A satellite that has restored its bootstrap row, until a core has seen it connect and loads the list for it.
-        Class::LocalNewer if subject.module == Some(Module::ProxysqlServers) => HEALING.max(check_interval * 20),
+        DriftClass::LocalNewer if subject.module == Some(Module::ProxysqlServers) => HEALING.max(check_interval * 20),
         // A node that starts has not reached anybody yet.
-        Class::Unreachable | Class::OtherVersion(_) => Duration::from_millis(1500),
+        DriftClass::Unreachable | DriftClass::OtherVersion(_) => Duration::from_millis(1500),
         // The news that there is a newer one may come after its configuration.
-        Class::NotAsPublished => Duration::from_secs(2),
+        DriftClass::NotAsPublished => Duration::from_secs(2),
         // Three checks and the pull itself.
         _ => (check_interval * 5).max(Duration::from_secs(1)),
     }

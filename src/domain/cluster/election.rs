@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::drift;
-use super::generation::Standing;
 use super::member::{Member, Members};
+use super::rollout::RolloutState;
 use crate::domain::proxysql::observation::{Observation, Peer};
 use crate::domain::proxysql::statement::Module;
 
@@ -117,14 +117,14 @@ pub enum Content {
 pub struct Election {
     members: Members,
     own: Option<Member>,
-    standing: Standing,
+    rollout: RolloutState,
 }
 
 impl Election {
     /// Among `members`, as the core of the pod `own`, with this place in the rollout.
-    pub fn new(members: Members, own: Option<&str>, standing: Standing) -> Self {
+    pub fn new(members: Members, own: Option<&str>, rollout: RolloutState) -> Self {
         let own = members.iter().find(|member| Some(member.comment.as_str()) == own).cloned();
-        Self { members, own, standing }
+        Self { members, own, rollout }
     }
 
     /// All that should be listed, this core among them.
@@ -138,22 +138,22 @@ impl Election {
     }
 
     /// The place of this core in the rollout.
-    pub fn standing(&self) -> &Standing {
-        &self.standing
+    pub fn rollout_state(&self) -> &RolloutState {
+        &self.rollout
     }
 
     /// Names of the pods of older revisions: they do not act, so nobody waits for them.
     pub fn older(&self) -> &BTreeSet<String> {
-        if let Standing::Newest { older } = &self.standing { older } else { &NO_PODS }
+        if let RolloutState::Newest { older } = &self.rollout { older } else { &NO_PODS }
     }
 
     /// Whether this core publishes its configuration file.
     pub fn publishing(&self) -> Ruling {
-        match &self.standing {
-            Standing::Newest { .. } => Ruling::Acts(Why::NewestRevision),
-            Standing::Unknown => Ruling::Acts(Why::NoRollout),
-            Standing::Older { newer, by } => Ruling::Leaves(Why::OlderRevision { newer: newer.clone(), by }),
-            Standing::Undecided => Ruling::Waits(Why::UnknownRevision),
+        match &self.rollout {
+            RolloutState::Newest { .. } => Ruling::Acts(Why::NewestRevision),
+            RolloutState::Unknown => Ruling::Acts(Why::NoRollout),
+            RolloutState::Older { newer, by } => Ruling::Leaves(Why::OlderRevision { newer: newer.clone(), by }),
+            RolloutState::Undecided => Ruling::Waits(Why::UnknownRevision),
         }
     }
 

@@ -19,7 +19,7 @@ const FORGOTTEN: u8 = 100;
 
 /// What has to be done for a follower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum MemberReload {
     /// Nothing.
     Nothing,
     /// A node has just connected: what is known of the members is to be learnt anew, for the list is loaded for it soon.
@@ -64,7 +64,7 @@ impl Followers {
     ///
     /// `heard` is how often who tells about the members was heard of. What is loaded here replaces what any other member has loaded
     /// before, so it has to be true at that time: a watch that is mute looks like one on a quiet day.
-    pub fn want(&mut self, seen: &Observation, members: &Members, heard: u64) -> Wanted {
+    pub fn want(&mut self, seen: &Observation, members: &Members, heard: u64) -> MemberReload {
         let present = seen.followers.iter().filter(|f| !is_member(f, members));
         for missed in self.known.values_mut() {
             *missed += 1;
@@ -86,14 +86,14 @@ impl Followers {
         });
         if is_new {
             self.came = Some(Came { clock: seen.clock, heard });
-            return Wanted::Ask;
+            return MemberReload::Ask;
         }
-        let Some(came) = self.came else { return Wanted::Nothing };
+        let Some(came) = self.came else { return MemberReload::Nothing };
         match seen.clock.saturating_sub(came.clock) {
-            0..LATER => Wanted::LoadLater,
-            _ if heard <= came.heard => Wanted::LoadLater,
+            0..LATER => MemberReload::LoadLater,
+            _ if heard <= came.heard => MemberReload::LoadLater,
             // The clock may have been set back, too.
-            _ => Wanted::Load,
+            _ => MemberReload::Load,
         }
     }
 
@@ -145,12 +145,16 @@ mod tests {
     fn who_an_earlier_agent_has_served_is_no_news() {
         let there = [connection("a", 1), connection("b", 2)];
         let mut followers = served(&there);
-        assert_eq!(followers.want(&seen(100, &there), &Members::new(), 1), Wanted::Nothing);
-        assert_eq!(followers.want(&seen(110, &there), &Members::new(), 1), Wanted::Nothing);
-        assert_eq!(followers.want(&seen(120, &there[..1]), &Members::new(), 2), Wanted::Nothing, "nor is who left");
+        assert_eq!(followers.want(&seen(100, &there), &Members::new(), 1), MemberReload::Nothing);
+        assert_eq!(followers.want(&seen(110, &there), &Members::new(), 1), MemberReload::Nothing);
+        assert_eq!(
+            followers.want(&seen(120, &there[..1]), &Members::new(), 2),
+            MemberReload::Nothing,
+            "nor is who left"
+        );
         assert_eq!(
             followers.want(&seen(121, &there), &Members::new(), 3),
-            Wanted::Nothing,
+            MemberReload::Nothing,
             "nor who was missing for a moment"
         );
         assert!(followers.to_record().is_empty(), "nor is it recorded once more");
@@ -160,13 +164,13 @@ mod tests {
     fn who_came_while_no_agent_was_here_gets_a_load_and_is_recorded_after_it() {
         let mut followers = served(&[connection("a", 1)]);
         let there = [connection("a", 1), connection("b", 2)];
-        assert_eq!(followers.want(&seen(100, &there), &Members::new(), 1), Wanted::Ask);
+        assert_eq!(followers.want(&seen(100, &there), &Members::new(), 1), MemberReload::Ask);
         assert!(followers.to_record().is_empty(), "not before the load");
-        assert_eq!(followers.want(&seen(102, &there), &Members::new(), 2), Wanted::Load);
+        assert_eq!(followers.want(&seen(102, &there), &Members::new(), 2), MemberReload::Load);
         followers.loaded();
         assert_eq!(followers.to_record(), [connection("b", 2).to_string()].into());
         assert!(followers.to_record().is_empty());
-        assert_eq!(followers.want(&seen(103, &there), &Members::new(), 2), Wanted::Nothing);
+        assert_eq!(followers.want(&seen(103, &there), &Members::new(), 2), MemberReload::Nothing);
     }
 
     #[test]
@@ -174,9 +178,9 @@ mod tests {
         let mut followers = served(&[connection("a", 1)]);
         followers.want(&seen(100, &[connection("a", 1)]), &Members::new(), 1);
         for clock in 0..i64::from(FORGOTTEN) {
-            assert_eq!(followers.want(&seen(101 + clock, &[]), &Members::new(), 1), Wanted::Nothing);
+            assert_eq!(followers.want(&seen(101 + clock, &[]), &Members::new(), 1), MemberReload::Nothing);
         }
-        assert_eq!(followers.want(&seen(300, &[connection("a", 1)]), &Members::new(), 1), Wanted::Ask);
+        assert_eq!(followers.want(&seen(300, &[connection("a", 1)]), &Members::new(), 1), MemberReload::Ask);
     }
 
     #[test]
@@ -184,28 +188,28 @@ mod tests {
         let mut followers = served(&[connection("a", 1)]);
         followers.want(&seen(100, &[connection("a", 1)]), &Members::new(), 4);
         let back = [connection("a", 1), connection("a", 7)];
-        assert_eq!(followers.want(&seen(110, &back), &Members::new(), 4), Wanted::Ask);
-        assert_eq!(followers.want(&seen(111, &back), &Members::new(), 5), Wanted::LoadLater);
+        assert_eq!(followers.want(&seen(110, &back), &Members::new(), 4), MemberReload::Ask);
+        assert_eq!(followers.want(&seen(111, &back), &Members::new(), 5), MemberReload::LoadLater);
         assert_eq!(
             followers.clone().want(&seen(50, &back), &Members::new(), 5),
-            Wanted::Load,
+            MemberReload::Load,
             "the clock was set back"
         );
-        assert_eq!(followers.want(&seen(112, &back), &Members::new(), 5), Wanted::Load);
-        assert_eq!(followers.want(&seen(113, &back), &Members::new(), 5), Wanted::Load, "not loaded yet");
+        assert_eq!(followers.want(&seen(112, &back), &Members::new(), 5), MemberReload::Load);
+        assert_eq!(followers.want(&seen(113, &back), &Members::new(), 5), MemberReload::Load, "not loaded yet");
         followers.loaded();
-        assert_eq!(followers.want(&seen(114, &back), &Members::new(), 5), Wanted::Nothing);
+        assert_eq!(followers.want(&seen(114, &back), &Members::new(), 5), MemberReload::Nothing);
     }
 
     #[test]
     fn nothing_is_loaded_for_a_node_before_the_members_were_heard_of_anew() {
         let mut followers = served(&[]);
         let there = [connection("a", 1)];
-        assert_eq!(followers.want(&seen(110, &there), &Members::new(), 4), Wanted::Ask);
+        assert_eq!(followers.want(&seen(110, &there), &Members::new(), 4), MemberReload::Ask);
         for clock in [112, 120, 1000] {
-            assert_eq!(followers.want(&seen(clock, &there), &Members::new(), 4), Wanted::LoadLater);
+            assert_eq!(followers.want(&seen(clock, &there), &Members::new(), 4), MemberReload::LoadLater);
         }
-        assert_eq!(followers.want(&seen(1001, &there), &Members::new(), 5), Wanted::Load);
+        assert_eq!(followers.want(&seen(1001, &there), &Members::new(), 5), MemberReload::Load);
     }
 
     #[test]
@@ -219,6 +223,6 @@ mod tests {
             ..connection("c", 3)
         };
         let wanted = followers.want(&seen(110, &[connection("a", 1), by_interface]), &members, 1);
-        assert_eq!(wanted, Wanted::Nothing);
+        assert_eq!(wanted, MemberReload::Nothing);
     }
 }

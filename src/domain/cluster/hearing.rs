@@ -17,7 +17,7 @@ use crate::domain::proxysql::observation::{Checksum, Observation, Peer};
 /// What the time between two looks counts for at most.
 pub const MOST_GAP: Duration = Duration::from_secs(1);
 /// A peer that was silent for as long as this, and for three checks, is worth a word, if not yet an act (see
-/// [`super::isolation::silence`]).
+/// [`super::sync_state::silence`]).
 const UNHEARD: Duration = Duration::from_secs(2);
 /// A peer is forgotten when so many looks in a row were without it: one may have come in a moment in which the table was being filled.
 const FORGOTTEN: u8 = 3;

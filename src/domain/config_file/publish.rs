@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha1::{Digest as _, Sha1};
 
 use crate::domain::proxysql::module::{Module, Shape, Table};
-use crate::domain::proxysql::statement::comparison::{Column, is_secret_variable};
+use crate::domain::proxysql::statement::table_sql::{Column, is_secret_variable};
 
 /// One row that publishing would change. No value in it is a secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -233,7 +233,7 @@ impl Mention {
 pub fn empties(module: Module, effective: u64, in_effect: u64, allow_empty: bool) -> Option<String> {
     (module.is_vital() && effective == 0 && in_effect > 0 && !allow_empty).then(|| {
         let what = if module.sections().any(|section| section.ends_with("users")) { "users" } else { "servers" };
-        format!("it leaves none of the {in_effect} {what} that are in effect (core.allow_empty would let it)")
+        format!("it would remove all {in_effect} {what} (set core.allow_empty to allow this)")
     })
 }
 

@@ -30,7 +30,7 @@ pub(super) enum Token {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ScanState {
     Initial,
-    Line,
+    TrackedAdmin,
     Block,
     Text,
     Include,
@@ -81,7 +81,7 @@ impl<'a> Scanner<'a> {
                 continue;
             }
             let token = match self.state {
-                ScanState::Line => {
+                ScanState::TrackedAdmin => {
                     let end = rest.iter().position(|byte| *byte == b'\n');
                     frame.at += end.map_or(rest.len(), |end| end + 1);
                     if end.is_some() {
@@ -128,8 +128,8 @@ impl<'a> Scanner<'a> {
         }
         let (length, token) = match rest[0] {
             b'\n' | b'\r' | 0x0c | b' ' | b'\t' => (1, None),
-            b'#' => (1, self.enter(ScanState::Line)),
-            b'/' if rest.get(1) == Some(&b'/') => (2, self.enter(ScanState::Line)),
+            b'#' => (1, self.enter(ScanState::TrackedAdmin)),
+            b'/' if rest.get(1) == Some(&b'/') => (2, self.enter(ScanState::TrackedAdmin)),
             b'/' if rest.get(1) == Some(&b'*') => (2, self.enter(ScanState::Block)),
             b'"' => (1, self.enter(ScanState::Text)),
             b'=' | b':' => (1, Some(Token::Mark(b'='))),

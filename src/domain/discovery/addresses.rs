@@ -3,40 +3,47 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
+use super::discovered::{Discovered, Freshness, SourceHealth};
 use crate::domain::cluster::member::{Member, Members};
+use crate::domain::cluster::rollout::RolloutState;
 
 /// The cores, as far as they are known, and which of them is this one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Addresses {
-    /// Their admin ports; `None` until somebody named one.
+    /// Their admin ports; `None` until a lookup or a list named one.
     members: Option<BTreeSet<SocketAddr>>,
     /// This core's, if it is among them.
     own: Option<SocketAddr>,
+    source: SourceHealth,
 }
 
 impl Addresses {
-    /// These are the cores now, and this one among them. Whether that changed anything. Nobody is no answer.
-    pub fn found(&mut self, members: BTreeSet<SocketAddr>, own: Option<SocketAddr>) -> bool {
-        if members.is_empty() {
-            return false;
+    /// The cores were looked for: these are known now, `own` is this core's, and how far the look can be relied on. An empty answer
+    /// changes nothing.
+    pub fn looked(&mut self, members: BTreeSet<SocketAddr>, own: Option<SocketAddr>, freshness: Freshness) {
+        self.source.answered(freshness);
+        if !members.is_empty() {
+            (self.members, self.own) = (Some(members), own);
         }
-        let changed = self.members.as_ref() != Some(&members) || self.own != own;
-        (self.members, self.own) = (Some(members), own);
-        changed
     }
 
-    /// The rows that every core computes from the same addresses; `None` while nobody knows.
+    /// What this source says. Without pods there is no rollout, and every core publishes its file.
     ///
-    /// The comment is the address once more: every core writes the same, whether a list or a name told it, and a row is known by
-    /// its comment.
-    pub fn rows(&self) -> Option<Members> {
-        let members = self.members.as_ref()?;
-        Some(members.iter().map(|at| Member::of_pod(at.ip().to_string(), at.port(), at.to_string())).collect())
-    }
-
-    /// The comment of this core's row, if it is known to be among the members.
-    pub fn own(&self) -> Option<String> {
-        self.own.map(|at| at.to_string())
+    /// The comment of a row is the address once more: every core writes the same, whether a list or a name told it, and a row is known
+    /// by its comment.
+    pub fn discovered(&self) -> Discovered {
+        let row = |at: &SocketAddr| Member::of_pod(at.ip().to_string(), at.port(), at.to_string());
+        let members = self.members.as_ref().map(|members| members.iter().map(row).collect::<Members>());
+        Discovered {
+            members,
+            own: self.own.map(|at| at.to_string()),
+            rollout: Some(RolloutState::Newest { older: BTreeSet::new() }),
+            has_names: false,
+            freshness: self.source.freshness,
+            heard: self.source.heard,
+            signs_needed: 3,
+            health: self.source.health,
+        }
     }
 }
 
@@ -73,18 +80,27 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_the_same_whoever_told_and_nobody_is_no_answer() {
+    fn rows_are_the_same_whichever_source_told_and_an_empty_answer_changes_nothing() {
         let mut addresses = Addresses::default();
-        assert_eq!(addresses.rows(), None);
-        assert!(addresses.found(members(&["10.0.0.2:6032", "[fd00::1]:7032"]), None));
-        assert!(!addresses.found(members(&["[fd00::1]:7032", "10.0.0.2:6032"]), None));
-        assert!(!addresses.found(BTreeSet::new(), None));
+        assert_eq!(addresses.discovered().members, None);
+        addresses.looked(members(&["10.0.0.2:6032", "[fd00::1]:7032"]), None, Freshness::Fresh);
         let rows: Members =
             [Member::of_pod("10.0.0.2", 6032, "10.0.0.2:6032"), Member::of_pod("fd00::1", 7032, "[fd00::1]:7032")]
                 .into();
-        assert_eq!(addresses.rows(), Some(rows));
-        assert!(addresses.found(members(&["10.0.0.2:6032"]), Some("10.0.0.2:6032".parse().unwrap())));
-        assert_eq!(addresses.own().as_deref(), Some("10.0.0.2:6032"));
+        assert_eq!(addresses.discovered().members, Some(rows.clone()));
+        addresses.looked(BTreeSet::new(), None, Freshness::Stale);
+        let stale = addresses.discovered();
+        assert_eq!((stale.members, stale.freshness, stale.heard), (Some(rows), Freshness::Stale, 1));
+        assert_eq!((stale.health.answers, stale.health.restarts, stale.health.failing), (1, 1, true));
+        addresses.looked(members(&["10.0.0.2:6032"]), Some("10.0.0.2:6032".parse().unwrap()), Freshness::Half);
+        let half = addresses.discovered();
+        assert_eq!((half.own.as_deref(), half.freshness, half.heard), (Some("10.0.0.2:6032"), Freshness::Half, 2));
+    }
+
+    #[test]
+    fn cores_without_pods_all_publish() {
+        let newest = Some(RolloutState::Newest { older: BTreeSet::new() });
+        assert_eq!(Addresses::default().discovered().rollout, newest);
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 /// An address goes when so many answers in a row were without it. Every core asks for itself, and some resolvers give a part of the
 /// records, another one each time: a row too many costs nothing, one that comes and goes is a load on every node.
-const PATIENCE: u8 = 3;
+const MISSES_BEFORE_REMOVAL: u8 = 3;
 /// What comes back after it was gone is given twice the patience, up to this: the answers of a resolver that gives parts then add up
 /// to the whole, on every core to the same.
-const MOST_PATIENCE: u8 = 24;
+const MOST_MISSES_BEFORE_REMOVAL: u8 = 24;
 /// After so many answers in a row with it, an address is like any other again.
 const STEADY: u8 = 60;
 /// Addresses that came back, as far as they are remembered.
@@ -80,7 +80,7 @@ pub enum DnsVerdict {
 }
 
 /// What a look comes to.
-pub fn judge(look: &LookOutcome) -> DnsVerdict {
+pub fn classify_lookup(look: &LookOutcome) -> DnsVerdict {
     let mut answers = look.values();
     if answers.clone().any(|answer| matches!(answer, DnsAnswer::Records { .. })) {
         DnsVerdict::Found
@@ -93,7 +93,7 @@ pub fn judge(look: &LookOutcome) -> DnsVerdict {
 
 /// What is wrong with a look, the way a person reads it; `None` if nothing is. The same trouble is the same text.
 pub fn trouble(look: &LookOutcome) -> Option<String> {
-    let found = judge(look) == DnsVerdict::Found;
+    let found = classify_lookup(look) == DnsVerdict::Found;
     let mut texts: Vec<String> = Vec::new();
     for (family, answer) in look {
         texts.extend(match answer {
@@ -150,7 +150,7 @@ pub fn candidates(name: &str, search: &[String], ndots: u32) -> Vec<String> {
 
 /// The addresses that a name leads to, as far as its answers are believed.
 ///
-/// An address that an answer names is there at once. It goes when [`PATIENCE`] answers in a row left it out: answers for its kind of
+/// An address that an answer names is there at once. It goes when [`MISSES_BEFORE_REMOVAL`] answers in a row left it out: answers for its kind of
 /// record, in looks that found somebody. Nothing else removes anybody, so a set that is not empty never gets empty.
 ///
 /// Nobody is known before one look went well in everything: the list of members may be older than this process, and half an answer
@@ -178,7 +178,7 @@ pub struct TooMany;
 
 impl fmt::Display for TooMany {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "more than {MOST_ADDRESSES} addresses: that is no list of cores")
+        write!(f, "more than {MOST_ADDRESSES} addresses: too many to be cores")
     }
 }
 
@@ -193,7 +193,7 @@ impl Followed {
     /// # Errors
     /// A look with too many addresses is not believed, and neither is one that would make too many of those that are here.
     pub fn fold(&mut self, look: &LookOutcome) -> Result<bool, TooMany> {
-        if judge(look) != DnsVerdict::Found || !(self.is_known || trouble(look).is_none()) {
+        if classify_lookup(look) != DnsVerdict::Found || !(self.is_known || trouble(look).is_none()) {
             return Ok(false);
         }
         let named: BTreeSet<IpAddr> = look.values().flat_map(addresses).copied().collect();
@@ -225,7 +225,7 @@ impl Followed {
                 presence.missed = 0;
                 presence.seen = presence.seen.saturating_add(1).min(STEADY);
                 if presence.seen == STEADY {
-                    presence.patience = PATIENCE;
+                    presence.patience = MISSES_BEFORE_REMOVAL;
                 }
             } else {
                 let patience = self.patience_of(address);
@@ -254,9 +254,9 @@ impl Followed {
     }
 
     fn patience_of(&mut self, address: IpAddr) -> u8 {
-        let Some(at) = self.gone.iter().position(|(gone, _)| *gone == address) else { return PATIENCE };
-        let before = self.gone.remove(at).map_or(PATIENCE, |(_, patience)| patience);
-        before.saturating_mul(2).min(MOST_PATIENCE)
+        let Some(at) = self.gone.iter().position(|(gone, _)| *gone == address) else { return MISSES_BEFORE_REMOVAL };
+        let before = self.gone.remove(at).map_or(MISSES_BEFORE_REMOVAL, |(_, patience)| patience);
+        before.saturating_mul(2).min(MOST_MISSES_BEFORE_REMOVAL)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::account::Account;
 use super::closing::{Closing, Span};
-use super::phase::{Draining, NextStep, Phase, RETRY, pause, shut_down, stopped, wait};
+use super::phase::{DrainState, Draining, NextStep, RETRY, pause, shut_down, stopped, wait};
 use super::report::{Ending, Step};
 use super::session::{Activity, DETAILED};
+use super::stats::DrainStats;
 use super::{Effect, Failure, Input, Limits};
 
 /// Between two looks at who is still connected.
@@ -56,7 +56,7 @@ enum Means {
 }
 
 /// The listener is paused.
-pub(super) fn begin(account: Account, at: Duration, limits: &Limits) -> NextStep {
+pub(super) fn begin(account: DrainStats, at: Duration, limits: &Limits) -> NextStep {
     let until = (at + limits.drain_timeout).min(account.over_at.saturating_sub(LAST)).max(at);
     let span = Span { from: at, until };
     let watched = account.watched_since.map_or(at + WATCHED, |since| (since + WATCHED).max(at));
@@ -72,10 +72,16 @@ pub(super) fn begin(account: Account, at: Duration, limits: &Limits) -> NextStep
     };
     let detailed = account.looks_into;
     let account = account.enter(Step::Emptying, at);
-    (Phase::Draining(Draining::Emptying(window), account), Some(Effect::Look { detailed }))
+    (DrainState::Draining(Draining::Emptying(window), account), Some(Effect::Sessions { detailed }))
 }
 
-pub(super) fn step(mut window: Window, mut account: Account, input: Input, at: Duration, limits: &Limits) -> NextStep {
+pub(super) fn step(
+    mut window: Window,
+    mut account: DrainStats,
+    input: Input,
+    at: Duration,
+    limits: &Limits,
+) -> NextStep {
     let here = Draining::Emptying(window);
     match input {
         Input::Failed(Failure::Gone) => stopped(account, Ending::Gone, at),
@@ -87,9 +93,9 @@ pub(super) fn step(mut window: Window, mut account: Account, input: Input, at: D
         Input::Failed(_) => wait(here, account, at + RETRY),
         Input::Due if at >= window.next_look => {
             let detailed = account.looks_into;
-            (Phase::Draining(here, account), Some(Effect::Look { detailed }))
+            (DrainState::Draining(here, account), Some(Effect::Sessions { detailed }))
         }
-        Input::Due => (Phase::Draining(here, account), Some(Effect::Tick(passes(&window)))),
+        Input::Due => (DrainState::Draining(here, account), Some(Effect::Tick(passes(&window)))),
         Input::Answered => go_on(window, account, at),
         Input::Looked(look) => {
             let paused = look.paused;
@@ -117,17 +123,17 @@ pub(super) fn step(mut window: Window, mut account: Account, input: Input, at: D
             match failure {
                 None => {
                     let detailed = account.looks_into;
-                    (Phase::Draining(here, account), Some(Effect::Look { detailed }))
+                    (DrainState::Draining(here, account), Some(Effect::Sessions { detailed }))
                 }
                 Some(failure) => step(window, account, Input::Failed(failure), at, limits),
             }
         }
-        _ => (Phase::Draining(here, account), None),
+        _ => (DrainState::Draining(here, account), None),
     }
 }
 
 /// What follows from a look.
-fn act(mut window: Window, mut account: Account, at: Duration, limits: &Limits) -> NextStep {
+fn act(mut window: Window, mut account: DrainStats, at: Duration, limits: &Limits) -> NextStep {
     if !account.may_set() {
         window.means = Means::Kill;
         return kill(window, account, at, limits);
@@ -139,13 +145,13 @@ fn act(mut window: Window, mut account: Account, at: Duration, limits: &Limits) 
     }
     window.means = Means::Close(closing);
     match account.wants_set(&closing) {
-        Some(variables) => (Phase::Draining(Draining::Emptying(window), account), Some(Effect::Set(variables))),
+        Some(variables) => (DrainState::Draining(Draining::Emptying(window), account), Some(Effect::Set(variables))),
         None => go_on(window, account, at),
     }
 }
 
 /// Until the next look: a pass now and then.
-fn go_on(window: Window, account: Account, at: Duration) -> NextStep {
+fn go_on(window: Window, account: DrainStats, at: Duration) -> NextStep {
     let next_look = window.next_look.min(window.span.until);
     let until = match window.means {
         Means::Close(closing) if closing.is_last_step() && account.remaining() <= DETAILED => {
@@ -166,7 +172,7 @@ fn passes(window: &Window) -> u32 {
 
 /// Kills in shares, one a tick: ten at least, and no more than it takes to be through by half of the window. Thousands of
 /// clients that come back elsewhere do so one after the other.
-fn kill(mut window: Window, account: Account, at: Duration, limits: &Limits) -> NextStep {
+fn kill(mut window: Window, account: DrainStats, at: Duration, limits: &Limits) -> NextStep {
     let idle = account.killable(limits.evict_idle_after);
     if at >= window.next_share {
         let by = window.span.from + window.span.until.saturating_sub(window.span.from) / 2;
@@ -183,7 +189,7 @@ fn kill(mut window: Window, account: Account, at: Duration, limits: &Limits) -> 
         let until = window.next_share.min(window.span.until);
         return wait(Draining::Emptying(window), account, until);
     }
-    (Phase::Draining(Draining::Emptying(window), account), Some(Effect::Kill(batch)))
+    (DrainState::Draining(Draining::Emptying(window), account), Some(Effect::Kill(batch)))
 }
 
 /// Whether a session may be killed: nothing depends on it, and it is on a worker thread, which ends it at once. With idle threads a session

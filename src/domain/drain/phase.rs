@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::account::Account;
 use super::closing::Closing;
 use super::emptying::{self, Window};
 use super::report::{Ending, Step};
-use super::{Effect, Failure, Input, Limits, Stage};
+use super::stats::DrainStats;
+use super::{Effect, Failure, Input, Limits, Phase};
 
 /// Until what could not be asked is tried again.
 pub(super) const RETRY: Duration = Duration::from_millis(200);
@@ -21,19 +21,19 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where in the shutdown this process is, with everything it has to remember there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Phase {
+pub enum DrainState {
     /// Serving.
     #[default]
     Running,
     /// Clients are going.
-    Draining(Draining, Account),
+    Draining(Draining, DrainStats),
     /// `ProxySQL` is being stopped. Whether it may have been told already.
-    Stopping(bool, Account),
+    Stopping(bool, DrainStats),
     /// Over.
-    Stopped(Account),
+    Stopped(DrainStats),
 }
 
-/// The steps within [`Phase::Draining`].
+/// The steps within [`DrainState::Draining`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Draining {
     /// Who is connected?
@@ -58,24 +58,24 @@ pub enum AfterPause {
     /// All of it is undone.
     Cancel,
     /// SHUTDOWN.
-    Hurry,
+    ForceStop,
 }
 
-pub(super) type NextStep = (Phase, Option<Effect>);
+pub(super) type NextStep = (DrainState, Option<Effect>);
 
-impl Phase {
+impl DrainState {
     /// The phase without what it remembers.
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> Phase {
         match self {
-            Self::Running => Stage::Running,
-            Self::Draining(..) => Stage::Draining,
-            Self::Stopping(..) => Stage::Stopping,
-            Self::Stopped(_) => Stage::Stopped,
+            Self::Running => Phase::Running,
+            Self::Draining(..) => Phase::Draining,
+            Self::Stopping(..) => Phase::Stopping,
+            Self::Stopped(_) => Phase::Stopped,
         }
     }
 
     /// The account of the shutdown.
-    pub fn account(&self) -> Option<&Account> {
+    pub fn account(&self) -> Option<&DrainStats> {
         match self {
             Self::Running => None,
             Self::Draining(_, account) | Self::Stopping(_, account) | Self::Stopped(account) => Some(account),
@@ -115,7 +115,7 @@ impl Phase {
                 let ending = if account.hurried { Ending::Hurried } else { Ending::ShutdownTimeout };
                 stopped(account, ending, at)
             }
-            (Self::Draining(step, account), input @ (Input::Begin { .. } | Input::Cancel | Input::Hurry)) => {
+            (Self::Draining(step, account), input @ (Input::Begin { .. } | Input::Cancel | Input::ForceStop)) => {
                 asked(step, account, &input, at)
             }
             (Self::Draining(step, account), input) => match step {
@@ -132,27 +132,27 @@ impl Phase {
 }
 
 fn begin(reached: bool, known: Option<super::Before>, at: Duration, limits: &Limits) -> NextStep {
-    let account = Account::open(at, limits, reached, known);
+    let account = DrainStats::open(at, limits, reached, known);
     let within = (!reached).then_some(FIRST_CONTACT);
-    (Phase::Draining(Draining::Looking, account), Some(Effect::LookBefore(within)))
+    (DrainState::Draining(Draining::Looking, account), Some(Effect::LookBefore(within)))
 }
 
 /// Something is asked for while clients are going.
-fn asked(step: Draining, account: Account, input: &Input, at: Duration) -> NextStep {
+fn asked(step: Draining, account: DrainStats, input: &Input, at: Duration) -> NextStep {
     use Draining::{Emptying, Looking, Marking, Pausing, Propagating, Undoing};
-    let stay = |step, account| (Phase::Draining(step, account), None);
+    let stay = |step, account| (DrainState::Draining(step, account), None);
     match (step, input) {
         (step, Input::Cancel) if account.goes_on => stay(step, account),
         (Looking, Input::Cancel) => back(account, true, at),
         (Marking | Propagating(_) | Emptying(_), Input::Cancel) => undo(false, account.enter(Step::Resuming, at)),
-        (Looking | Marking | Propagating(_), Input::Hurry) => shut_down(account.hurry(at), Ending::Hurried, at),
+        (Looking | Marking | Propagating(_), Input::ForceStop) => shut_down(account.hurry(at), Ending::Hurried, at),
         // Who is there then is counted.
-        (Emptying(_), Input::Hurry) => {
+        (Emptying(_), Input::ForceStop) => {
             let account = account.hurry(at).enter(Step::ShuttingDown, at);
-            (Phase::Stopping(false, account), Some(Effect::Look { detailed: false }))
+            (DrainState::Stopping(false, account), Some(Effect::Sessions { detailed: false }))
         }
         // Nothing can be sent before PAUSE has its answer.
-        (Pausing(_, by), Input::Hurry) => stay(Pausing(AfterPause::Hurry, by), account.hurry_after(by, at)),
+        (Pausing(_, by), Input::ForceStop) => stay(Pausing(AfterPause::ForceStop, by), account.hurry_after(by, at)),
         (Pausing(AfterPause::Empty, by), Input::Cancel) => stay(Pausing(AfterPause::Cancel, by), account),
         // Who cancelled it is overruled, or comes too late.
         (Pausing(AfterPause::Cancel, by), Input::Begin { .. }) => stay(Pausing(AfterPause::Empty, by), account),
@@ -161,69 +161,69 @@ fn asked(step: Draining, account: Account, input: &Input, at: Duration) -> NextS
     }
 }
 
-fn looking(mut account: Account, input: &Input, at: Duration) -> NextStep {
+fn looking(mut account: DrainStats, input: &Input, at: Duration) -> NextStep {
     match input {
         Input::Before(before) => account.learn(*before),
         Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
         // It has never answered, and does not now: there is nothing that this agent could drain.
         Input::Failed(_) if !account.reached => return stopped(account, Ending::NeverReached, at),
         Input::Failed(_) => {}
-        _ => return (Phase::Draining(Draining::Looking, account), None),
+        _ => return (DrainState::Draining(Draining::Looking, account), None),
     }
-    (Phase::Draining(Draining::Marking, account), Some(Effect::Mark))
+    (DrainState::Draining(Draining::Marking, account), Some(Effect::Mark))
 }
 
-fn marking(mut account: Account, input: Input, at: Duration, limits: &Limits) -> NextStep {
+fn marking(mut account: DrainStats, input: Input, at: Duration, limits: &Limits) -> NextStep {
     match input {
         Input::Marked(marked) => account.marked = Some(marked),
         Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
         Input::Failed(_) => account.add_note("what was there before the drain could not be remembered in ProxySQL"),
-        _ => return (Phase::Draining(Draining::Marking, account), None),
+        _ => return (DrainState::Draining(Draining::Marking, account), None),
     }
     if !account.before.served || limits.propagation_delay.is_zero() {
         return pause(account, at);
     }
     let step = Draining::Propagating(at + limits.propagation_delay);
-    (Phase::Draining(step, account.enter(Step::Propagating, at)), Some(Effect::Look { detailed: false }))
+    (DrainState::Draining(step, account.enter(Step::Propagating, at)), Some(Effect::Sessions { detailed: false }))
 }
 
 /// Sessions are watched while endpoints stop routing here, and what it takes to close them is prepared: a session on an idle thread comes
 /// back to a worker when it speaks.
-fn propagating(until: Duration, mut account: Account, input: Input, at: Duration) -> NextStep {
+fn propagating(until: Duration, mut account: DrainStats, input: Input, at: Duration) -> NextStep {
     let step = Draining::Propagating(until);
     match input {
         Input::Due if at >= until => return pause(account, at),
         Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
         Input::Due => {
             let detailed = account.looks_into;
-            return (Phase::Draining(step, account), Some(Effect::Look { detailed }));
+            return (DrainState::Draining(step, account), Some(Effect::Sessions { detailed }));
         }
         Input::Looked(look) => {
             account.look(look, at);
             if let Some(variables) = prepared(&mut account) {
-                return (Phase::Draining(step, account), Some(Effect::Set(variables)));
+                return (DrainState::Draining(step, account), Some(Effect::Set(variables)));
             }
         }
         Input::Failed(Failure::Refused) => account.refused(),
         Input::Answered | Input::Failed(_) => {}
-        _ => return (Phase::Draining(step, account), None),
+        _ => return (DrainState::Draining(step, account), None),
     }
     wait(step, account, (at + LOOK_AGAIN).min(until))
 }
 
-fn prepared(account: &mut Account) -> Option<super::closing::Variables> {
+fn prepared(account: &mut DrainStats) -> Option<super::closing::Variables> {
     let detailed = account.sessions().len() as u64 <= super::session::DETAILED;
     account.wants_set(&Closing { detailed, ..Closing::PREPARED })
 }
 
-pub(super) fn wait(step: Draining, account: Account, until: Duration) -> NextStep {
-    (Phase::Draining(step, account), Some(Effect::Wait(until)))
+pub(super) fn wait(step: Draining, account: DrainStats, until: Duration) -> NextStep {
+    (DrainState::Draining(step, account), Some(Effect::Wait(until)))
 }
 
-pub(super) fn pause(account: Account, at: Duration) -> NextStep {
+pub(super) fn pause(account: DrainStats, at: Duration) -> NextStep {
     let within = pause_expected(account.before.threads) + PAUSE_SLACK;
     let step = Draining::Pausing(AfterPause::Empty, at + within);
-    (Phase::Draining(step, account.enter(Step::Pausing, at)), Some(Effect::Pause(within)))
+    (DrainState::Draining(step, account.enter(Step::Pausing, at)), Some(Effect::Pause(within)))
 }
 
 /// What PAUSE takes with so many worker threads, at most.
@@ -233,7 +233,7 @@ pub fn pause_expected(threads: u32) -> Duration {
 
 fn pausing(
     (after, by): (AfterPause, Duration),
-    account: Account,
+    account: DrainStats,
     input: &Input,
     at: Duration,
     limits: &Limits,
@@ -244,7 +244,7 @@ fn pausing(
         Input::Failed(Failure::Unsent) | Input::Due => {
             return match (after, input) {
                 (AfterPause::Cancel, _) => undo(false, account.enter(Step::Resuming, at)),
-                (AfterPause::Hurry, _) => shut_down(account, Ending::Hurried, at),
+                (AfterPause::ForceStop, _) => shut_down(account, Ending::Hurried, at),
                 (AfterPause::Empty, Input::Due) => pause(account, at),
                 (AfterPause::Empty, _) => wait(Draining::Pausing(after, by), account, at + RETRY),
             };
@@ -252,21 +252,21 @@ fn pausing(
         Input::Failed(Failure::Unanswered) => account.note("PAUSE was not answered"),
         // "Already paused" is as good as paused; what is so is looked at next.
         Input::Answered | Input::Failed(Failure::Refused) => account,
-        _ => return (Phase::Draining(Draining::Pausing(after, by), account), None),
+        _ => return (DrainState::Draining(Draining::Pausing(after, by), account), None),
     };
     match after {
         AfterPause::Cancel => undo(false, account.enter(Step::Resuming, at)),
-        AfterPause::Hurry => shut_down(account, Ending::Hurried, at),
+        AfterPause::ForceStop => shut_down(account, Ending::Hurried, at),
         AfterPause::Empty => emptying::begin(account, at, limits),
     }
 }
 
-fn undo(again: bool, account: Account) -> NextStep {
+fn undo(again: bool, account: DrainStats) -> NextStep {
     let within = pause_expected(account.before.threads) + PAUSE_SLACK;
-    (Phase::Draining(Draining::Undoing(again), account), Some(Effect::Undo(within)))
+    (DrainState::Draining(Draining::Undoing(again), account), Some(Effect::Undo(within)))
 }
 
-fn undoing(again: bool, account: Account, input: &Input, at: Duration, limits: &Limits) -> NextStep {
+fn undoing(again: bool, account: DrainStats, input: &Input, at: Duration, limits: &Limits) -> NextStep {
     match input {
         Input::Undone | Input::Failed(Failure::Gone) if again => begin(true, Some(account.before), at, limits),
         Input::Undone | Input::Failed(Failure::Gone) => back(account, true, at),
@@ -276,22 +276,22 @@ fn undoing(again: bool, account: Account, input: &Input, at: Duration, limits: &
         }
         Input::Failed(_) => wait(Draining::Undoing(again), account, at + RETRY),
         Input::Due => undo(again, account),
-        _ => (Phase::Draining(Draining::Undoing(again), account), None),
+        _ => (DrainState::Draining(Draining::Undoing(again), account), None),
     }
 }
 
 /// Back to work.
-fn back(mut account: Account, undone: bool, at: Duration) -> NextStep {
+fn back(mut account: DrainStats, undone: bool, at: Duration) -> NextStep {
     account.close(Ending::Cancelled);
-    (Phase::Running, Some(Effect::Back(Box::new(account.enter(Step::Over, at)), undone)))
+    (DrainState::Running, Some(Effect::Back(Box::new(account.enter(Step::Over, at)), undone)))
 }
 
-pub(super) fn shut_down(mut account: Account, ending: Ending, at: Duration) -> NextStep {
+pub(super) fn shut_down(mut account: DrainStats, ending: Ending, at: Duration) -> NextStep {
     account.close(ending);
-    (Phase::Stopping(false, account.enter(Step::ShuttingDown, at)), Some(Effect::Shutdown))
+    (DrainState::Stopping(false, account.enter(Step::ShuttingDown, at)), Some(Effect::Shutdown))
 }
 
-fn stopping(sent: bool, mut account: Account, input: Input, at: Duration) -> NextStep {
+fn stopping(sent: bool, mut account: DrainStats, input: Input, at: Duration) -> NextStep {
     let is_first_look = account.ending.is_none();
     match input {
         // The look before SHUTDOWN, whatever came of it.
@@ -310,17 +310,17 @@ fn stopping(sent: bool, mut account: Account, input: Input, at: Duration) -> Nex
         Input::Failed(failure) => {
             // It may have been carried out: nothing is asked for twice, but whether it is gone.
             let sent = sent || failure == Failure::Unanswered;
-            (Phase::Stopping(sent, account), Some(Effect::Wait(at + RETRY)))
+            (DrainState::Stopping(sent, account), Some(Effect::Wait(at + RETRY)))
         }
-        Input::Looked(_) => (Phase::Stopping(sent, account), Some(Effect::Wait(at + RETRY))),
-        Input::Due if sent => (Phase::Stopping(sent, account), Some(Effect::Look { detailed: false })),
-        Input::Due => (Phase::Stopping(sent, account), Some(Effect::Shutdown)),
-        Input::Hurry => (Phase::Stopping(sent, account.hurry(at)), None),
-        _ => (Phase::Stopping(sent, account), None),
+        Input::Looked(_) => (DrainState::Stopping(sent, account), Some(Effect::Wait(at + RETRY))),
+        Input::Due if sent => (DrainState::Stopping(sent, account), Some(Effect::Sessions { detailed: false })),
+        Input::Due => (DrainState::Stopping(sent, account), Some(Effect::Shutdown)),
+        Input::ForceStop => (DrainState::Stopping(sent, account.hurry(at)), None),
+        _ => (DrainState::Stopping(sent, account), None),
     }
 }
 
-pub(super) fn stopped(mut account: Account, ending: Ending, at: Duration) -> NextStep {
+pub(super) fn stopped(mut account: DrainStats, ending: Ending, at: Duration) -> NextStep {
     account.close(ending);
-    (Phase::Stopped(account.enter(Step::Over, at)), Some(Effect::End))
+    (DrainState::Stopped(account.enter(Step::Over, at)), Some(Effect::End))
 }

@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
-use super::account::HURRY;
 use super::closing::{Closing, Span};
 use super::phase::{Draining, FIRST_CONTACT, RETRY};
 use super::session::{Activity, Client};
+use super::stats::HURRY;
 use super::*;
 
 const fn s(seconds: u64) -> Duration {
@@ -50,13 +50,13 @@ fn idle(ids: impl IntoIterator<Item = u64>) -> Vec<Session> {
 }
 
 /// A look at a node whose variables other nodes might take over.
-fn look(sessions: Vec<Session>) -> Look {
-    Look { sessions, paused: Some(true), ..Look::default() }
+fn look(sessions: Vec<Session>) -> Sessions {
+    Sessions { sessions, paused: Some(true), ..Sessions::default() }
 }
 
 /// A way down, driven by hand.
 struct Way {
-    phase: Phase,
+    phase: DrainState,
     effect: Option<Effect>,
     /// The variables, as `ProxySQL` has them.
     variables: Variables,
@@ -64,7 +64,7 @@ struct Way {
 
 impl Way {
     fn new() -> Self {
-        Self { phase: Phase::Running, effect: None, variables: own() }
+        Self { phase: DrainState::Running, effect: None, variables: own() }
     }
 
     /// With the listener paused at `at`, after `before`.
@@ -79,7 +79,7 @@ impl Way {
         } else {
             way.hear(s(0), marked());
         }
-        assert_eq!(way.hear(at, Input::Answered), Some(Effect::Look { detailed: false }));
+        assert_eq!(way.hear(at, Input::Answered), Some(Effect::Sessions { detailed: false }));
         way
     }
 
@@ -94,7 +94,7 @@ impl Way {
 
     /// Looks at a node from which no other syncs, and has what it sets.
     fn sees(&mut self, at: Duration, sessions: Vec<Session>) -> Option<Effect> {
-        let look = Look { variables: self.variables.clone(), syncs: Some(0), ..look(sessions) };
+        let look = Sessions { variables: self.variables.clone(), syncs: Some(0), ..look(sessions) };
         let next = self.hear(at, Input::Looked(look));
         if let Some(Effect::Set(variables)) = &next {
             self.variables.extend(variables.clone());
@@ -116,12 +116,12 @@ impl Way {
 fn without_any_client_nothing_is_waited_for() {
     let mut way = Way::new();
     assert_eq!(way.hear(s(0), begun()), Some(Effect::LookBefore(None)));
-    assert_eq!(way.phase.stage(), Stage::Draining);
+    assert_eq!(way.phase.stage(), Phase::Draining);
     assert_eq!(way.hear(s(0), Input::Before(NEW)), Some(Effect::Mark));
     assert_eq!(way.hear(s(0), marked()), Some(Effect::Pause(s(7))));
-    assert_eq!(way.hear(s(1), Input::Answered), Some(Effect::Look { detailed: false }));
+    assert_eq!(way.hear(s(1), Input::Answered), Some(Effect::Sessions { detailed: false }));
     assert_eq!(way.hear(s(1), Input::Looked(look(Vec::new()))), Some(Effect::Shutdown));
-    assert_eq!(way.phase.stage(), Stage::Stopping);
+    assert_eq!(way.phase.stage(), Phase::Stopping);
     assert_eq!(way.hear(s(1), Input::Answered), Some(Effect::End));
     let report = way.report(s(9));
     assert_eq!((report.ended, report.clients, report.cut), (Some(Ending::Empty), 0, 0));
@@ -134,7 +134,7 @@ fn proxysql_closes_sessions_that_rest_for_shorter_and_shorter() {
     let mut way = Way::new();
     way.hear(s(0), begun());
     way.hear(s(0), Input::Before(BUSY));
-    assert_eq!(way.hear(s(0), marked()), Some(Effect::Look { detailed: false }));
+    assert_eq!(way.hear(s(0), marked()), Some(Effect::Sessions { detailed: false }));
     // While endpoints stop routing here, sessions come back from idle threads, and none is closed.
     let busy = || (1..=25).map(|id| session(id, Activity::Idle, ms(5))).collect::<Vec<_>>();
     let Some(Effect::Set(prepared)) = way.sees(s(0), busy()) else { panic!("{:?}", way.effect) };
@@ -142,9 +142,9 @@ fn proxysql_closes_sessions_that_rest_for_shorter_and_shorter() {
     assert_eq!(prepared["admin-cluster_mysql_variables_diffs_before_sync"], "0", "a sync would undo it");
     assert_eq!(way.effect, Some(Effect::Wait(s(1))));
     // Into sessions it can look once the variable for that is seen to be set.
-    assert_eq!(way.hear(s(1), Input::Due), Some(Effect::Look { detailed: false }));
+    assert_eq!(way.hear(s(1), Input::Due), Some(Effect::Sessions { detailed: false }));
     way.sees(s(1), busy());
-    assert_eq!(way.hear(s(2), Input::Due), Some(Effect::Look { detailed: true }));
+    assert_eq!(way.hear(s(2), Input::Due), Some(Effect::Sessions { detailed: true }));
     way.sees(s(2), busy());
     assert!(matches!(way.hear(s(5), Input::Due), Some(Effect::Pause(_))));
     way.hear(s(5), Input::Answered);
@@ -164,7 +164,7 @@ fn proxysql_closes_sessions_that_rest_for_shorter_and_shorter() {
         "{:?}",
         way.effect
     );
-    assert_eq!(way.hear(at, Input::Due), Some(Effect::Look { detailed: true }));
+    assert_eq!(way.hear(at, Input::Due), Some(Effect::Sessions { detailed: true }));
     way.sees(at, busy());
     assert!(matches!(way.hear(at + ms(20), Input::Due), Some(Effect::Tick(2..))));
     way.sees(at + ms(200), Vec::new());
@@ -242,7 +242,7 @@ fn what_another_node_would_take_over_is_never_set() {
     for (syncs, listed) in [(None, None), (Some(1), Some(0)), (Some(0), Some(1))] {
         let mut way = Way::paused(NEW, s(1));
         for at in 1..20 {
-            let seen = Look { syncs, listed, variables: own(), ..look(vec![session(1, Activity::Running, s(0))]) };
+            let seen = Sessions { syncs, listed, variables: own(), ..look(vec![session(1, Activity::Running, s(0))]) };
             let next = way.hear(s(at), Input::Looked(seen));
             assert!(matches!(next, Some(Effect::Wait(_))), "{syncs:?} {listed:?} {next:?}");
             way.hear(s(at), Input::Due);
@@ -252,7 +252,7 @@ fn what_another_node_would_take_over_is_never_set() {
     let mut way = Way::paused(NEW, s(1));
     let seen = || {
         let sessions = vec![session(1, Activity::Running, s(0))];
-        Input::Looked(Look { syncs: Some(0), listed: Some(0), variables: own(), ..look(sessions) })
+        Input::Looked(Sessions { syncs: Some(0), listed: Some(0), variables: own(), ..look(sessions) })
     };
     assert!(matches!(way.hear(s(1), seen()), Some(Effect::Wait(_))));
     assert!(matches!(way.hear(s(2), seen()), Some(Effect::Set(_))));
@@ -265,7 +265,7 @@ fn idle_sessions_are_killed_where_variables_would_spread_and_count_once_they_are
     let with = |ids: std::ops::RangeInclusive<u64>, many| look([idle(ids), rest(many)].concat());
     assert_eq!(way.hear(s(7), Input::Looked(with(1..=15, 10))), Some(Effect::Kill((1..=10).collect())));
     let next = way.hear(s(7), Input::Killed((1..=9).collect(), None));
-    assert_eq!(next, Some(Effect::Look { detailed: false }));
+    assert_eq!(next, Some(Effect::Sessions { detailed: false }));
     // The share of this tick is used up; whoever was told is waited for until it is gone.
     assert_eq!(way.hear(s(7), Input::Looked(with(1..=15, 10))), Some(Effect::Wait(s(7) + TICK)));
     assert_eq!((way.report(s(7)).remaining, way.report(s(7)).evicted), (25, 0));
@@ -285,7 +285,7 @@ fn idle_sessions_are_killed_where_variables_would_spread_and_count_once_they_are
 fn who_moves_between_threads_is_in_no_list_and_is_counted_once() {
     let mut way = Way::paused(Before { clients: 3, ..BUSY }, s(6));
     let mut seen = |at, ids: &[u64], counted| {
-        let look = Look { counted, ..look(idle(ids.iter().copied())) };
+        let look = Sessions { counted, ..look(idle(ids.iter().copied())) };
         way.hear(at, Input::Looked(look));
         let report = way.report(at);
         (report.clients, report.remaining, report.evicted + report.finished)
@@ -315,7 +315,7 @@ fn many_idle_sessions_are_spread_over_half_of_the_window() {
     let next = way.hear(s(6), Input::Looked(look(idle(0..15_000))));
     let Some(Effect::Kill(batch)) = next else { panic!("{:?}", way.effect) };
     assert_eq!(batch.len(), BATCH);
-    let Phase::Draining(Draining::Emptying(window), _) = way.phase else { panic!() };
+    let DrainState::Draining(Draining::Emptying(window), _) = way.phase else { panic!() };
     assert_eq!(window.share, 100);
 }
 
@@ -366,7 +366,7 @@ fn a_shutdown_without_an_answer_is_not_sent_again_but_looked_after() {
     assert!(matches!(way.hear(s(2), Input::Failed(Failure::Unsent)), Some(Effect::Wait(_))));
     assert_eq!(way.hear(s(3), Input::Due), Some(Effect::Shutdown));
     assert!(matches!(way.hear(s(13), Input::Failed(Failure::Unanswered)), Some(Effect::Wait(_))));
-    assert_eq!(way.hear(s(14), Input::Due), Some(Effect::Look { detailed: false }));
+    assert_eq!(way.hear(s(14), Input::Due), Some(Effect::Sessions { detailed: false }));
     assert_eq!(way.hear(s(14), Input::Failed(Failure::Gone)), Some(Effect::End));
     assert_eq!(way.report(s(14)).ended, Some(Ending::Empty));
 }
@@ -382,7 +382,7 @@ fn a_cancel_undoes_what_was_done_until_that_is_seen() {
     way.hear(s(0), Input::Before(BUSY));
     assert_eq!(way.hear(s(0), Input::Cancel), Some(Effect::Undo(s(7))));
     assert!(matches!(way.hear(s(1), Input::Undone), Some(Effect::Back(_, true))));
-    assert_eq!(way.phase, Phase::Running);
+    assert_eq!(way.phase, DrainState::Running);
     // PAUSE is under way: it is waited for.
     way.hear(s(2), begun());
     way.hear(s(2), Input::Before(NEW));
@@ -393,12 +393,12 @@ fn a_cancel_undoes_what_was_done_until_that_is_seen() {
     assert_eq!(way.hear(s(6), Input::Due), Some(Effect::Undo(s(7))));
     let Some(Effect::Back(account, true)) = way.hear(s(6), Input::Undone) else { panic!("{:?}", way.effect) };
     assert_eq!(account.progress(s(9)).ended, Some(Ending::Cancelled));
-    assert_eq!(way.phase, Phase::Running);
+    assert_eq!(way.phase, DrainState::Running);
     // Too late.
     let mut way = Way::paused(NEW, s(10));
     way.hear(s(10), Input::Looked(look(Vec::new())));
     assert_eq!(way.hear(s(10), Input::Cancel), None);
-    assert_eq!(way.phase.stage(), Stage::Stopping);
+    assert_eq!(way.phase.stage(), Phase::Stopping);
 }
 
 /// RESUME was taken, and not by all threads: only a new process serves all clients again.
@@ -423,7 +423,7 @@ fn a_cancelled_drain_never_ends_with_the_listener_paused() {
     way.hear(s(0), marked());
     way.hear(s(1), Input::Cancel);
     assert!(matches!(way.hear(s(60), Input::Over), Some(Effect::Back(_, false))));
-    assert_eq!(way.phase, Phase::Running);
+    assert_eq!(way.phase, DrainState::Running);
     let mut way = Way::paused(NEW, s(50));
     way.hear(s(51), Input::Cancel);
     assert!(matches!(way.hear(s(60), Input::Over), Some(Effect::Back(_, false))));
@@ -435,7 +435,7 @@ fn who_asks_while_a_cancelled_drain_is_undone_gets_a_new_one() {
     assert_eq!(way.hear(s(6), Input::Cancel), Some(Effect::Undo(s(7))));
     assert_eq!(way.hear(s(6), begun()), None);
     assert_eq!(way.hear(s(7), Input::Undone), Some(Effect::LookBefore(None)));
-    assert_eq!((way.phase.stage(), way.phase.over_at()), (Stage::Draining, Some(s(67))));
+    assert_eq!((way.phase.stage(), way.phase.over_at()), (Phase::Draining, Some(s(67))));
     // While the PAUSE is still under way, it simply goes on.
     let mut way = Way::new();
     way.hear(s(7), begun());
@@ -443,7 +443,7 @@ fn who_asks_while_a_cancelled_drain_is_undone_gets_a_new_one() {
     way.hear(s(7), marked());
     way.hear(s(7), Input::Cancel);
     way.hear(s(7), begun());
-    assert_eq!(way.hear(s(13), Input::Answered), Some(Effect::Look { detailed: false }));
+    assert_eq!(way.hear(s(13), Input::Answered), Some(Effect::Sessions { detailed: false }));
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn hurry_ends_the_waiting_and_sends_shutdown_once_pause_has_its_answer() {
     let mut way = Way::new();
     way.hear(s(0), begun());
     way.hear(s(0), Input::Before(BUSY));
-    assert_eq!(way.hear(s(1), Input::Hurry), Some(Effect::Shutdown));
+    assert_eq!(way.hear(s(1), Input::ForceStop), Some(Effect::Shutdown));
     assert_eq!(way.phase.over_at(), Some(s(1) + HURRY));
     way.hear(s(1), Input::Answered);
     let report = way.report(s(1));
@@ -461,13 +461,13 @@ fn hurry_ends_the_waiting_and_sends_shutdown_once_pause_has_its_answer() {
     way.hear(s(0), begun());
     way.hear(s(0), Input::Before(NEW));
     way.hear(s(0), marked());
-    assert_eq!(way.hear(s(0), Input::Hurry), None);
+    assert_eq!(way.hear(s(0), Input::ForceStop), None);
     assert_eq!(way.phase.over_at(), Some(s(7) + HURRY));
     assert_eq!(way.hear(s(4), Input::Answered), Some(Effect::Shutdown));
     // Who is still there is counted first.
     let mut way = Way::paused(BUSY, s(6));
     way.hear(s(6), Input::Looked(look(vec![session(1, Activity::Running, s(0)); 1])));
-    assert_eq!(way.hear(s(7), Input::Hurry), Some(Effect::Look { detailed: false }));
+    assert_eq!(way.hear(s(7), Input::ForceStop), Some(Effect::Sessions { detailed: false }));
     assert_eq!(way.hear(s(7), Input::Looked(look(idle(1..=3)))), Some(Effect::Shutdown));
     way.hear(s(7), Input::Answered);
     assert_eq!(way.report(s(7)).cut, 3);
@@ -476,20 +476,20 @@ fn hurry_ends_the_waiting_and_sends_shutdown_once_pause_has_its_answer() {
 #[test]
 fn a_listener_that_is_open_again_is_paused_again_but_not_for_ever() {
     let mut way = Way::paused(NEW, s(1));
-    let open = || Input::Looked(Look { paused: Some(false), ..look(vec![session(1, Activity::Running, s(0))]) });
+    let open = || Input::Looked(Sessions { paused: Some(false), ..look(vec![session(1, Activity::Running, s(0))]) });
     for at in [1, 2] {
         assert!(matches!(way.hear(s(at), open()), Some(Effect::Pause(_))));
         way.hear(s(at), Input::Answered);
     }
     assert!(matches!(way.hear(s(3), open()), Some(Effect::Wait(_))));
-    assert_eq!(way.report(s(4)).notes, ["the listener was not seen to be paused"]);
+    assert_eq!(way.report(s(4)).notes, ["could not confirm that the listener is paused"]);
 }
 
 #[test]
 fn what_proxysql_refuses_or_shows_otherwise_is_noted_and_not_tried_for_ever() {
     let mut way = Way::paused(NEW, s(1));
     let busy = || vec![session(1, Activity::Running, s(0))];
-    let seen = || Input::Looked(Look { variables: own(), syncs: Some(0), ..look(busy()) });
+    let seen = || Input::Looked(Sessions { variables: own(), syncs: Some(0), ..look(busy()) });
     assert!(matches!(way.hear(s(1), seen()), Some(Effect::Set(_))));
     way.hear(s(1), Input::Failed(Failure::Refused));
     way.hear(s(2), Input::Due);
@@ -507,7 +507,7 @@ fn what_proxysql_refuses_or_shows_otherwise_is_noted_and_not_tried_for_ever() {
 #[test]
 fn a_look_is_read() {
     let row = |columns: &str| columns.split(',').map(str::to_owned).collect::<Vec<_>>();
-    let look = Look::read(&[
+    let look = Sessions::read(&[
         row("clients,5"),
         row("clients,2"),
         row("paused,true"),
@@ -524,11 +524,11 @@ fn a_look_is_read() {
     assert_eq!((look.clients(), look.sessions.len(), look.paused), (7, 2, Some(false)));
     assert_eq!(look.variables, Variables::from([(WAIT, "28800000".to_owned())]));
     assert_eq!((look.syncs, look.listed, look.is_private()), (Some(2), Some(1), false));
-    assert_eq!(Look::read(&[row("clients,0")]).unwrap().paused, None);
-    assert!(Look::read(&[row("clients,many")]).is_err());
-    assert!(Look::read(&[vec![]]).is_err());
+    assert_eq!(Sessions::read(&[row("clients,0")]).unwrap().paused, None);
+    assert!(Sessions::read(&[row("clients,many")]).is_err());
+    assert!(Sessions::read(&[vec![]]).is_err());
     // Users that were removed are counted by nobody; their sessions are there.
-    let removed = Look::read(&[row("clients,0"), row("mysql,1,0,Sleep,0,9,,,,,,,,")]).unwrap();
+    let removed = Sessions::read(&[row("clients,0"), row("mysql,1,0,Sleep,0,9,,,,,,,,")]).unwrap();
     assert_eq!(removed.clients(), 1);
 }
 
@@ -536,7 +536,7 @@ fn a_look_is_read() {
 #[derive(Debug, Clone)]
 enum Event {
     Begin,
-    Hurry,
+    ForceStop,
     Cancel,
     Ends { answer: u8, clients: u64, idle: u64, after: u64 },
 }
@@ -544,7 +544,7 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         2 => Just(Event::Begin),
-        1 => Just(Event::Hurry),
+        1 => Just(Event::ForceStop),
         1 => Just(Event::Cancel),
         8 => (0..10u8, 0..30u64, 0..20u64, 0..5_000u64)
             .prop_map(|(answer, clients, idle, after)| Event::Ends { answer, clients, idle, after }),
@@ -563,10 +563,10 @@ fn answer(effect: &Effect, answer: u8, clients: u64, idle: u64) -> Input {
         (Effect::LookBefore(_), _) => Input::Before(Before { clients, served: idle > 5, ..BUSY }),
         (Effect::Mark, _) => marked(),
         (Effect::Undo(_), _) => Input::Undone,
-        (Effect::Look { .. }, _) => {
+        (Effect::Sessions { .. }, _) => {
             let syncs = (answer > 2).then_some(0);
             let busy = (100..100 + clients).map(|id| session(id, Activity::Running, s(0)));
-            Input::Looked(Look {
+            Input::Looked(Sessions {
                 syncs,
                 variables: own(),
                 ..look(self::idle(0..idle).into_iter().chain(busy).collect())
@@ -589,22 +589,22 @@ proptest! {
         // What is not decided by then ends by itself, with ProxySQL silent.
         let silent = std::iter::repeat_n(Event::Ends { answer: 7, clients: 1, idle: 0, after: 1_000 }, 500);
         for event in events.into_iter().chain(silent) {
-            if way.phase.stage() == Stage::Running {
+            if way.phase.stage() == Phase::Running {
                 prop_assert!(cancelled);
                 (pauses, shutdowns, hurried, cancelled) = (0, 0, false, false);
                 way.hear(at, begun());
             }
             let before = way.phase.stage();
-            if before == Stage::Stopped {
+            if before == Phase::Stopped {
                 break;
             }
             bound = way.phase.over_at().unwrap();
             let under_way = way.effect.clone().unwrap();
             let input = match event {
                 Event::Begin => begun(),
-                Event::Hurry => {
+                Event::ForceStop => {
                     hurried = true;
-                    Input::Hurry
+                    Input::ForceStop
                 }
                 Event::Cancel => {
                     cancelled = true;
@@ -631,8 +631,8 @@ proptest! {
                     }
                 }
             };
-            let undoing = matches!(way.phase, Phase::Draining(Draining::Undoing(_), _));
-            let ended = !matches!(input, Input::Begin { .. } | Input::Hurry | Input::Cancel);
+            let undoing = matches!(way.phase, DrainState::Draining(Draining::Undoing(_), _));
+            let ended = !matches!(input, Input::Begin { .. } | Input::ForceStop | Input::Cancel);
             let next = way.hear(at, input);
             prop_assert!(next.is_some() || !ended, "nothing follows {under_way:?}");
             if undoing && matches!(way.effect, Some(Effect::LookBefore(_))) {
@@ -640,14 +640,14 @@ proptest! {
             }
             prop_assert!(pauses <= 1 && shutdowns <= 1);
             let after = way.phase.stage();
-            prop_assert!(after >= before || (before == Stage::Draining && after == Stage::Running && cancelled));
+            prop_assert!(after >= before || (before == Phase::Draining && after == Phase::Running && cancelled));
             if let Some(account) = way.phase.account() {
                 let books = account.progress(at);
                 let sum = books.remaining + books.evicted + books.finished + books.cut;
                 prop_assert!(sum == books.clients || books.evicted > books.clients, "{books:?}");
             }
         }
-        prop_assert_eq!(way.phase.stage(), Stage::Stopped);
+        prop_assert_eq!(way.phase.stage(), Phase::Stopped);
         prop_assert!(at <= bound);
         prop_assert!(matches!(way.effect, Some(Effect::End)));
     }

@@ -115,7 +115,7 @@ impl Unreadable {
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ProxySQL's answer does not read: {} is {:?}", self.what, self.value)
+        write!(f, "unexpected value from ProxySQL: {} is {:?}", self.what, self.value)
     }
 }
 
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn a_value_that_is_no_number_is_named() {
         let error = Observation::read(&[row(&["memory", "h", "60x", "0", ""])]).unwrap_err();
-        assert_eq!(error.to_string(), r#"ProxySQL's answer does not read: a member's port is "60x""#);
+        assert_eq!(error.to_string(), r#"unexpected value from ProxySQL: a member's port is "60x""#);
     }
 
     #[test]

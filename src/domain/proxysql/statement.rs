@@ -3,20 +3,20 @@
 //! The text of a statement is its `Display`. No statement is ever empty or made of `;` alone: `ProxySQL` dies of it.
 
 mod class;
-pub mod comparison;
 mod digests;
 mod drain;
 pub mod placing;
 mod plan;
 mod record;
+pub mod table_sql;
 
 use std::fmt;
 use std::time::Duration;
 
-use self::comparison::Column;
 pub use self::digests::{Digests, Filter};
 pub use self::plan::Plan;
 pub use self::record::{Record, RecordKind};
+use self::table_sql::Column;
 pub use super::module::{Module, Shape, Table};
 use crate::domain::cluster::member::{Member, Members};
 use crate::domain::drain::Scope;
@@ -31,7 +31,7 @@ use crate::domain::drain::closing::Variables;
 pub const PUBLISHED_PREFIX: &str = "proxysql_agent_published_";
 
 /// The table whose existence says that memory is being worked on: by the agent that publishes, or by a plan in another process.
-const CLAIM: &str = "main.proxysql_agent_claim";
+const MEMORY_LOCK: &str = "main.proxysql_agent_claim";
 
 /// Who works on memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +62,7 @@ pub enum Statement {
     /// Reads everything that probes are answered from, in one statement; see [`crate::domain::health`]. Whether the tables of `PostgreSQL`
     /// are there to be read.
     Health(bool),
-    /// Reads who is connected, what each session does, and what a drain has set; see [`crate::domain::drain::Look`].
+    /// Reads who is connected, what each session does, and what a drain has set; see [`crate::domain::drain::Sessions`].
     Sessions(Scope),
     /// Remembers in `ProxySQL`'s own memory that a drain has begun, and what the variables that it may change are before it.
     MarkDrain,
@@ -110,19 +110,19 @@ pub enum Statement {
     /// Takes that back: the module is to be published again, whatever becomes of this agent.
     ForgetPublished(Module),
     /// Marks that memory is being worked on, by whom and since when; refused where it is marked already.
-    Claim(Worker),
+    LockMemory(Worker),
     /// For how many seconds that has been so, and by whom.
-    ClaimAge,
+    LockAge,
     /// Memory is free again.
-    Release,
+    UnlockMemory,
     /// Copies a table in memory aside; refused where there is a copy already.
-    Keep(Table),
+    Backup(Table),
     /// Fills an empty table in memory from its copy.
-    TakeBack(Table),
+    Restore(Table),
     /// Removes variables in memory that its copy does not have.
     Trim(Table),
     /// Removes the copy.
-    DropKept(Table),
+    DropBackup(Table),
     /// The names of all copies that are there.
     Copies,
     /// What is remembered of loads.
@@ -130,7 +130,7 @@ pub enum Statement {
     /// Empties a table in memory.
     Empty(Table),
     /// Fills an empty table in memory with what is in effect.
-    TakeFromRuntime(Table),
+    CopyFromRuntime(Table),
     /// The columns of a module's tables: table, name, place in the key or 0. A table that the release lacks has none.
     Columns(Module),
     /// Those columns with their types.
@@ -209,7 +209,7 @@ impl Statement {
     }
 
     /// Whether the connection is of no use after it: 3.x answers twice, and every later answer would be the one before.
-    pub fn spoils_connection(&self) -> bool {
+    pub fn requires_reconnect(&self) -> bool {
         matches!(self, Self::Pause(_) | Self::Resume(_) | Self::Shutdown)
     }
 
@@ -270,34 +270,38 @@ impl fmt::Display for Statement {
             Self::ForgetPublished(module) => {
                 write!(f, "DROP TABLE IF EXISTS main.{PUBLISHED_PREFIX}{}", module.checksum_name())
             }
-            Self::Claim(worker) => {
-                write!(f, "CREATE TABLE {CLAIM} AS SELECT strftime('%s', 'now') AS at, '{}' AS worker", worker.as_str())
+            Self::LockMemory(worker) => {
+                write!(
+                    f,
+                    "CREATE TABLE {MEMORY_LOCK} AS SELECT strftime('%s', 'now') AS at, '{}' AS worker",
+                    worker.as_str()
+                )
             }
-            Self::ClaimAge => write!(f, "SELECT strftime('%s', 'now') - at, worker FROM {CLAIM}"),
-            Self::Release => write!(f, "DROP TABLE IF EXISTS {CLAIM}"),
-            Self::Keep(table) => comparison::keep(f, *table),
-            Self::TakeBack(table) => {
-                write!(f, "INSERT OR REPLACE INTO {} SELECT * FROM {}", table.name, comparison::kept(*table))
+            Self::LockAge => write!(f, "SELECT strftime('%s', 'now') - at, worker FROM {MEMORY_LOCK}"),
+            Self::UnlockMemory => write!(f, "DROP TABLE IF EXISTS {MEMORY_LOCK}"),
+            Self::Backup(table) => table_sql::keep(f, *table),
+            Self::Restore(table) => {
+                write!(f, "INSERT OR REPLACE INTO {} SELECT * FROM {}", table.name, table_sql::kept(*table))
             }
-            Self::Trim(table) => comparison::trim(f, *table),
-            Self::DropKept(table) => write!(f, "DROP TABLE {}", comparison::kept(*table)),
+            Self::Trim(table) => table_sql::trim(f, *table),
+            Self::DropBackup(table) => write!(f, "DROP TABLE {}", table_sql::kept(*table)),
             Self::Copies => f.write_str(
                 "SELECT name FROM main.sqlite_master WHERE type='table' AND name LIKE 'proxysql_agent_kept_%'",
             ),
             Self::Record(record) => record.fmt(f),
-            Self::Empty(table) => comparison::empty(f, *table),
-            Self::TakeFromRuntime(table) => {
+            Self::Empty(table) => table_sql::empty(f, *table),
+            Self::CopyFromRuntime(table) => {
                 write!(f, "INSERT OR REPLACE INTO {0} SELECT * FROM runtime_{0}", table.name)
             }
-            Self::Columns(module) => comparison::columns(f, *module, "pk"),
-            Self::ColumnKinds(module) => comparison::columns(f, *module, "type"),
-            Self::WriteRow(table, row) => comparison::write_row(f, *table, row),
-            Self::Count(table) => comparison::count(f, *table),
-            Self::Compare(table, columns) => comparison::compare(f, *table, columns),
-            Self::ReadInEffect(table, columns) => comparison::read_in_effect(f, *table, columns),
-            Self::Write(table, columns, rows) => comparison::write_rows(f, *table, columns, rows),
-            Self::ReadMemory(table, columns, page) => comparison::read_rows(f, "main.", *table, columns, *page),
-            Self::ReadRuntime(table, columns, page) => comparison::read_rows(f, "runtime_", *table, columns, *page),
+            Self::Columns(module) => table_sql::columns(f, *module, "pk"),
+            Self::ColumnKinds(module) => table_sql::columns(f, *module, "type"),
+            Self::WriteRow(table, row) => table_sql::write_row(f, *table, row),
+            Self::Count(table) => table_sql::count(f, *table),
+            Self::Compare(table, columns) => table_sql::compare(f, *table, columns),
+            Self::ReadInEffect(table, columns) => table_sql::read_in_effect(f, *table, columns),
+            Self::Write(table, columns, rows) => table_sql::write_rows(f, *table, columns, rows),
+            Self::ReadMemory(table, columns, page) => table_sql::read_rows(f, "main.", *table, columns, *page),
+            Self::ReadRuntime(table, columns, page) => table_sql::read_rows(f, "runtime_", *table, columns, *page),
             Self::Checksums => f.write_str("SELECT name, version, epoch, checksum FROM runtime_checksums_values"),
             Self::Credentials(module, username) => record::credentials(f, *module, username),
             Self::ClusterLogin => f.write_str(CLUSTER_LOGIN),

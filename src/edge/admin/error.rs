@@ -4,8 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::domain::counters::StatementFailure;
 use crate::domain::health::Obstacle;
-use crate::domain::tally::StatementFailure;
 
 /// Why a statement has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum AdminError {
         refused: bool,
     },
     /// `ProxySQL` refused user and password.
-    #[error("ProxySQL at {address} refuses the login: {text} (code {code})")]
+    #[error("ProxySQL at {address} refused the login: {text} (code {code})")]
     LoginRefused {
         /// Where.
         address: String,
@@ -55,8 +55,8 @@ pub enum AdminError {
         text: String,
     },
     /// Accepted the connection but did not finish the login in time: what a stopped process looks like.
-    #[error("ProxySQL at {address} accepts connections but did not answer within {} s", after.as_secs_f32())]
-    Mute {
+    #[error("ProxySQL at {address} accepted the connection but did not complete the login within {} s", after.as_secs_f32())]
+    LoginTimeout {
         /// Where.
         address: String,
         /// The bound.
@@ -79,7 +79,7 @@ pub enum AdminError {
         after: Duration,
     },
     /// An `ERR`. The connection lives.
-    #[error("ProxySQL refuses {statement}: {text} (code {code})")]
+    #[error("ProxySQL rejected {statement}: {text} (code {code})")]
     Refused {
         /// Which statement, in short.
         statement: String,
@@ -106,7 +106,7 @@ impl AdminError {
             Self::Unreachable { .. } => StatementFailure::Unreachable,
             Self::Unresolved { .. } | Self::Local { .. } => StatementFailure::Local,
             Self::LoginRefused { .. } => StatementFailure::Login,
-            Self::Mute { .. } | Self::Unanswered { .. } | Self::Deadline { .. } => StatementFailure::Timeout,
+            Self::LoginTimeout { .. } | Self::Unanswered { .. } | Self::Deadline { .. } => StatementFailure::Timeout,
             Self::Refused { .. } => StatementFailure::Refused,
             Self::Lost { .. } => StatementFailure::Lost,
         }
@@ -119,7 +119,7 @@ impl AdminError {
             Self::Unreachable { refused: true, .. } => Some(Obstacle::Gone),
             Self::Unreachable { .. } | Self::Lost { .. } => Some(Obstacle::Broken),
             Self::LoginRefused { .. } => Some(Obstacle::Login),
-            Self::Mute { .. } | Self::Unanswered { .. } | Self::Deadline { .. } => Some(Obstacle::Silent),
+            Self::LoginTimeout { .. } | Self::Unanswered { .. } | Self::Deadline { .. } => Some(Obstacle::Silent),
             Self::Refused { .. } => None,
         }
     }
@@ -131,7 +131,7 @@ impl AdminError {
             Self::Unreachable { .. }
                 | Self::Unresolved { .. }
                 | Self::Local { .. }
-                | Self::Mute { .. }
+                | Self::LoginTimeout { .. }
                 | Self::Unanswered { .. }
         )
     }

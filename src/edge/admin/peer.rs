@@ -64,7 +64,7 @@ pub(super) async fn ask(
             let refused = error.kind() == io::ErrorKind::ConnectionRefused;
             return Err(AdminError::Unreachable { address, reason: error.to_string(), refused });
         }
-        Err(_) => return Err(AdminError::Mute { address, after: DEADLINE }),
+        Err(_) => return Err(AdminError::LoginTimeout { address, after: DEADLINE }),
     };
     let mut answers = Vec::with_capacity(statements.len());
     for statement in statements {

@@ -54,7 +54,7 @@ pub(super) async fn log_in(
         }
         Ok(Err(Error::Io(IoError::Io(error)))) => Err(refusal(address, &error, within)),
         Ok(Err(error)) => Err(AdminError::Unreachable { address, reason: error.to_string(), refused: false }),
-        Err(_) if accepted => Err(AdminError::Mute { address, after: within }),
+        Err(_) if accepted => Err(AdminError::LoginTimeout { address, after: within }),
         Err(_) => Err(AdminError::Unanswered { address, after: within }),
     }
 }
@@ -121,7 +121,7 @@ mod tests {
             log_in(opts.into(), "here".to_owned(), &[at], within).await.map(drop).unwrap_err()
         };
         let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        assert!(matches!(outcome(mute.local_addr().unwrap()).await, AdminError::Mute { .. }));
+        assert!(matches!(outcome(mute.local_addr().unwrap()).await, AdminError::LoginTimeout { .. }));
         // With its queue full, a listener takes up nobody any more.
         let socket = tokio::net::TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

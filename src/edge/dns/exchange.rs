@@ -20,7 +20,7 @@ const DATAGRAM: usize = 4096;
 
 /// Asks, and answers what is to be believed; else, in words, what became of it.
 pub(super) async fn ask(server: SocketAddr, name: &str, family: Family, within: Duration) -> Result<DnsAnswer, String> {
-    let question = question(name, family).ok_or("cannot be asked for such a name")?;
+    let question = question(name, family).ok_or("the name cannot be queried")?;
     let mut strange = false;
     let asked = async {
         let answer = over_udp(server, &question, &mut strange).await.map_err(|error| said(&error))?;
@@ -29,13 +29,13 @@ pub(super) async fn ask(server: SocketAddr, name: &str, family: Family, within: 
         }
         let answer = over_tcp(server, &question).await.map_err(|error| format!("over TCP {}", said(&error)))?;
         if answer.header().tc() {
-            return Err("cuts its answer short even over TCP".to_owned());
+            return Err("truncates its answer even over TCP".to_owned());
         }
         read(&answer, family)
     };
     match timeout(within, asked).await {
         Ok(outcome) => outcome,
-        Err(_) if strange => Err(format!("sends what is no answer to the question, for {} s", within.as_secs())),
+        Err(_) if strange => Err(format!("sent a mismatched response, for {} s", within.as_secs())),
         Err(_) => Err(format!("does not answer within {} s", within.as_secs())),
     }
 }
@@ -87,7 +87,7 @@ async fn over_tcp(server: SocketAddr, question: &Message<Vec<u8>>) -> io::Result
     let mut answer = vec![0; stream.read_u16().await?.into()];
     stream.read_exact(&mut answer).await?;
     let answer = Message::from_octets(answer).ok().filter(|answer| fits(answer, question));
-    answer.ok_or_else(|| io::Error::other("sends what is no answer to the question"))
+    answer.ok_or_else(|| io::Error::other("sent a mismatched response"))
 }
 
 fn read(message: &Message<Vec<u8>>, family: Family) -> Result<DnsAnswer, String> {
@@ -100,7 +100,7 @@ fn read(message: &Message<Vec<u8>>, family: Family) -> Result<DnsAnswer, String>
         Family::V4 => records::<A>(message, |record| record.addr().into()),
         Family::V6 => records::<Aaaa>(message, |record| record.addr().into()),
     }
-    .ok_or_else(|| "sends an answer that cannot be read".to_owned())?
+    .ok_or_else(|| "sent an answer that cannot be parsed".to_owned())?
 }
 
 /// The addresses of the name that was asked for, or of the one that it is an alias of.
@@ -125,7 +125,7 @@ where
     }
     Some(match (addresses.is_empty(), useless) {
         (true, None) => Ok(DnsAnswer::NoRecord),
-        (true, Some(useless)) => Err(format!("answers {useless}, where nobody can be")),
+        (true, Some(useless)) => Err(format!("returned the unusable address {useless}")),
         (false, _) => Ok(DnsAnswer::Records { addresses, keep: Duration::from_secs(keep.into()) }),
     })
 }
@@ -134,7 +134,9 @@ where
 fn said(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "refuses connections".to_owned(),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => "breaks off its answer".to_owned(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => {
+            "closed the connection in the middle of its answer".to_owned()
+        }
         _ => error.to_string(),
     }
 }

@@ -33,7 +33,7 @@ fn read(text: &[u8], name: &str) -> Result<QueryPlan, String> {
         .map(|server| SocketAddr::new(server.into(), PORT))
         .collect();
     if servers.is_empty() {
-        return Err(format!("{PATH} names no server"));
+        return Err(format!("{PATH} lists no name server"));
     }
     let search: Vec<String> = config.get_last_search_or_domain().map(ToOwned::to_owned).collect();
     Ok(QueryPlan { servers, names: resolution::candidates(name, &search, config.ndots) })
@@ -53,6 +53,6 @@ mod tests {
         assert_eq!(read(text, "cores.db.").unwrap().names, ["cores.db"]);
         assert_eq!(read(b"domain example\nnameserver 10.0.0.1", "cores").unwrap().names, ["cores.example", "cores"]);
         assert_eq!(read(b"options ndots:0\nnameserver 10.0.0.1", "cores").unwrap().names, ["cores"]);
-        assert_eq!(read(b"search example", "cores").unwrap_err(), "/etc/resolv.conf names no server");
+        assert_eq!(read(b"search example", "cores").unwrap_err(), "/etc/resolv.conf lists no name server");
     }
 }

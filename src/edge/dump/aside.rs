@@ -53,7 +53,7 @@ impl Aside {
     }
 
     /// Moves the file to its place.
-    pub(super) fn publish(mut self) -> io::Result<()> {
+    pub(super) fn commit(mut self) -> io::Result<()> {
         fs::rename(&self.path, &self.place)?;
         self.moved = true;
         // So that the new name outlives the machine as well. Not every file system can; the file is in its place either way.

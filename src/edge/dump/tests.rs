@@ -132,7 +132,7 @@ async fn a_file_is_in_its_place_when_it_is_whole() {
     fill(&mut dump, 5_000).await.unwrap();
     assert_eq!(names(directory.path()), [".d.csv.0.part", "d.csv"]);
     assert_eq!(fs::read(&path).unwrap(), b"old");
-    dump.publish().unwrap();
+    dump.commit().unwrap();
     assert_eq!(dump.bytes(), fs::metadata(&path).unwrap().len());
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 5_001);
     drop(dump);
@@ -151,7 +151,7 @@ async fn the_file_is_for_its_owner_alone() {
     let aside = names(directory.path()).into_iter().find(|name| name.starts_with('.')).unwrap();
     assert_eq!(mode(&directory.path().join(aside)), 0o600);
     fill(&mut dump, 3).await.unwrap();
-    dump.publish().unwrap();
+    dump.commit().unwrap();
     assert_eq!(mode(&path), 0o600);
 }
 
@@ -172,11 +172,11 @@ async fn two_dumps_into_one_place_are_both_whole() {
     let (mut one, mut other) = (open(&path).unwrap(), open(&path).unwrap());
     fill(&mut one, 10).await.unwrap();
     fill(&mut other, 20).await.unwrap();
-    other.publish().unwrap();
+    other.commit().unwrap();
     // A third begins and ends in between.
     drop(open(&path).unwrap());
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 21);
-    one.publish().unwrap();
+    one.commit().unwrap();
     drop((one, other));
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 11);
     assert_eq!(names(directory.path()), ["d.csv"]);
@@ -219,7 +219,7 @@ async fn a_device_is_written_to_and_not_replaced() {
     assert!(error.starts_with("cannot write /dev/full: No space left on device"), "{error}");
     let mut dump = open(Path::new("/dev/null")).unwrap();
     fill(&mut dump, 1).await.unwrap();
-    dump.publish().unwrap();
+    dump.commit().unwrap();
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
 }
 
@@ -231,7 +231,7 @@ async fn a_link_is_followed() {
     std::os::unix::fs::symlink("real", &link).unwrap();
     let mut dump = open(&link).unwrap();
     fill(&mut dump, 1).await.unwrap();
-    dump.publish().unwrap();
+    dump.commit().unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(fs::read_to_string(&real).unwrap().lines().count(), 2);
 }
@@ -243,7 +243,7 @@ async fn gzip_is_gzip() {
     assert!(path.as_os_str().as_bytes().ends_with(b"/host-digests.jsonl.gz"));
     let mut dump = Dump::open(&Place::File(path.clone()), Form::Jsonl, true).unwrap();
     fill(&mut dump, 5_000).await.unwrap();
-    dump.publish().unwrap();
+    dump.commit().unwrap();
     let mut text = String::new();
     let mut reader = flate2::read::GzDecoder::new(File::open(&path).unwrap());
     io::Read::read_to_string(&mut reader, &mut text).unwrap();

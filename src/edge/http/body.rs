@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use serde::Serialize;
 
-use crate::domain::drain::{Progress, Stage};
-use crate::domain::health::{BackendCounts, Known, Probe, Reason, Verdict};
+use crate::domain::drain::{Phase, Progress};
+use crate::domain::health::{BackendCounts, HealthInput, Probe, Reason, Verdict};
 
 /// The body of every answer, errors too: no field comes and goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,14 +15,14 @@ pub(super) struct Body {
     pub(super) message: String,
     /// `startup`, `readiness` or `liveness`; null in an answer to anything else.
     probe: Option<&'static str>,
-    /// Whether this node is on its way down.
+    /// Whether this node is shutting down.
     draining: bool,
     /// Logged-in clients, as of the snapshot.
     clients: u64,
     /// Servers, as of the snapshot.
     backends: BackendCounts,
     /// How far down the way.
-    phase: Stage,
+    phase: Phase,
     /// Why the answer is no; empty where it is yes.
     reasons: Vec<Reason>,
     /// How old the snapshot is, in ms; null before the first.
@@ -33,7 +33,7 @@ pub(super) struct Body {
 
 impl Body {
     /// How things are, judging nothing.
-    pub(super) fn new(known: &Known<'_>) -> Self {
+    pub(super) fn new(known: &HealthInput<'_>) -> Self {
         Self {
             status: if known.is_draining() { "draining" } else { "ok" },
             message: String::new(),
@@ -49,7 +49,7 @@ impl Body {
     }
 
     /// What a probe is told.
-    pub(super) fn of_probe(known: &Known<'_>, probe: Probe, verdict: Verdict) -> Self {
+    pub(super) fn of_probe(known: &HealthInput<'_>, probe: Probe, verdict: Verdict) -> Self {
         let is_down = !known.is_draining() && !verdict.ok;
         Self {
             status: if is_down { "unhealthy" } else { Self::new(known).status },
@@ -67,7 +67,7 @@ pub(super) fn code(verdict: &Verdict) -> StatusCode {
 }
 
 /// What a probe is told, in one sentence.
-pub(super) fn message(known: &Known<'_>, probe: Probe, verdict: &Verdict) -> String {
+pub(super) fn message(known: &HealthInput<'_>, probe: Probe, verdict: &Verdict) -> String {
     if known.is_draining() {
         "shutting down".to_owned()
     } else if let Some(reason) = verdict.reasons.first() {
@@ -93,17 +93,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::health::{Contact, Policy, Snapshot, judge};
+    use crate::domain::health::{Contact, Policy, Snapshot, probe_verdict};
 
     const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: false, min_online: 0 };
 
-    fn known(snapshot: Option<&Snapshot>, contact: Contact, stage: Stage) -> Known<'_> {
+    fn known(snapshot: Option<&Snapshot>, contact: Contact, stage: Phase) -> HealthInput<'_> {
         let (age, silence) = (snapshot.map(|_| Duration::from_millis(250)), Duration::ZERO);
-        Known { snapshot, age, contact, silence, trouble: None, stage, drain: None }
+        HealthInput { snapshot, age, contact, silence, trouble: None, stage, drain: None }
     }
 
-    fn told(known: &Known<'_>, probe: Probe) -> (StatusCode, Body) {
-        let verdict = judge(known, &POLICY, probe);
+    fn told(known: &HealthInput<'_>, probe: Probe) -> (StatusCode, Body) {
+        let verdict = probe_verdict(known, &POLICY, probe);
         (code(&verdict), Body::of_probe(known, probe, verdict))
     }
 
@@ -122,7 +122,7 @@ mod tests {
         ];
         for (statuses, message) in cases {
             let snapshot = configured(statuses);
-            let known = known(Some(&snapshot), Contact::Answering(Duration::ZERO), Stage::Running);
+            let known = known(Some(&snapshot), Contact::Answering(Duration::ZERO), Phase::Running);
             let (code, body) = told(&known, Probe::Ready);
             assert_eq!((code, body.status, body.message.as_str()), (StatusCode::OK, "ok", message));
             assert_eq!((body.clients, body.age_ms), (3, Some(250)));
@@ -132,10 +132,10 @@ mod tests {
 
     #[test]
     fn a_no_is_503_with_its_reason_and_a_shutdown_says_so_to_all_probes() {
-        let (code, body) = told(&known(None, Contact::Never, Stage::Running), Probe::Ready);
+        let (code, body) = told(&known(None, Contact::Never, Phase::Running), Probe::Ready);
         assert_eq!((code, body.status), (StatusCode::SERVICE_UNAVAILABLE, "unhealthy"));
         assert_eq!(body.message, body.reasons[0].message);
-        for stage in [Stage::Draining, Stage::Stopping, Stage::Stopped] {
+        for stage in [Phase::Draining, Phase::Stopping, Phase::Stopped] {
             let known = known(None, Contact::Never, stage);
             for (probe, wanted) in Probe::ALL.into_iter().zip([200, 503, 200]) {
                 let (code, body) = told(&known, probe);
@@ -150,7 +150,7 @@ mod tests {
         let wanted =
             ["age_ms", "backends", "clients", "drain", "draining", "message", "phase", "probe", "reasons", "status"];
         let snapshot = configured(&[("ONLINE", 1)]);
-        for stage in [Stage::Running, Stage::Stopped] {
+        for stage in [Phase::Running, Phase::Stopped] {
             for probe in Probe::ALL {
                 for snapshot in [None, Some(&snapshot)] {
                     let known = known(snapshot, Contact::Never, stage);

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::answer::reply;
 use super::body::{code, message};
-use crate::domain::drain::{Progress, Stage};
-use crate::domain::health::{Contact, Known, Policy, Probe, Snapshot, Verdict, judge};
-use crate::domain::situation::{self, Problem};
+use crate::domain::drain::{Phase, Progress};
+use crate::domain::health::{Contact, HealthInput, Policy, Probe, Snapshot, Verdict, probe_verdict};
+use crate::domain::reconcile_report::{self, Problem};
 use crate::state::Status;
 
 /// After a silence of this long, or at twice this age, what is known is shown as what it was, not as what it is.
@@ -41,11 +41,12 @@ pub(super) fn render(status: &Status, policy: &Policy, now: Instant) -> Response
 
 fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fmt::Result {
     let known = status.known(now);
-    let verdicts = [Probe::Started, Probe::Ready, Probe::Live].map(|probe| (probe, judge(&known, policy, probe)));
+    let verdicts =
+        [Probe::Started, Probe::Ready, Probe::Live].map(|probe| (probe, probe_verdict(&known, policy, probe)));
     let ready = &verdicts[1].1;
     let (class, word) = match status.stage() {
-        Stage::Running if ready.ok => ("good", "ready"),
-        Stage::Running => ("bad", "not ready"),
+        Phase::Running if ready.ok => ("good", "ready"),
+        Phase::Running => ("bad", "not ready"),
         stage => ("busy", stage.as_str()),
     };
     write!(
@@ -57,10 +58,10 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
         env!("CARGO_PKG_VERSION")
     )?;
     let listed = status.observed().map(|(seen, _)| &seen.runtime);
-    let (_, problems) = situation::judge(ready, &verdicts[2].1, status.situation(), listed);
+    let (_, problems) = reconcile_report::overall_health(ready, &verdicts[2].1, status.report(), listed);
     // Drift has a table of its own.
     for Problem { problem, message } in problems.iter().filter(|problem| problem.problem != "drift") {
-        let class = if status.stage() == Stage::Running { "bad" } else { class };
+        let class = if status.stage() == Phase::Running { "bad" } else { class };
         write!(out, "<p class=\"{class}\"><b>{}</b> {}</p>", Text(problem), Text(message))?;
     }
     if let Some(trouble) = status.trouble() {
@@ -83,8 +84,8 @@ fn write(out: &mut String, status: &Status, policy: &Policy, now: Instant) -> fm
     Ok(())
 }
 
-fn drain(out: &mut String, progress: &Progress, stage: Stage) -> fmt::Result {
-    let title = if stage == Stage::Running { "The last drain" } else { "Drain" };
+fn drain(out: &mut String, progress: &Progress, stage: Phase) -> fmt::Result {
+    let title = if stage == Phase::Running { "The last drain" } else { "Drain" };
     let ended = progress.ended.map_or("", |ending| ending.as_str());
     let done = progress.clients - progress.remaining.min(progress.clients);
     write!(
@@ -132,11 +133,11 @@ fn left(out: &mut String, progress: &Progress) -> fmt::Result {
 }
 
 fn drift(out: &mut String, status: &Status, age: &Age) -> fmt::Result {
-    if status.situation().diverging.is_empty() {
+    if status.report().drift.is_empty() {
         return Ok(());
     }
     write!(out, "<h2>Drift{age}</h2><table><tr><th>where<th>class")?;
-    for (subject, class) in status.situation().diverging.iter().take(MOST_ROWS) {
+    for (subject, class) in status.report().drift.iter().take(MOST_ROWS) {
         let (subject, class) = (subject.to_string(), class.to_string());
         write!(out, "<tr><td>{}<td class=\"bad\">{}", Text(&subject), Text(&class))?;
     }
@@ -144,7 +145,7 @@ fn drift(out: &mut String, status: &Status, age: &Age) -> fmt::Result {
     Ok(())
 }
 
-fn probes(out: &mut String, known: &Known<'_>, verdicts: &[(Probe, Verdict)]) -> fmt::Result {
+fn probes(out: &mut String, known: &HealthInput<'_>, verdicts: &[(Probe, Verdict)]) -> fmt::Result {
     out.push_str("<h2>Probes</h2><table><tr><th>probe<th>answer<th>message");
     for (probe, verdict) in verdicts {
         let class = if verdict.ok { "good" } else { "bad" };
@@ -232,10 +233,10 @@ impl fmt::Display for Text<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::counters::{StatementClass, StatementFailure};
     use crate::domain::drain::session::Activity;
     use crate::domain::drain::{Ending, Remaining, Seconds, Step};
     use crate::domain::health::Obstacle;
-    use crate::domain::tally::{StatementClass, StatementFailure};
     use crate::state::{StatementEnd, channel};
 
     const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: true, min_online: 0 };
@@ -323,7 +324,7 @@ mod tests {
             seconds: Seconds::default(),
             notes: vec!["PAUSE was not answered"],
         };
-        writer.drain_progressed(Stage::Draining, progress);
+        writer.drain_progressed(Phase::Draining, progress);
         let page = text(&writer.status());
         assert!(page.contains("<progress max=\"40\" value=\"30\">") && page.contains("PAUSE was not answered"));
         assert!(page.contains("<p class=\"phase busy\">draining</p>"), "{page}");

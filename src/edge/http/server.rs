@@ -21,7 +21,7 @@ use tower::Service as _;
 use tracing::debug;
 
 use super::{HttpPeer, Settings};
-use crate::accept::{Visit, accept};
+use crate::accept::{ConnectionSlot, accept};
 
 /// How long a client may take to send the head of a request, the next one on a connection that is kept included.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -29,7 +29,7 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 const LARGEST_HEAD: usize = 8192;
 const MOST_HEADERS: usize = 64;
 /// What open requests get to be answered once the process ends.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Answers whoever comes until `stop`, then brings open requests to an end.
 pub async fn serve(
@@ -49,7 +49,7 @@ async fn answer(
     stream: TcpStream,
     peer: SocketAddr,
     routes: Router,
-    visit: Arc<Visit>,
+    visit: Arc<ConnectionSlot>,
     settings: watch::Receiver<Settings>,
     stop: CancellationToken,
 ) {
@@ -79,7 +79,7 @@ async fn answer(
         () = visit.is_over(settings, |settings| settings.lifetime) => Ok(Ok(())),
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            timeout(LAST_WORDS, &mut connection).await
+            timeout(CLOSE_TIMEOUT, &mut connection).await
         }
     };
     if let Ok(Err(reason)) = outcome {

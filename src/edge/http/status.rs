@@ -6,20 +6,20 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Settings;
-use crate::domain::cluster::generation::Standing;
-use crate::domain::cluster::isolation::FollowingState as Following;
 use crate::domain::cluster::member::Members;
-use crate::domain::drain::{Progress, Stage};
+use crate::domain::cluster::rollout::RolloutState;
+use crate::domain::cluster::sync_state::SyncState as Following;
+use crate::domain::drain::{Phase, Progress};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::health::{Known, Probe, Snapshot, judge};
+use crate::domain::health::{HealthInput, Probe, Snapshot, probe_verdict};
 use crate::domain::proxysql::module::Module;
 use crate::domain::proxysql::observation::{Observation, Peer};
-use crate::domain::situation::{self, OverallHealth, Problem, Situation};
+use crate::domain::reconcile_report::{self, OverallHealth, Problem, ReconcileReport};
 use crate::state::Status;
 
 /// What the agent was told, and does not find out.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct NodeInfo {
     /// The run mode.
     pub mode: &'static str,
     /// The name of its pod, if it knows that.
@@ -65,7 +65,7 @@ struct AgentSection<'a> {
     version: &'static str,
     mode: &'static str,
     pod: Option<&'a str>,
-    phase: Stage,
+    phase: Phase,
     /// For how long it has been in this phase.
     phase_seconds: u64,
     uptime_seconds: u64,
@@ -176,14 +176,14 @@ impl<'a> Document<'a> {
     pub(super) fn new(status: &'a Status, settings: &'a Settings, began: Instant, now: Instant) -> Self {
         let Settings { policy, told, .. } = settings;
         let known = status.known(now);
-        let [startup, readiness, liveness] = Probe::ALL.map(|probe| judge(&known, policy, probe));
+        let [startup, readiness, liveness] = Probe::ALL.map(|probe| probe_verdict(&known, policy, probe));
         let probes = Probes { startup: startup.ok, readiness: readiness.ok, liveness: liveness.ok };
         let seen = status.observed().map(|(seen, _)| seen);
         let observed_age = status.observed().map(|(_, at)| now - *at);
         let age_ms = known.age.map(ms);
         let runtime = seen.map(|seen| &seen.runtime);
-        let situation = status.situation();
-        let (health, problems) = situation::judge(&readiness, &liveness, situation, runtime);
+        let report = status.report();
+        let (health, problems) = reconcile_report::overall_health(&readiness, &liveness, report, runtime);
         let snapshot = known.snapshot;
         let counts = snapshot.map(Snapshot::counts).unwrap_or_default();
         Self {
@@ -213,26 +213,26 @@ impl<'a> Document<'a> {
                 age_ms,
             },
             members: MembersOf {
-                desired: situation.desired.as_ref(),
+                desired: report.desired.as_ref(),
                 runtime,
-                frozen: situation.held,
+                frozen: report.held,
                 age_ms: observed_age.map(ms),
             },
-            peers: peers(seen, observed_age.unwrap_or_default(), situation),
-            publishing: publishing(seen, observed_age.map(ms), situation),
-            discovery: situation.discovery.map(|discovery| DiscoverySection {
+            peers: peers(seen, observed_age.unwrap_or_default(), report),
+            publishing: publishing(seen, observed_age.map(ms), report),
+            discovery: report.discovery.map(|discovery| DiscoverySection {
                 up: discovery.is_up(),
                 updates: discovery.answers,
                 restarts: discovery.restarts,
             }),
-            sync_state: situation.following.map(Following::as_str),
+            sync_state: report.following.map(Following::as_str),
             drain: known.drain,
             configuration: &told.configuration,
         }
     }
 }
 
-fn proxysql<'a>(address: &'a str, known: &Known<'a>) -> ProxysqlSection<'a> {
+fn proxysql<'a>(address: &'a str, known: &HealthInput<'a>) -> ProxysqlSection<'a> {
     let snapshot = known.snapshot;
     ProxysqlSection {
         address,
@@ -249,14 +249,14 @@ fn proxysql<'a>(address: &'a str, known: &Known<'a>) -> ProxysqlSection<'a> {
 fn publishing<'a>(
     seen: Option<&'a Observation>,
     age_ms: Option<u64>,
-    situation: &'a Situation,
+    report: &'a ReconcileReport,
 ) -> PublishingSection<'a> {
     PublishingSection {
-        rollout: situation.generation.as_ref().map(rollout),
-        refused: situation.refused.as_deref(),
-        passed_over: &situation.passed_over,
-        not_published: &situation.not_published,
-        modules: seen.map(|seen| modules(seen, situation.generation.is_some())).unwrap_or_default(),
+        rollout: report.rollout.as_ref().map(rollout),
+        refused: report.refused.as_deref(),
+        passed_over: &report.passed_over,
+        not_published: &report.not_published,
+        modules: seen.map(|seen| modules(seen, report.rollout.is_some())).unwrap_or_default(),
         age_ms,
     }
 }
@@ -274,11 +274,10 @@ fn hostgroups(seen: &Snapshot) -> Vec<HostgroupSection<'_>> {
 
 /// Every peer in the order of the list, this node last if it is not as published. What was last seen when the observation was
 /// made is older now by its `age`.
-fn peers(seen: Option<&Observation>, age: Duration, situation: &Situation) -> Vec<PeerOf> {
+fn peers(seen: Option<&Observation>, age: Duration, report: &ReconcileReport) -> Vec<PeerOf> {
     let of = |key: Option<(&str, u16)>| {
-        let diverging = situation.diverging.iter();
-        let its =
-            diverging.filter(|(subject, _)| subject.peer.as_ref().map(|(host, port)| (host.as_str(), *port)) == key);
+        let drift = report.drift.iter();
+        let its = drift.filter(|(subject, _)| subject.peer.as_ref().map(|(host, port)| (host.as_str(), *port)) == key);
         its.map(|(subject, class)| Drift { module: subject.module, class: class.name(), message: class.to_string() })
             .collect::<Vec<_>>()
     };
@@ -297,16 +296,16 @@ fn peers(seen: Option<&Observation>, age: Duration, situation: &Situation) -> Ve
     peers
 }
 
-fn rollout(standing: &Standing) -> Rollout<'_> {
-    let (newer_pod, source) = match standing {
-        Standing::Older { newer, by } => (Some(newer.as_str()), Some(*by)),
+fn rollout(rollout: &RolloutState) -> Rollout<'_> {
+    let (newer_pod, source) = match rollout {
+        RolloutState::Older { newer, by } => (Some(newer.as_str()), Some(*by)),
         _ => (None, None),
     };
-    let older_pods = match standing {
-        Standing::Newest { older } => older.iter().map(String::as_str).collect(),
+    let older_pods = match rollout {
+        RolloutState::Newest { older } => older.iter().map(String::as_str).collect(),
         _ => Vec::new(),
     };
-    Rollout { state: standing.as_str(), newer_pod, source, older_pods }
+    Rollout { state: rollout.as_str(), newer_pod, source, older_pods }
 }
 
 /// The modules that this version has; only a core publishes.

@@ -6,11 +6,11 @@ use tower::Service as _;
 
 use super::*;
 use crate::domain::drain::Progress;
-use crate::domain::situation::Situation;
+use crate::domain::reconcile_report::ReconcileReport;
 use crate::state::{Mailbox, StatusWriter, channel};
 
 fn settings(lifetime: Duration) -> Settings {
-    let told = Told { mode: "core", pod: None, proxysql: "here".to_owned(), configuration: Vec::new() };
+    let told = NodeInfo { mode: "core", pod: None, proxysql: "here".to_owned(), configuration: Vec::new() };
     Settings {
         policy: Policy { max_age: Duration::from_secs(10), require_config: false, min_online: 0 },
         refresh: Duration::from_secs(1),
@@ -46,12 +46,15 @@ async fn ask(mut routes: Router, method: &str, path: &str) -> (u16, serde_json::
 async fn a_reload_of_a_core_that_does_not_publish_says_so() {
     let Api { routes, writer, mut mailbox } = api();
     let standings = [
-        (Standing::Newest { older: [].into() }, "reload initiated"),
-        (Standing::Older { newer: "core-b".to_owned(), by: "owner_revision" }, "core-b has a newer rollout revision"),
-        (Standing::Undecided, "not known yet"),
+        (RolloutState::Newest { older: [].into() }, "reload initiated"),
+        (
+            RolloutState::Older { newer: "core-b".to_owned(), by: "owner_revision" },
+            "core-b has a newer rollout revision",
+        ),
+        (RolloutState::Undecided, "not known yet"),
     ];
-    for (standing, says) in standings {
-        writer.round_ended(true, Situation { generation: Some(standing), ..Situation::default() });
+    for (rollout, says) in standings {
+        writer.round_ended(true, ReconcileReport { rollout: Some(rollout), ..ReconcileReport::default() });
         let (code, body) = ask(routes.clone(), "POST", "/reload").await;
         let message = body["message"].as_str().unwrap();
         assert!(code == 202 && message.ends_with(says) || message.contains(says), "{message}");
@@ -63,11 +66,11 @@ async fn a_reload_of_a_core_that_does_not_publish_says_so() {
 async fn a_drain_that_did_not_stop_proxysql_is_no_success() {
     let Api { routes, writer, mut mailbox } = api();
     for (ended, wanted) in [(Ending::ShutdownTimeout, 504), (Ending::Empty, 200), (Ending::DrainTimeout, 200)] {
-        writer.drain_ended(Stage::Running, None);
+        writer.drain_ended(Phase::Running, None);
         let asked = ask(routes.clone(), "POST", "/shutdown");
         let agent = async {
             assert_eq!(mailbox.next().await, Some(Command::Drain));
-            writer.drain_ended(Stage::Stopped, Some(report(ended)));
+            writer.drain_ended(Phase::Stopped, Some(report(ended)));
         };
         let ((code, body), ()) = tokio::join!(asked, agent);
         assert_eq!((code, body["drain"]["ended"].as_str()), (wanted, Some(ended.as_str())), "{body}");

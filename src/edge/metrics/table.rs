@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Metric, MetricKind, Samples, View};
-use crate::domain::cluster::drift::Class as Divergence;
-use crate::domain::cluster::generation::Standing;
-use crate::domain::cluster::isolation;
+use crate::domain::cluster::drift::DriftClass as Divergence;
 use crate::domain::cluster::member::Member;
+use crate::domain::cluster::rollout::RolloutState;
+use crate::domain::cluster::sync_state;
+use crate::domain::counters::{Guard, StatementClass, StatementFailure};
 use crate::domain::drain::session::Activity;
-use crate::domain::drain::{Ending, Stage, Step};
-use crate::domain::health::{Contact, Probe, REASONS, Snapshot, judge};
+use crate::domain::drain::{Ending, Phase, Step};
+use crate::domain::health::{Contact, Probe, REASONS, Snapshot, probe_verdict};
 use crate::domain::proxysql::module::Module;
-use crate::domain::tally::{Guard, StatementClass, StatementFailure};
 
 /// Series of one family whose labels come from outside, at most: a table that went mad must not fill a database.
 const MOST_SERIES: usize = 500;
@@ -74,7 +74,7 @@ pub const METRICS: &[Metric] = &[
         out.count(&[], view.dropped);
     }),
     gauge("phase", "1 for the current phase of this node: running, draining, stopping or stopped.", |view, out| {
-        for stage in Stage::ALL {
+        for stage in Phase::ALL {
             out.flag(&[stage.as_str()], view.status.stage() == stage);
         }
     })
@@ -82,12 +82,12 @@ pub const METRICS: &[Metric] = &[
     gauge("probe_ok", "1 if the probe currently succeeds.", |view, out| {
         let known = view.status.known(view.now);
         for probe in Probe::ALL {
-            out.flag(&[probe.as_str()], judge(&known, &view.policy, probe).ok);
+            out.flag(&[probe.as_str()], probe_verdict(&known, &view.policy, probe).ok);
         }
     })
     .by(&["probe"]),
     gauge("not_ready", "1 for each reason why the readiness probe fails.", |view, out| {
-        let verdict = judge(&view.status.known(view.now), &view.policy, Probe::Ready);
+        let verdict = probe_verdict(&view.status.known(view.now), &view.policy, Probe::Ready);
         for reason in REASONS {
             out.flag(&[reason], verdict.reasons.iter().any(|given| given.reason == reason));
         }
@@ -131,7 +131,7 @@ pub const METRICS: &[Metric] = &[
         "Latency of statements on the admin port, by purpose: observe, health, compare, load, marker, drain, lifecycle, peer.",
         |view, out| {
             for class in StatementClass::ALL {
-                out.latency(&[class.as_str()], view.status.tally().latency(class));
+                out.latency(&[class.as_str()], view.status.counters().latency(class));
             }
         },
     )
@@ -141,26 +141,26 @@ pub const METRICS: &[Metric] = &[
     counter("admin_statement_errors", "Failed statements on the admin port, by error: password, local, unreachable, login, timeout, refused, lost.", |view, out| {
         for class in StatementClass::ALL {
             for failure in StatementFailure::ALL {
-                out.count(&[class.as_str(), failure.as_str()], view.status.tally().errors(class, failure));
+                out.count(&[class.as_str(), failure.as_str()], view.status.counters().errors(class, failure));
             }
         }
     })
     .by(&["class", "error"]),
     counter("reconnections", "Logins to the admin port after the first.", |view, out| {
-        out.count(&[], view.status.tally().connections.saturating_sub(1));
+        out.count(&[], view.status.counters().connections.saturating_sub(1));
     }),
     counter("reconciles", "Reconcile passes by result: ok, failed.", |view, out| {
-        out.count(&["ok"], view.status.tally().rounds);
-        out.count(&["failed"], view.status.tally().failed_rounds);
+        out.count(&["ok"], view.status.counters().rounds);
+        out.count(&["failed"], view.status.counters().failed_rounds);
     })
     .by(&["result"]),
     gauge("members_desired", "Cores found by discovery (cores only; no sample until discovery has found one).", |view, out| {
-        if let Some(desired) = &view.status.situation().desired {
+        if let Some(desired) = &view.status.report().desired {
             out.count(&[], desired.len() as u64);
         }
     }),
     gauge("members_present", "Desired members present in runtime.", |view, out| {
-        if let (Some(desired), Some((seen, _))) = (&view.status.situation().desired, view.status.observed()) {
+        if let (Some(desired), Some((seen, _))) = (&view.status.report().desired, view.status.observed()) {
             out.count(&[], desired.intersection(&seen.runtime).count() as u64);
         }
     }),
@@ -173,21 +173,21 @@ pub const METRICS: &[Metric] = &[
         "members_frozen",
         "1 if discovery reports no running core and the last known members are kept.",
         |view, out| {
-            out.flag(&[], view.status.situation().held);
+            out.flag(&[], view.status.report().held);
         },
     ),
     gauge("discovery_up", "1 if core discovery is working (cores only).", |view, out| {
-        if let Some(discovery) = view.status.situation().discovery {
+        if let Some(discovery) = view.status.report().discovery {
             out.flag(&[], discovery.is_up());
         }
     }),
     counter("discovery_updates", "Complete discovery results: pod lists, DNS lookups, or the static list (cores only).", |view, out| {
-        if let Some(discovery) = view.status.situation().discovery {
+        if let Some(discovery) = view.status.report().discovery {
             out.count(&[], discovery.answers);
         }
     }),
     counter("discovery_restarts", "Failures of core discovery after which it was restarted (cores only).", |view, out| {
-        if let Some(discovery) = view.status.situation().discovery {
+        if let Some(discovery) = view.status.report().discovery {
             out.count(&[], discovery.restarts);
         }
     }),
@@ -195,9 +195,9 @@ pub const METRICS: &[Metric] = &[
         "sync_state",
         "1 for the sync state of the satellite: connected, silent, isolated, restored (satellites only).",
         |view, out| {
-            if let Some(following) = view.status.situation().following {
-                for standing in isolation::FollowingState::ALL {
-                    out.flag(&[standing.as_str()], standing == following);
+            if let Some(following) = view.status.report().following {
+                for rollout in sync_state::SyncState::ALL {
+                    out.flag(&[rollout.as_str()], rollout == following);
                 }
             }
         },
@@ -207,9 +207,9 @@ pub const METRICS: &[Metric] = &[
         "rollout_state",
         "1 for the rollout state of this core: newest, older, undecided, unknown (cores only).",
         |view, out| {
-            if let Some(generation) = &view.status.situation().generation {
-                for word in Standing::WORDS {
-                    out.flag(&[word], generation.as_str() == word);
+            if let Some(rollout) = &view.status.report().rollout {
+                for word in RolloutState::WORDS {
+                    out.flag(&[word], rollout.as_str() == word);
                 }
             }
         },
@@ -218,31 +218,31 @@ pub const METRICS: &[Metric] = &[
     counter("plans", "Applied plans, by module.", |view, out| {
         for module in Module::all() {
             let name = module.to_string();
-            out.count(&[name.as_str()], view.status.tally().plans.get(&module).copied().unwrap_or_default());
+            out.count(&[name.as_str()], view.status.counters().plans.get(&module).copied().unwrap_or_default());
         }
     })
     .by(&["module"]),
     counter("loads", "Modules loaded to runtime by this agent, by module.", |view, out| {
         for module in Module::all() {
             let name = module.to_string();
-            out.count(&[name.as_str()], view.status.tally().loads.get(&module).copied().unwrap_or_default());
+            out.count(&[name.as_str()], view.status.counters().loads.get(&module).copied().unwrap_or_default());
         }
     })
     .by(&["module"]),
     counter("refusals", "Actions blocked by a safety check, by check: broken_file, would_empty, lockout, rejected and passed_over count each attempt; older_revision and empty_list count once.", |view, out| {
         for guard in Guard::ALL {
-            out.count(&[guard.as_str()], view.status.tally().refusals(guard));
+            out.count(&[guard.as_str()], view.status.counters().refusals(guard));
         }
     })
     .by(&["guard"]),
     gauge("publish_refused", "1 if the agent currently refuses to publish the configuration file.", |view, out| {
-        out.flag(&[], view.status.situation().refused.is_some());
+        out.flag(&[], view.status.report().refused.is_some());
     }),
     gauge("publish_passed_over", "What the configuration file names and ProxySQL did not take, of modules that were published.", |view, out| {
-        out.count(&[], view.status.situation().passed_over.len() as u64);
+        out.count(&[], view.status.report().passed_over.len() as u64);
     }),
     gauge("publish_sections_not_published", "Sections of the configuration file that are not published.", |view, out| {
-        out.count(&[], view.status.situation().not_published.len() as u64);
+        out.count(&[], view.status.report().not_published.len() as u64);
     }),
     gauge("module_version", "Version of the module: loads since ProxySQL started. Peers never sync version 1.", |view, out| {
         each_module(view, |module, version, _| out.count(&[module], version));
@@ -252,7 +252,7 @@ pub const METRICS: &[Metric] = &[
         "module_published",
         "1 if the module matches the published configuration file (cores only).",
         |view, out| {
-            if view.status.situation().generation.is_some() {
+            if view.status.report().rollout.is_some() {
                 each_module(view, |module, _, published| {
                     if let Some(published) = published {
                         out.flag(&[module], published);
@@ -267,8 +267,8 @@ pub const METRICS: &[Metric] = &[
         "Drifted modules of peers, by class: pending, never_loaded, epoch_conflict, local_newer, clock_ahead, version_mismatch, unreachable, not_as_published. A peer as a whole counts as one.",
         |view, out| {
             for class in Divergence::NAMES {
-                let diverging = &view.status.situation().diverging;
-                out.count(&[class], diverging.iter().filter(|(_, found)| found.name() == class).count() as u64);
+                let drift = &view.status.report().drift;
+                out.count(&[class], drift.iter().filter(|(_, found)| found.name() == class).count() as u64);
             }
         },
     )
@@ -277,7 +277,7 @@ pub const METRICS: &[Metric] = &[
         "drift",
         "1 for each drifted module; peer is self for this node, module is all for a peer as a whole.",
         |view, out| {
-            for (subject, class) in view.status.situation().diverging.iter().take(MOST_SERIES) {
+            for (subject, class) in view.status.report().drift.iter().take(MOST_SERIES) {
                 let peer = subject
                     .peer
                     .as_ref()
@@ -363,22 +363,22 @@ pub const METRICS: &[Metric] = &[
     .seconds(),
     counter("drains", "Finished drains, by ending: completed, drain_timeout, shutdown_timeout, forced, proxysql_exited, never_connected, cancelled.", |view, out| {
         for ending in Ending::ALL {
-            out.count(&[ending.as_str()], view.status.tally().drains(ending));
+            out.count(&[ending.as_str()], view.status.counters().drains(ending));
         }
     })
     .by(&["ended"]),
     counter("drained_clients", "Clients of finished drains, by state: evicted, finished, terminated.", |view, out| {
-        let tally = view.status.tally();
-        out.count(&["evicted"], tally.evicted);
-        out.count(&["finished"], tally.finished);
-        out.count(&["terminated"], tally.cut);
+        let counters = view.status.counters();
+        out.count(&["evicted"], counters.evicted);
+        out.count(&["finished"], counters.finished);
+        out.count(&["terminated"], counters.cut);
     })
     .by(&["state"]),
     counter("reloads", "Reloads of the configuration.", |view, out| {
-        out.count(&[], view.status.tally().reloads);
+        out.count(&[], view.status.counters().reloads);
     }),
     counter("resyncs", "Requests to sync this satellite with the cores again.", |view, out| {
-        out.count(&[], view.status.tally().resyncs);
+        out.count(&[], view.status.counters().resyncs);
     }),
 ];
 

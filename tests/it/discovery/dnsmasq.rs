@@ -119,7 +119,7 @@ async fn a_real_server_is_followed_through_its_troubles() {
     warned(&rig, mark, "refuses connections").await;
     lists(&rig, "it is gone", &two).await;
     let said = warnings(&rig, "core-1", mark);
-    assert!(said.iter().filter(|w| w.contains("cannot resolve")).count() <= 6, "{said:#?}");
+    assert!(said.iter().filter(|w| w.contains("DNS lookup failed")).count() <= 6, "{said:#?}");
 
     let joined = rig.add_core().await.unwrap();
     dnsmasq.set(&cores(&rig));

@@ -27,19 +27,19 @@ const WRONG: [Trouble; 8] = [
     Trouble { name: "REFUSED", fault: Fault::Code(5), says: "REFUSED" },
     Trouble { name: "a code that nobody knows", fault: Fault::Code(13), says: "answers" },
     Trouble { name: "an empty answer", fault: Fault::Empty, says: "A: no record; AAAA: no record" },
-    Trouble { name: "a broken answer", fault: Fault::Broken, says: "cannot be read" },
-    Trouble { name: "cut short for ever", fault: Fault::AlwaysCutShort, says: "cuts its answer short" },
-    Trouble { name: "nowhere", fault: Fault::Nowhere, says: "where nobody can be" },
+    Trouble { name: "a broken answer", fault: Fault::Broken, says: "cannot be parsed" },
+    Trouble { name: "cut short for ever", fault: Fault::AlwaysCutShort, says: "truncates its answer" },
+    Trouble { name: "nowhere", fault: Fault::Nowhere, says: "unusable address" },
 ];
 
 /// Answers that do not come, or are none.
 const MISSING: [Trouble; 6] = [
     Trouble { name: "silence", fault: Fault::Silent, says: "does not answer within 2 s" },
     Trouble { name: "late", fault: Fault::Late(Duration::from_secs(3)), says: "does not answer within 2 s" },
-    Trouble { name: "garbage", fault: Fault::Garbage, says: "is no answer to the question" },
-    Trouble { name: "a wrong number", fault: Fault::WrongId, says: "is no answer to the question" },
-    Trouble { name: "a wrong name", fault: Fault::WrongName, says: "is no answer to the question" },
-    Trouble { name: "cut short, no TCP", fault: Fault::OnlyCutShort, says: "over TCP breaks off" },
+    Trouble { name: "garbage", fault: Fault::Garbage, says: "a mismatched response" },
+    Trouble { name: "a wrong number", fault: Fault::WrongId, says: "a mismatched response" },
+    Trouble { name: "a wrong name", fault: Fault::WrongName, says: "a mismatched response" },
+    Trouble { name: "cut short, no TCP", fault: Fault::OnlyCutShort, says: "over TCP closed the connection" },
 ];
 
 /// One core with its agent; the other cores are addresses where nobody is.
@@ -155,7 +155,7 @@ async fn wrong_answer(trouble: &Trouble) {
     scene.lists().await;
     let agent = scene.rig.member("core-1").unwrap().agent.as_ref().unwrap();
     eventually("it says that it is over", async || {
-        agent.said_since(mark).iter().any(|saying| saying.message == "the cores are resolved again")
+        agent.said_since(mark).iter().any(|saying| saying.message == "DNS lookup succeeded again")
     })
     .await;
     scene.is_up(true).await;
@@ -191,7 +191,7 @@ async fn half(fault: Fault) {
 
     // An agent that has only half an answer so far does not take the other half out of the list.
     scene.rig.restart_agent("core-1").await.unwrap();
-    scene.warned(0, "until every record of core.dns_records was answered").await;
+    scene.warned(0, "until all record types of core.dns_records resolve").await;
     scene.asked(6).await;
     scene.lists().await;
     scene.dns.heal();
@@ -215,7 +215,7 @@ async fn a_server_that_comes_late_is_waited_for() {
     })
     .await;
     let said = warnings(&rig, "core-1", 0);
-    assert!(!said.iter().any(|warning| warning.contains("without knowing")), "{said:#?}");
+    assert!(!said.iter().any(|warning| warning.contains("publishing without a rollout check")), "{said:#?}");
 
     let dns = DnsServer::start(address).await.unwrap();
     dns.set(NAME, cores(&rig));

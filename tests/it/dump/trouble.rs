@@ -155,11 +155,11 @@ async fn proxysql_says_no() {
     stage.seed(10);
     let path = stage.out().join("d.csv");
     let ended = stage.dump(&[&to(&path), "--proxysql.password=wrong"]).await;
-    assert!(ended.reason().contains("refuses the login"), "{ended:?}");
+    assert!(ended.reason().contains("refused the login"), "{ended:?}");
     let fail = Action::Fail { code: 1045, text: "ProxySQL Admin Error: out of memory".into() };
     stage.script().trouble().add(Rule::new(fail).containing("FROM stats_mysql"));
     let ended = stage.dump(&[&to(&path)]).await;
-    let no = r#""ProxySQL refuses the query for digests: ProxySQL Admin Error: out of memory (code 1045)""#;
+    let no = r#""ProxySQL rejected the query for digests: ProxySQL Admin Error: out of memory (code 1045)""#;
     assert_eq!(ended.reason(), no);
     assert!(stage.files().is_empty());
 }
@@ -191,7 +191,7 @@ async fn asked_to_end() {
         let pid = child.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
         let ended = Ended::from(timeout(PATIENCE, child.wait_with_output()).await.unwrap().unwrap());
-        assert_eq!(ended.reason(), r#""asked to end before the dump was written""#);
+        assert_eq!(ended.reason(), r#""interrupted before the dump was complete""#);
         assert!(stage.files().is_empty());
     }
 }

@@ -141,7 +141,7 @@ impl Scene {
 
     /// How often since the mark it tried ProxySQL in vain; where the log has everything.
     pub(crate) fn tries(&self) -> usize {
-        self.said().iter().filter(|saying| saying.message.starts_with("round failed")).count()
+        self.said().iter().filter(|saying| saying.message.starts_with("reconcile failed")).count()
     }
 
     /// Waits until it has tried in vain so often since the mark.

@@ -269,7 +269,7 @@ async fn it_comes_lives_and_goes() {
         status["publishing"]["rollout"]["state"] == "older"
     })
     .await;
-    let complaints = old.log().into_iter().filter(|line| line.contains("cannot ask for the revision")).count();
+    let complaints = old.log().into_iter().filter(|line| line.contains("cannot read the rollout revision")).count();
     assert_eq!(complaints, 1, "{}", old.log().join("\n"));
     let asked = place.kubernetes.embedded().unwrap().requests();
     let refused: Vec<String> = asked.iter().filter(|r| r.status == Some(403)).map(|r| r.uri.clone()).collect();

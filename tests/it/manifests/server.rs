@@ -176,7 +176,8 @@ async fn an_api_server_takes_every_field() {
 
 /// The warnings of an agent that may not do what it does.
 fn complaints(said: &str) -> Vec<&str> {
-    let of_rights = |line: &&str| ["forbidden", "cannot ask", "cannot watch"].iter().any(|words| line.contains(words));
+    let of_rights =
+        |line: &&str| ["forbidden", "cannot read", "pod watch failed"].iter().any(|words| line.contains(words));
     said.lines().filter(|line| line.contains("\"level\":\"WARN\"")).filter(of_rights).collect()
 }
 

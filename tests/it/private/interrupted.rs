@@ -103,7 +103,7 @@ async fn interrupted(rig: &mut Rig, way: Way, at: Duration, row: i64) -> End {
         // Now and then a real one does not let in all clients after RESUME, and only a new process does.
         eventually_on(rig, &format!("{way:?} at {at:?}: undone, or not to be"), async || {
             let said = rig.member("satellite-1").unwrap().agent.as_ref().unwrap().said_since(0);
-            is_deaf = said.iter().any(|saying| saying.message.contains("cannot serve all clients any more"));
+            is_deaf = said.iter().any(|saying| saying.message.contains("can no longer serve all clients"));
             // An agent that has just been started serves no port yet.
             let Ok(drain) = try_call(api, "GET", "/drain", &[]).await else { return is_deaf };
             is_deaf || (drain.body()["phase"] == "running" && is_unmarked(rig).await)

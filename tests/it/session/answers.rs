@@ -152,7 +152,7 @@ async fn a_login_that_is_given_up_is_made_anew() {
     let mut admin = bench.admin_with("radmin", SHORT, LONG);
     bench.script().trouble().hang(true);
     let error = admin.run(&Statement::Observe).await.unwrap_err();
-    assert!(matches!(error, AdminError::Mute { .. }), "{error}");
+    assert!(matches!(error, AdminError::LoginTimeout { .. }), "{error}");
     assert!(timeout(Duration::from_millis(50), admin.run(&Statement::Observe)).await.is_err());
     bench.script().trouble().hang(false);
     is_in_step(&mut admin, "after a hung login").await;
@@ -203,7 +203,7 @@ async fn a_refusal_keeps_the_connection_and_an_end_does_not() {
     let refused = admin.run(&Statement::Observe).await.unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "ProxySQL refuses the observation: ProxySQL Admin Error: database is locked (code 1045)"
+        "ProxySQL rejected the observation: ProxySQL Admin Error: database is locked (code 1045)"
     );
     assert!(admin.is_connected());
     is_in_step(&mut admin, "after a refusal").await;

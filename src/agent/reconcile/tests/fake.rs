@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use crate::agent::Proxysql;
 use crate::domain::cluster::member::{Member, Members};
+use crate::domain::counters::Count;
 use crate::domain::proxysql::observation::{Checksum, Observation};
 use crate::domain::proxysql::statement::{Module, Record, RecordKind, Statement};
-use crate::domain::tally::Count;
 use crate::edge::admin::{AdminError, Answer, Login};
 
 /// `ProxySQL`'s clock when a test begins.

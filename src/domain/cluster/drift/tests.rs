@@ -47,7 +47,7 @@ fn with(own: Checksum, theirs: Checksum, clock: i64) -> Observation {
     Observation { clock, check_interval: Duration::from_millis(200), ..seen(own, vec![peer]) }
 }
 
-fn class_of(seen: &Observation) -> Option<Class> {
+fn class_of(seen: &Observation) -> Option<DriftClass> {
     let found = classify(seen, Some(&at("10.0.0.1")), &BTreeMap::new(), None);
     assert!(found.len() <= 1, "{found:?}");
     found.into_values().next()
@@ -60,15 +60,15 @@ fn every_pair_has_its_class() {
         (checksum(1, 100, "0xA"), checksum(1, 90, "0xA"), None),
         (checksum(2, 100, "0xA"), checksum(0, 0, ""), None),
         (checksum(0, 0, ""), checksum(2, 100, "0xA"), None),
-        (checksum(2, 100, "0xA"), checksum(2, 101, "0xB"), Some(Class::Pending)),
-        (checksum(1, 100, "0xA"), checksum(2, 50, "0xB"), Some(Class::Pending)),
-        (checksum(2, 100, "0xA"), checksum(1, 101, "0xB"), Some(Class::BlockedAtVersion1)),
-        (checksum(1, 100, "0xA"), checksum(1, 100, "0xB"), Some(Class::BlockedAtVersion1)),
-        (checksum(2, 100, "0xA"), checksum(2, 100, "0xB"), Some(Class::EqualEpochs)),
-        (checksum(2, 100, "0xA"), checksum(2, 99, "0xB"), Some(Class::LocalNewer)),
-        (checksum(2, 1100, "0xA"), checksum(2, 1100, "0xA"), Some(Class::ClockAhead)),
+        (checksum(2, 100, "0xA"), checksum(2, 101, "0xB"), Some(DriftClass::Pending)),
+        (checksum(1, 100, "0xA"), checksum(2, 50, "0xB"), Some(DriftClass::Pending)),
+        (checksum(2, 100, "0xA"), checksum(1, 101, "0xB"), Some(DriftClass::BlockedAtVersion1)),
+        (checksum(1, 100, "0xA"), checksum(1, 100, "0xB"), Some(DriftClass::BlockedAtVersion1)),
+        (checksum(2, 100, "0xA"), checksum(2, 100, "0xB"), Some(DriftClass::EqualEpochs)),
+        (checksum(2, 100, "0xA"), checksum(2, 99, "0xB"), Some(DriftClass::LocalNewer)),
+        (checksum(2, 1100, "0xA"), checksum(2, 1100, "0xA"), Some(DriftClass::ClockAhead)),
         (checksum(2, 1004, "0xA"), checksum(2, 1004, "0xA"), None),
-        (checksum(2, 100, "0xA"), checksum(2, 1100, "0xB"), Some(Class::ClockAhead)),
+        (checksum(2, 100, "0xA"), checksum(2, 1100, "0xB"), Some(DriftClass::ClockAhead)),
     ] {
         assert_eq!(class_of(&with(own.clone(), theirs.clone(), 999)), expected, "{own:?} {theirs:?}");
     }
@@ -78,13 +78,13 @@ fn every_pair_has_its_class() {
 fn a_silent_peer_is_unreachable_or_of_another_release() {
     let mut seen = with(checksum(2, 100, "0xA"), checksum(2, 100, "0xB"), 1000);
     seen.peers[0].heard = false;
-    assert_eq!(class_of(&seen), Some(Class::Unreachable));
+    assert_eq!(class_of(&seen), Some(DriftClass::Unreachable));
     let found = |version: &str| {
         let versions = BTreeMap::from([(("10.0.0.2".to_owned(), 6032), version.to_owned())]);
         classify(&seen, Some(&at("10.0.0.1")), &versions, Some("2.7.1")).into_values().next().unwrap()
     };
-    assert_eq!(found("2.7.9"), Class::OtherVersion("2.7.9".into()));
-    assert_eq!(found("2.7.1"), Class::Unreachable);
+    assert_eq!(found("2.7.9"), DriftClass::OtherVersion("2.7.9".into()));
+    assert_eq!(found("2.7.1"), DriftClass::Unreachable);
 }
 
 #[test]
@@ -95,32 +95,32 @@ fn what_was_published_and_is_not_in_effect_any_more_is_named() {
     seen.published.insert(Module::MysqlUsers, Some("0xA".into()));
     assert_eq!(class_of(&seen), None);
     seen.published.insert(Module::MysqlUsers, Some("0xF".into()));
-    assert_eq!(class_of(&seen), Some(Class::NotAsPublished));
+    assert_eq!(class_of(&seen), Some(DriftClass::NotAsPublished));
 }
 
 #[test]
 fn what_lasts_is_said_once_and_its_end_too() {
     let subject = Subject { peer: Some(("10.0.0.2".into(), 6032)), module: Some(Module::MysqlUsers) };
-    let found = |class: Class| Divergences::from([(subject.clone(), class)]);
+    let found = |class: DriftClass| Divergences::from([(subject.clone(), class)]);
     let (check, at) = (Duration::from_millis(200), Duration::from_millis);
     let mut watch = Watch::default();
-    assert_eq!(watch.look(&found(Class::LocalNewer), check, at(0)), News { unsettled: true, ..News::default() });
+    assert_eq!(watch.look(&found(DriftClass::LocalNewer), check, at(0)), News { unsettled: true, ..News::default() });
     // Passed by itself: never said, so its end is not either.
     assert_eq!(watch.look(&Divergences::new(), check, at(500)), News::default());
-    watch.look(&found(Class::LocalNewer), check, at(1000));
-    let news = watch.look(&found(Class::LocalNewer), check, at(2000));
-    assert_eq!(news.begun, [(subject.clone(), Class::LocalNewer)]);
-    assert_eq!(watch.look(&found(Class::LocalNewer), check, at(9000)), News::default());
+    watch.look(&found(DriftClass::LocalNewer), check, at(1000));
+    let news = watch.look(&found(DriftClass::LocalNewer), check, at(2000));
+    assert_eq!(news.begun, [(subject.clone(), DriftClass::LocalNewer)]);
+    assert_eq!(watch.look(&found(DriftClass::LocalNewer), check, at(9000)), News::default());
     // Another class is told by itself, without an end in between.
-    assert_eq!(watch.look(&found(Class::EqualEpochs), check, at(9500)).over, []);
-    assert_eq!(watch.look(&found(Class::EqualEpochs), check, at(10500)).begun.len(), 1);
+    assert_eq!(watch.look(&found(DriftClass::EqualEpochs), check, at(9500)).over, []);
+    assert_eq!(watch.look(&found(DriftClass::EqualEpochs), check, at(10500)).begun.len(), 1);
     assert_eq!(watch.lasting().count(), 1);
-    assert_eq!(watch.look(&Divergences::new(), check, at(11000)).over, [(subject.clone(), Class::EqualEpochs)]);
-    watch.look(&found(Class::NotAsPublished), check, at(11000));
-    assert_eq!(watch.look(&found(Class::NotAsPublished), check, at(13000)).begun.len(), 1);
+    assert_eq!(watch.look(&Divergences::new(), check, at(11000)).over, [(subject.clone(), DriftClass::EqualEpochs)]);
+    watch.look(&found(DriftClass::NotAsPublished), check, at(11000));
+    assert_eq!(watch.look(&found(DriftClass::NotAsPublished), check, at(13000)).begun.len(), 1);
     // A satellite that has restored its list is given the time to follow again.
     let list = Subject { module: Some(Module::ProxysqlServers), ..subject };
-    let found = Divergences::from([(list, Class::LocalNewer)]);
+    let found = Divergences::from([(list, DriftClass::LocalNewer)]);
     watch.look(&found, check, at(20_000));
     assert_eq!(watch.look(&found, check, at(79_000)), News::default());
     assert_eq!(watch.look(&found, check, at(80_000)).begun.len(), 1);

@@ -31,16 +31,16 @@ fn seen(mine: Checksum, peers: Vec<Peer>) -> Observation {
     }
 }
 
-fn newest(older: &[&str]) -> Standing {
-    Standing::Newest { older: older.iter().map(ToString::to_string).collect() }
+fn newest(older: &[&str]) -> RolloutState {
+    RolloutState::Newest { older: older.iter().map(ToString::to_string).collect() }
 }
 
-fn older() -> Standing {
-    Standing::Older { newer: "core-new".into(), by: "owner_revision" }
+fn older() -> RolloutState {
+    RolloutState::Older { newer: "core-new".into(), by: "owner_revision" }
 }
 
-fn of(own: &str, standing: Standing) -> Election {
-    Election::new(HOSTS.map(at).into(), Some(own), standing)
+fn of(own: &str, rollout: RolloutState) -> Election {
+    Election::new(HOSTS.map(at).into(), Some(own), rollout)
 }
 
 fn decided(own: &str, mine: Checksum, peers: Vec<Peer>, older: &[&str], after: u64) -> Ruling {
@@ -60,12 +60,12 @@ fn loading(versions: [u64; 3], older: &[&str], after: u64) -> Vec<&'static str> 
 
 #[test]
 fn a_core_publishes_unless_it_knows_or_is_about_to_know_of_a_newer_revision() {
-    let publishing = |standing| of("10.0.0.2", standing).publishing();
+    let publishing = |rollout| of("10.0.0.2", rollout).publishing();
     assert_eq!(publishing(newest(&["10.0.0.9"])), Ruling::Acts(Why::NewestRevision));
-    assert_eq!(publishing(Standing::Unknown), Ruling::Acts(Why::NoRollout));
+    assert_eq!(publishing(RolloutState::Unknown), Ruling::Acts(Why::NoRollout));
     let why = Why::OlderRevision { newer: "core-new".into(), by: "owner_revision" };
     assert_eq!(publishing(older()), Ruling::Leaves(why));
-    assert_eq!(publishing(Standing::Undecided), Ruling::Waits(Why::UnknownRevision));
+    assert_eq!(publishing(RolloutState::Undecided), Ruling::Waits(Why::UnknownRevision));
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn content_at_version_1_yields_to_nothing_that_differs_and_to_all_that_is_equal(
 
 #[test]
 fn a_core_that_does_not_find_itself_loads_only_what_it_publishes_and_waits_for_the_others_first() {
-    let (election, seen) = (Election::new(Members::new(), None, Standing::Unknown), Observation::default());
+    let (election, seen) = (Election::new(Members::new(), None, RolloutState::Unknown), Observation::default());
     let load = |waited, content| election.initial_load(&seen, USERS, waited, content);
     assert_eq!(load(Duration::from_secs(1), Content::Published), Ruling::Waits(Why::Unlisted));
     assert_eq!(load(UNLISTED_WAIT, Content::Published), Ruling::Acts(Why::Unlisted));
@@ -128,17 +128,17 @@ fn an_older_revision_loads_the_list_of_members_and_nothing_else() {
     let modules = |sum: &Checksum| [USERS, list].map(|module| (module.checksum_name().to_owned(), sum.clone())).into();
     let peers = HOSTS[1..].iter().map(|host| Peer { modules: modules(&at_version_1), ..peer(host, checksum(1, "")) });
     let seen = Observation { own: modules(&at_version_1), peers: peers.collect(), ..Observation::default() };
-    for standing in [older(), Standing::Undecided] {
-        let election = of("10.0.0.2", standing);
+    for rollout in [older(), RolloutState::Undecided] {
+        let election = of("10.0.0.2", rollout);
         let load = |module| election.initial_load(&seen, module, TURN, Content::AtRuntime);
         assert_eq!(load(USERS), Ruling::Leaves(election.publishing().why().clone()));
         assert_eq!(load(list), Ruling::Acts(Why::First));
     }
 }
 
-fn conflict(own: &str, standing: Standing, mine: &str, theirs: [(&str, &str); 2]) -> Option<Ruling> {
+fn conflict(own: &str, rollout: RolloutState, mine: &str, theirs: [(&str, &str); 2]) -> Option<Ruling> {
     let peers = theirs.map(|(host, sum)| peer(host, checksum(3, sum)));
-    of(own, standing).epoch_conflicts(&seen(checksum(2, mine), peers.into())).remove(&USERS)
+    of(own, rollout).epoch_conflicts(&seen(checksum(2, mine), peers.into())).remove(&USERS)
 }
 
 #[test]

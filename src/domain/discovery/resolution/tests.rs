@@ -200,11 +200,11 @@ proptest! {
             let changed = followed.fold(&look).unwrap();
             let after: BTreeSet<IpAddr> = followed.addresses().collect();
             prop_assert_eq!(changed, before != after);
-            prop_assert!(!followed.is_known() || judge(&look) != DnsVerdict::Found || named(&look).is_subset(&after));
+            prop_assert!(!followed.is_known() || classify_lookup(&look) != DnsVerdict::Found || named(&look).is_subset(&after));
             prop_assert!(before.is_empty() || !after.is_empty());
             prop_assert!(after.difference(&before).all(|address| named(&look).contains(address)));
             let spoke = |address: &IpAddr| {
-                judge(&look) == DnsVerdict::Found
+                classify_lookup(&look) == DnsVerdict::Found
                     && matches!(look[&Family::of(*address)], DnsAnswer::Records { .. } | DnsAnswer::NoRecord)
             };
             for address in &before {
@@ -214,7 +214,7 @@ proptest! {
                     (false, true) => *count += 1,
                     (false, false) => {}
                 }
-                prop_assert!(after.contains(address) || *count >= PATIENCE, "{address} went after {count}");
+                prop_assert!(after.contains(address) || *count >= MISSES_BEFORE_REMOVAL, "{address} went after {count}");
             }
             missed.retain(|address, _| after.contains(address));
         }
@@ -225,12 +225,12 @@ proptest! {
         one in proptest::collection::vec(any_look(), 0..40),
         other in proptest::collection::vec(any_look(), 0..40),
         last in any_look().prop_filter("whole", |look| {
-            judge(look) == DnsVerdict::Found && trouble(look).is_none()
+            classify_lookup(look) == DnsVerdict::Found && trouble(look).is_none()
         }),
     ) {
         let after = |before: Vec<LookOutcome>| {
             let mut followed = followed(before);
-            for _ in 0..MOST_PATIENCE {
+            for _ in 0..MOST_MISSES_BEFORE_REMOVAL {
                 followed.fold(&last).unwrap();
             }
             followed.addresses().collect::<BTreeSet<_>>()

@@ -1,7 +1,7 @@
 //! What statements are for, to count them by.
 
 use super::Statement;
-use crate::domain::tally::StatementClass;
+use crate::domain::counters::StatementClass;
 
 impl Statement {
     /// The kind that it is counted as.
@@ -14,9 +14,9 @@ impl Statement {
             Self::LoadToRuntime(_) => StatementClass::Load,
             Self::MarkPublished(..)
             | Self::ForgetPublished(_)
-            | Self::Claim(_)
-            | Self::ClaimAge
-            | Self::Release
+            | Self::LockMemory(_)
+            | Self::LockAge
+            | Self::UnlockMemory
             | Self::Record(_)
             | Self::Copies => StatementClass::Mark,
             Self::Sessions(_)

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::domain::dump::digest::DigestSource;
-use crate::domain::dump::hold::Hold;
+use crate::domain::dump::staging_table::StagingTable;
 
 /// Which digests are read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,17 +24,17 @@ pub enum Digests {
     /// Reads the digests and leaves them.
     Read(DigestSource, Filter),
     /// Reads what was moved to these tables of one source, of which there must be one at least.
-    ReadHeld(Vec<Hold>, Filter),
+    ReadHeld(Vec<StagingTable>, Filter),
     /// Asks for `ProxySQL`'s clock and the names of all holds.
     FindHolds,
     /// Makes an empty table like that of the digests.
-    CreateHold(Hold),
+    CreateHold(StagingTable),
     /// Moves the digests there, all at one moment: `ProxySQL` counts the next query anew.
-    FillHold(Hold),
+    FillHold(StagingTable),
     /// Gives such a table another name. Of two who try it, one succeeds.
-    RenameHold(Hold, Hold),
+    RenameHold(StagingTable, StagingTable),
     /// Forgets what was moved there.
-    DropHold(Hold),
+    DropHold(StagingTable),
 }
 
 impl Digests {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn one_statement_alone_names_the_table_that_forgets() {
-        let hold = Hold::new(DigestSource::Mysql, 1_000, Duration::from_mins(10), "a");
+        let hold = StagingTable::new(DigestSource::Mysql, 1_000, Duration::from_mins(10), "a");
         let fill = Digests::FillHold(hold.clone()).to_string();
         assert_eq!(
             fill,

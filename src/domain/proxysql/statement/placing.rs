@@ -3,7 +3,7 @@
 use std::fmt::{self, Formatter};
 
 use super::super::module::Table;
-use super::comparison::Column;
+use super::table_sql::Column;
 
 /// One of them; see [`crate::domain::config_file::placement`].
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,53 +3,46 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
 use kube::{Api, Client};
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
-use super::{FIRST_RETRY, LAST_RETRY, with_causes};
+use super::super::client::with_causes;
+use super::super::watching::{FIRST_RETRY, LAST_RETRY};
+use super::PodIndex;
+use crate::backoff::Backoff;
 use crate::domain::cluster::core_pod::{RevisionSource, SourceKind};
-use crate::domain::cluster::generation::{Revisions, to_ask};
-use crate::domain::discovery::roster::Roster;
-use crate::domain::trouble::Trouble;
+use crate::domain::cluster::rollout::Revisions;
+use crate::domain::discovery::pods::RevisionsToAsk;
+use crate::domain::log_throttle::LogThrottle;
 
 /// Bound of one question.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Where a `ReplicaSet` has its revision.
 const ANNOTATION: &str = "deployment.kubernetes.io/revision";
 
-/// Asks for the revisions of the pods' owners whenever pods come while there are several owners, for as long as the roster lives.
+/// Asks for the revisions of the pods' owners whenever pods come while there are several owners, for as long as the index lives.
 ///
-/// They are asked for anew with each pod that comes: a roll back raises the revision of an older template before it makes pods of it.
-pub(super) async fn follow(client: Client, namespace: &str, roster: &watch::Sender<Roster>) {
-    let mut news = roster.subscribe();
+/// They are asked for again with each pod that comes: a roll back raises the revision of an older template before it makes pods of it.
+pub(super) async fn follow(client: Client, index: &PodIndex) {
+    let mut news = index.pods.subscribe();
     let mut seen: BTreeSet<(String, RevisionSource)> = BTreeSet::new();
     let began = Instant::now();
-    let mut trouble = Trouble::default();
+    let mut trouble = LogThrottle::default();
     loop {
-        let (pods, sources, known) = {
-            let roster = news.borrow_and_update();
-            let pods = roster.pods().into_iter().flatten();
-            let pods: BTreeSet<_> =
-                pods.filter_map(|pod| Some((pod.name.clone(), pod.origin.source.clone()?))).collect();
-            let sources = roster.pods().map(to_ask).unwrap_or_default();
-            let known = roster.knows_revisions(&sources);
-            (pods, sources, known)
-        };
-        let somebody_came = !pods.is_subset(&seen);
+        let RevisionsToAsk { pods, sources, known } = news.borrow_and_update().revisions_to_ask();
+        let has_new_pods = !pods.is_subset(&seen);
         seen = pods;
-        if !sources.is_empty() && (somebody_came || !known) {
+        if !sources.is_empty() && (has_new_pods || !known) {
             let say = |reason: &str| {
-                if trouble.is(reason, began.elapsed()) {
-                    warn!(%reason, "cannot ask for the revision of the core pods' owners");
+                if trouble.should_log(reason, began.elapsed()) {
+                    warn!(%reason, "cannot read the rollout revision of the core pods");
                 }
             };
-            let revisions = ask_until_answered(&client, namespace, sources, say).await;
-            debug!(?revisions, "asked for revisions");
-            roster.send_if_modified(|roster| roster.set_revisions(revisions));
+            let revisions = ask_until_answered(&client, &index.selection.namespace, sources, say).await;
+            debug!(?revisions, "read rollout revisions");
+            index.update(false, |pods| pods.set_revisions(revisions));
         }
         if news.changed().await.is_err() {
             return;
@@ -64,12 +57,7 @@ async fn ask_until_answered(
     sources: BTreeSet<RevisionSource>,
     mut say: impl FnMut(&str),
 ) -> Revisions {
-    let mut pauses = ExponentialBuilder::default()
-        .with_min_delay(FIRST_RETRY)
-        .with_max_delay(LAST_RETRY)
-        .with_jitter()
-        .without_max_times()
-        .build();
+    let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
     let mut revisions = BTreeMap::new();
     for source in sources {
         let revision = loop {
@@ -83,7 +71,7 @@ async fn ask_until_answered(
                 Err(_) => format!("no answer within {} s", DEADLINE.as_secs()),
             };
             say(&reason);
-            sleep(pauses.next().unwrap_or(LAST_RETRY)).await;
+            sleep(backoff.pause()).await;
         };
         revisions.insert(source, revision);
     }

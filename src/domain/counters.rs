@@ -176,7 +176,7 @@ impl Latency {
 
 /// What was counted. It only grows, and its size does not.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally {
+pub struct Counters {
     latencies: [Latency; StatementClass::ALL.len()],
     errors: [[u64; StatementFailure::ALL.len()]; StatementClass::ALL.len()],
     /// Logins to the admin port beside this agent.
@@ -203,7 +203,7 @@ pub struct Tally {
     pub cut: u64,
 }
 
-impl Tally {
+impl Counters {
     /// A statement took so long, and failed if it did.
     pub fn statement(&mut self, class: StatementClass, took: Duration, failure: Option<StatementFailure>) {
         self.latencies[class as usize].took(took);
@@ -281,14 +281,17 @@ mod tests {
 
     #[test]
     fn what_fails_is_counted_as_a_statement_and_as_an_error() {
-        let mut tally = Tally::default();
-        tally.statement(StatementClass::Load, Duration::from_millis(3), None);
-        tally.statement(StatementClass::Load, Duration::from_secs(10), Some(StatementFailure::Timeout));
-        assert_eq!((tally.latency(StatementClass::Load).count(), tally.latency(StatementClass::Draft).count()), (2, 0));
+        let mut counters = Counters::default();
+        counters.statement(StatementClass::Load, Duration::from_millis(3), None);
+        counters.statement(StatementClass::Load, Duration::from_secs(10), Some(StatementFailure::Timeout));
+        assert_eq!(
+            (counters.latency(StatementClass::Load).count(), counters.latency(StatementClass::Draft).count()),
+            (2, 0)
+        );
         assert_eq!(
             (
-                tally.errors(StatementClass::Load, StatementFailure::Timeout),
-                tally.errors(StatementClass::Load, StatementFailure::Lost)
+                counters.errors(StatementClass::Load, StatementFailure::Timeout),
+                counters.errors(StatementClass::Load, StatementFailure::Lost)
             ),
             (1, 0)
         );

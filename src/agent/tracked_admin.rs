@@ -6,15 +6,15 @@ use tokio::time::Instant;
 
 use super::Proxysql;
 use crate::domain::cluster::hearing::Hearing;
+use crate::domain::counters::Count;
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::Statement;
-use crate::domain::tally::Count;
 use crate::edge::admin::{AdminError, Answer, Login};
 use crate::state::{StatementEnd, StatusWriter};
 
 /// The admin port, whoever asks it: every statement tells the status whether `ProxySQL` is silent, and is counted.
 #[derive(Debug)]
-pub(super) struct Line<P> {
+pub(super) struct TrackedAdmin<P> {
     admin: P,
     writer: StatusWriter,
     began: Instant,
@@ -22,13 +22,13 @@ pub(super) struct Line<P> {
     hearing: Hearing,
 }
 
-impl<P> Line<P> {
+impl<P> TrackedAdmin<P> {
     pub(super) fn new(admin: P, writer: StatusWriter) -> Self {
         Self { admin, writer, began: Instant::now(), hearing: Hearing::default() }
     }
 }
 
-impl<P: Proxysql + Send + Sync> Proxysql for Line<P> {
+impl<P: Proxysql + Send + Sync> Proxysql for TrackedAdmin<P> {
     async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
         let began = Instant::now();
         self.writer.statement_began(began);

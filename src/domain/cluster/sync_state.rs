@@ -13,7 +13,7 @@ const LEAST_SILENCE: Duration = Duration::from_secs(10);
 
 /// What a satellite's list of members can still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FollowingState {
+pub enum SyncState {
     /// At least one member answers: `ProxySQL` follows it by itself.
     Connected,
     /// Nobody answers, but not for long enough to act.
@@ -24,7 +24,7 @@ pub enum FollowingState {
     Restored,
 }
 
-impl FollowingState {
+impl SyncState {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Connected, Self::Silent, Self::Isolated, Self::Restored];
 
@@ -49,22 +49,22 @@ pub struct Isolation {
 impl Isolation {
     /// Judges the list. `bootstrap` is the hostname of the row that restoring would bring: where it is listed already, restoring would
     /// change nothing.
-    pub fn judge(&mut self, seen: &Observation, bootstrap: &str) -> FollowingState {
+    pub fn judge(&mut self, seen: &Observation, bootstrap: &str) -> SyncState {
         let threshold = silence(seen.check_interval);
         let silent = |peer: &Peer| peer.silence >= threshold;
         if seen.peers.iter().any(|p| p.updated_at.is_some() && !silent(p)) {
             self.restored = None;
-            return FollowingState::Connected;
+            return SyncState::Connected;
         }
         // The table of peers lags behind a fresh list by one check.
         if !seen.runtime.is_empty() && (seen.peers.is_empty() || !seen.peers.iter().all(silent)) {
-            return FollowingState::Silent;
+            return SyncState::Silent;
         }
         let is_restored = self.restored.as_ref() == Some(&seen.runtime);
         if is_restored || seen.runtime.iter().any(|m| m.hostname == bootstrap) {
-            return FollowingState::Restored;
+            return SyncState::Restored;
         }
-        FollowingState::Isolated
+        SyncState::Isolated
     }
 
     /// The list was restored, and this is what it now is.
@@ -102,65 +102,65 @@ mod tests {
         }
     }
 
-    fn judged(members: &[(&str, bool, u64)]) -> FollowingState {
+    fn judged(members: &[(&str, bool, u64)]) -> SyncState {
         Isolation::default().judge(&seen(members), BOOTSTRAP)
     }
 
     #[test]
     fn one_living_member_of_three_is_enough() {
-        assert_eq!(judged(&[("a", true, 900), ("b", false, 900), ("c", true, 1)]), FollowingState::Connected);
+        assert_eq!(judged(&[("a", true, 900), ("b", false, 900), ("c", true, 1)]), SyncState::Connected);
     }
 
     #[test]
     fn members_must_all_be_silent_for_long() {
-        assert_eq!(judged(&[("a", true, 9), ("b", true, 15)]), FollowingState::Connected);
-        assert_eq!(judged(&[("a", true, 10), ("b", true, 15)]), FollowingState::Isolated);
+        assert_eq!(judged(&[("a", true, 9), ("b", true, 15)]), SyncState::Connected);
+        assert_eq!(judged(&[("a", true, 10), ("b", true, 15)]), SyncState::Isolated);
     }
 
     #[test]
     fn members_never_reached_get_their_time() {
-        assert_eq!(judged(&[("a", false, 0), ("b", false, 10)]), FollowingState::Silent);
-        assert_eq!(judged(&[("a", false, 9), ("b", false, 10)]), FollowingState::Silent);
-        assert_eq!(judged(&[("a", false, 10), ("b", false, 10)]), FollowingState::Isolated);
-        assert_eq!(judged(&[("old", true, 100), ("new", false, 0)]), FollowingState::Silent);
+        assert_eq!(judged(&[("a", false, 0), ("b", false, 10)]), SyncState::Silent);
+        assert_eq!(judged(&[("a", false, 9), ("b", false, 10)]), SyncState::Silent);
+        assert_eq!(judged(&[("a", false, 10), ("b", false, 10)]), SyncState::Isolated);
+        assert_eq!(judged(&[("old", true, 100), ("new", false, 0)]), SyncState::Silent);
     }
 
     #[test]
     fn a_long_check_interval_makes_for_more_patience() {
         let mut list = seen(&[("a", true, 29)]);
         list.check_interval = Duration::from_secs(3);
-        assert_eq!(Isolation::default().judge(&list, BOOTSTRAP), FollowingState::Connected);
+        assert_eq!(Isolation::default().judge(&list, BOOTSTRAP), SyncState::Connected);
         list.peers[0].silence = Duration::from_secs(30);
-        assert_eq!(Isolation::default().judge(&list, BOOTSTRAP), FollowingState::Isolated);
+        assert_eq!(Isolation::default().judge(&list, BOOTSTRAP), SyncState::Isolated);
     }
 
     #[test]
     fn an_empty_list_is_isolation_at_once() {
-        assert_eq!(judged(&[]), FollowingState::Isolated);
+        assert_eq!(judged(&[]), SyncState::Isolated);
     }
 
     #[test]
     fn a_list_is_restored_once_per_isolation() {
         let mut isolation = Isolation::default();
         let dead = seen(&[("a", true, 10)]);
-        assert_eq!(isolation.judge(&dead, BOOTSTRAP), FollowingState::Isolated);
+        assert_eq!(isolation.judge(&dead, BOOTSTRAP), SyncState::Isolated);
         isolation.restored(dead.runtime.clone());
-        assert_eq!(isolation.judge(&dead, BOOTSTRAP), FollowingState::Restored);
+        assert_eq!(isolation.judge(&dead, BOOTSTRAP), SyncState::Restored);
         // It was heard of again, and then no more: another isolation.
-        assert_eq!(isolation.judge(&seen(&[("a", true, 0)]), BOOTSTRAP), FollowingState::Connected);
-        assert_eq!(isolation.judge(&dead, BOOTSTRAP), FollowingState::Isolated);
+        assert_eq!(isolation.judge(&seen(&[("a", true, 0)]), BOOTSTRAP), SyncState::Connected);
+        assert_eq!(isolation.judge(&dead, BOOTSTRAP), SyncState::Isolated);
     }
 
     #[test]
     fn another_list_than_the_restored_one_is_another_isolation() {
         let mut isolation = Isolation::default();
         isolation.restored([Member::of_pod("seed", 6032, "")].into());
-        assert_eq!(isolation.judge(&seen(&[("a", true, 10)]), BOOTSTRAP), FollowingState::Isolated);
+        assert_eq!(isolation.judge(&seen(&[("a", true, 10)]), BOOTSTRAP), SyncState::Isolated);
     }
 
     #[test]
     fn a_fresh_satellite_waits_for_its_cores_and_writes_nothing() {
-        assert_eq!(judged(&[(BOOTSTRAP, false, 0)]), FollowingState::Silent);
-        assert_eq!(judged(&[(BOOTSTRAP, false, 3600)]), FollowingState::Restored);
+        assert_eq!(judged(&[(BOOTSTRAP, false, 0)]), SyncState::Silent);
+        assert_eq!(judged(&[(BOOTSTRAP, false, 3600)]), SyncState::Restored);
     }
 }

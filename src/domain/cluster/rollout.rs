@@ -15,7 +15,7 @@ pub type Revisions = BTreeMap<RevisionSource, Option<i64>>;
 
 /// Whether this core publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum RolloutState {
     /// It is of the newest generation.
     Newest {
         /// Pods of older ones.
@@ -34,8 +34,8 @@ pub enum Standing {
     Unknown,
 }
 
-impl Standing {
-    /// What [`Standing::as_str`] can be.
+impl RolloutState {
+    /// What [`RolloutState::as_str`] can be.
     pub const WORDS: [&str; 4] = ["newest", "older", "undecided", "unknown"];
 
     /// The word that metrics and the status have.
@@ -64,44 +64,48 @@ fn deciding<'a>(living: impl Iterator<Item = &'a CorePod>) -> BTreeSet<RevisionS
 
 /// Where the pod `own` stands among `pods`: by the owner's revision where it may be read, else by the template hash of the youngest pod,
 /// else by the youngest pod itself.
-pub fn judge<'a>(pods: impl IntoIterator<Item = &'a CorePod>, own: Option<&str>, revisions: &Revisions) -> Standing {
+pub fn rollout_state<'a>(
+    pods: impl IntoIterator<Item = &'a CorePod>,
+    own: Option<&str>,
+    revisions: &Revisions,
+) -> RolloutState {
     let pods: Vec<&CorePod> = pods.into_iter().collect();
-    let Some(me) = pods.iter().copied().find(|pod| Some(pod.name.as_str()) == own) else { return Standing::Unknown };
+    let Some(me) = pods.iter().copied().find(|pod| Some(pod.name.as_str()) == own) else {
+        return RolloutState::Unknown;
+    };
     // A pod whose agent runs may not be said to run yet.
     let living: Vec<&CorePod> = pods.iter().copied().filter(|pod| lives(pod) || pod.name == me.name).collect();
     let asked = deciding(living.iter().copied());
     if asked.iter().any(|source| !revisions.contains_key(source)) {
-        return Standing::Undecided;
+        return RolloutState::Undecided;
     }
     let revision = |pod: &CorePod| *revisions.get(pod.origin.source.as_ref()?)?;
     if !asked.is_empty()
         && living.iter().all(|pod| revision(pod).is_some())
         && let Some(newest) = living.iter().copied().max_by_key(|pod| revision(pod))
     {
-        return standing(&living, me, newest, "owner_revision", |pod| revision(pod) == revision(newest));
+        return among(&living, me, newest, "owner_revision", |pod| revision(pod) == revision(newest));
     }
     let Some(youngest) = living.iter().copied().max_by_key(|pod| (pod.origin.created, &pod.name)) else {
-        return Standing::Unknown;
+        return RolloutState::Unknown;
     };
     match &youngest.origin.hash {
-        Some(hash) => {
-            standing(&living, me, youngest, "pod_template_hash", |pod| pod.origin.hash.as_ref() == Some(hash))
-        }
-        None => standing(&living, me, youngest, "pod_age", |pod| pod.name == youngest.name),
+        Some(hash) => among(&living, me, youngest, "pod_template_hash", |pod| pod.origin.hash.as_ref() == Some(hash)),
+        None => among(&living, me, youngest, "pod_age", |pod| pod.name == youngest.name),
     }
 }
 
-fn standing(
+fn among(
     living: &[&CorePod],
     me: &CorePod,
     newest: &CorePod,
     by: &'static str,
     is_newest: impl Fn(&CorePod) -> bool,
-) -> Standing {
+) -> RolloutState {
     if !is_newest(me) {
-        return Standing::Older { newer: newest.name.clone(), by };
+        return RolloutState::Older { newer: newest.name.clone(), by };
     }
-    Standing::Newest { older: living.iter().filter(|pod| !is_newest(pod)).map(|pod| pod.name.clone()).collect() }
+    RolloutState::Newest { older: living.iter().filter(|pod| !is_newest(pod)).map(|pod| pod.name.clone()).collect() }
 }
 
 /// Whether the nodes of the pods named in `older` list the same members as this one does, `own` among them: only then do their agents
@@ -149,44 +153,44 @@ mod tests {
         of.iter().map(|(hash, revision)| (pod("", hash, 0).origin.source.unwrap(), *revision)).collect()
     }
 
-    fn newest(older: &[&str]) -> Standing {
-        Standing::Newest { older: older.iter().map(ToString::to_string).collect() }
+    fn newest(older: &[&str]) -> RolloutState {
+        RolloutState::Newest { older: older.iter().map(ToString::to_string).collect() }
     }
 
-    fn is_older(standing: &Standing) -> bool {
-        matches!(standing, Standing::Older { .. })
+    fn is_older(rollout: &RolloutState) -> bool {
+        matches!(rollout, RolloutState::Older { .. })
     }
 
     #[test]
     fn pods_of_one_template_are_all_the_newest_and_nothing_is_asked() {
         let pods = [pod("a", "old", 1), pod("b", "old", 9)];
         assert!(to_ask(&pods).is_empty());
-        assert_eq!(judge(&pods, Some("a"), &Revisions::new()), newest(&[]));
+        assert_eq!(rollout_state(&pods, Some("a"), &Revisions::new()), newest(&[]));
     }
 
     #[test]
     fn the_revision_decides_even_where_an_older_template_has_the_youngest_pod() {
         let pods = [pod("old", "o", 9), pod("new", "n", 5)];
         assert_eq!(to_ask(&pods).len(), 2);
-        assert_eq!(judge(&pods, Some("new"), &Revisions::new()), Standing::Undecided);
+        assert_eq!(rollout_state(&pods, Some("new"), &Revisions::new()), RolloutState::Undecided);
         let known = revisions(&[("o", Some(1)), ("n", Some(2))]);
-        assert_eq!(judge(&pods, Some("new"), &known), newest(&["old"]));
-        let older = judge(&pods, Some("old"), &known);
-        assert_eq!(older, Standing::Older { newer: "new".into(), by: "owner_revision" });
+        assert_eq!(rollout_state(&pods, Some("new"), &known), newest(&["old"]));
+        let older = rollout_state(&pods, Some("old"), &known);
+        assert_eq!(older, RolloutState::Older { newer: "new".into(), by: "owner_revision" });
         // A roll back gives the old template the highest revision.
         let back = revisions(&[("o", Some(3)), ("n", Some(2))]);
-        assert_eq!(judge(&pods, Some("old"), &back), newest(&["new"]));
+        assert_eq!(rollout_state(&pods, Some("old"), &back), newest(&["new"]));
         // Ten is more than nine.
         let ten = revisions(&[("o", Some(9)), ("n", Some(10))]);
-        assert!(is_older(&judge(&pods, Some("old"), &ten)));
+        assert!(is_older(&rollout_state(&pods, Some("old"), &ten)));
     }
 
     #[test]
     fn without_revisions_the_youngest_pods_template_decides() {
         let pods = [pod("old", "o", 1), pod("new-1", "n", 5), pod("new-2", "n", 7)];
         let unreadable = revisions(&[("o", Some(9)), ("n", None)]);
-        assert_eq!(judge(&pods, Some("new-1"), &unreadable), newest(&["old"]));
-        assert!(is_older(&judge(&pods, Some("old"), &unreadable)));
+        assert_eq!(rollout_state(&pods, Some("new-1"), &unreadable), newest(&["old"]));
+        assert!(is_older(&rollout_state(&pods, Some("old"), &unreadable)));
     }
 
     #[test]
@@ -194,26 +198,26 @@ mod tests {
         let bare =
             |name: &str, created| CorePod { origin: PodOrigin { created, ..PodOrigin::default() }, ..pod(name, "", 0) };
         let pods = [bare("a", 1), bare("b", 5)];
-        assert_eq!(judge(&pods, Some("b"), &Revisions::new()), newest(&["a"]));
-        assert!(is_older(&judge(&pods, Some("a"), &Revisions::new())));
+        assert_eq!(rollout_state(&pods, Some("b"), &Revisions::new()), newest(&["a"]));
+        assert!(is_older(&rollout_state(&pods, Some("a"), &Revisions::new())));
     }
 
     #[test]
     fn pods_that_end_or_do_not_run_decide_nothing_but_the_own_one_does() {
         let mut pods = [pod("old", "o", 1), pod("new", "n", 5)];
         pods[1].running = false;
-        assert_eq!(judge(&pods, Some("old"), &Revisions::new()), newest(&[]));
-        assert_eq!(judge(&pods, Some("new"), &Revisions::new()), Standing::Undecided);
+        assert_eq!(rollout_state(&pods, Some("old"), &Revisions::new()), newest(&[]));
+        assert_eq!(rollout_state(&pods, Some("new"), &Revisions::new()), RolloutState::Undecided);
         pods[1].running = true;
         pods[1].terminating = true;
-        assert_eq!(judge(&pods, Some("old"), &Revisions::new()), newest(&[]));
+        assert_eq!(rollout_state(&pods, Some("old"), &Revisions::new()), newest(&[]));
     }
 
     #[test]
     fn who_does_not_find_itself_is_unknown() {
         let pods = [pod("a", "o", 1)];
-        assert_eq!(judge(&pods, None, &Revisions::new()), Standing::Unknown);
-        assert_eq!(judge(&pods, Some("z"), &Revisions::new()), Standing::Unknown);
+        assert_eq!(rollout_state(&pods, None, &Revisions::new()), RolloutState::Unknown);
+        assert_eq!(rollout_state(&pods, Some("z"), &Revisions::new()), RolloutState::Unknown);
     }
 
     #[test]

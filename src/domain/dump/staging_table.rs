@@ -17,7 +17,7 @@ const SLACK: i64 = 60;
 
 /// One such table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
+pub struct StagingTable {
     /// Whose digests it has.
     pub source: DigestSource,
     /// Until when a dump may be at it, in seconds since 1970 by `ProxySQL`'s clock; 0 when its dump gave it up.
@@ -26,7 +26,7 @@ pub struct Hold {
     token: String,
 }
 
-impl Hold {
+impl StagingTable {
     /// A table for a dump that begins `now`, by `ProxySQL`'s clock, and ends within `bound`. The `token` must be unique among all
     /// dumps of this `ProxySQL`; of it, only letters and digits are taken.
     pub fn new(source: DigestSource, now: i64, bound: Duration, token: &str) -> Self {
@@ -66,7 +66,7 @@ impl Hold {
 }
 
 /// The table's name; letters, digits and underscores.
-impl fmt::Display for Hold {
+impl fmt::Display for StagingTable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{PREFIX}{}_{}_{}", self.source.word(), self.expires, self.token)
     }
@@ -74,10 +74,10 @@ impl fmt::Display for Hold {
 
 /// `ProxySQL`'s clock and the holds that it has, from the answer to [`crate::domain::proxysql::statement::Digests::FindHolds`]; `None` if it has no
 /// clock in it.
-pub fn found(rows: &[Vec<String>]) -> Option<(i64, Vec<Hold>)> {
+pub fn found(rows: &[Vec<String>]) -> Option<(i64, Vec<StagingTable>)> {
     let values = || rows.iter().filter_map(|row| row.first());
     let now = values().find_map(|value| value.parse().ok())?;
-    Some((now, values().filter_map(|name| Hold::parse(name)).collect()))
+    Some((now, values().filter_map(|name| StagingTable::parse(name)).collect()))
 }
 
 #[cfg(test)]
@@ -86,9 +86,9 @@ mod tests {
 
     #[test]
     fn a_hold_is_known_by_its_name() {
-        let hold = Hold::new(DigestSource::Pgsql, 1_795_212_490, Duration::from_mins(10), "1a-2b;");
+        let hold = StagingTable::new(DigestSource::Pgsql, 1_795_212_490, Duration::from_mins(10), "1a-2b;");
         assert_eq!(hold.to_string(), "proxysql_agent_dump_pgsql_1795213150_1a2b");
-        assert_eq!(Hold::parse(&hold.to_string()), Some(hold.clone()));
+        assert_eq!(StagingTable::parse(&hold.to_string()), Some(hold.clone()));
         assert_eq!(hold.adopted_by(&hold, 3).to_string(), "proxysql_agent_dump_pgsql_1795213150_1a2bn3");
         for other in [
             "proxysql_agent_published_mysql_users",
@@ -99,24 +99,24 @@ mod tests {
             "proxysql_agent_dump_mysql_-1_a",
             "proxysql_agent_dump_mssql_1_a",
         ] {
-            assert_eq!(Hold::parse(other), None, "{other}");
+            assert_eq!(StagingTable::parse(other), None, "{other}");
         }
     }
 
     #[test]
     fn a_hold_belongs_to_its_dump_until_the_dump_must_have_ended() {
-        let hold = Hold::new(DigestSource::Mysql, 1_000, Duration::from_mins(10), "a");
+        let hold = StagingTable::new(DigestSource::Mysql, 1_000, Duration::from_mins(10), "a");
         assert!(!hold.is_abandoned(1_660));
         assert!(hold.is_abandoned(1_661));
         assert!(hold.given_up().is_abandoned(1_000));
-        assert!(!Hold::new(DigestSource::Mysql, 1_000, Duration::MAX, "a").is_abandoned(i64::MAX - 1));
+        assert!(!StagingTable::new(DigestSource::Mysql, 1_000, Duration::MAX, "a").is_abandoned(i64::MAX - 1));
     }
 
     #[test]
     fn clock_and_holds_are_found_in_any_order() {
         let row = |text: &str| vec![text.to_owned()];
         let rows = [row("proxysql_agent_dump_mysql_0_a"), row("1000"), row("proxysql_agent_dump_other")];
-        assert_eq!(found(&rows), Some((1_000, vec![Hold::parse("proxysql_agent_dump_mysql_0_a").unwrap()])));
+        assert_eq!(found(&rows), Some((1_000, vec![StagingTable::parse("proxysql_agent_dump_mysql_0_a").unwrap()])));
         assert_eq!(found(&[]), None);
     }
 }

@@ -7,7 +7,7 @@ use super::closing::{Closing, Variables};
 use super::emptying::is_killable;
 use super::report::{Ending, Progress, Remaining, Seconds, Step};
 use super::session::{Activity, Protocol, Session};
-use super::{Before, Limits, Look, Marked};
+use super::{Before, Limits, Marked, Sessions};
 
 /// The bound of everything once it was asked for twice.
 pub(super) const HURRY: Duration = Duration::from_secs(1);
@@ -24,7 +24,7 @@ const NAMED: usize = 20;
 /// What the shutdown remembers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, seen at another moment")]
-pub struct Account {
+pub struct DrainStats {
     /// Whether `ProxySQL` had answered before.
     pub(super) reached: bool,
     /// What was known of clients at the start.
@@ -36,7 +36,7 @@ pub struct Account {
     /// Whether sessions are looked into.
     pub(super) looks_into: bool,
     /// The last look.
-    last: Look,
+    last: Sessions,
     /// Sessions that are there, and what is known of each.
     present: BTreeMap<(Protocol, u64), Watched>,
     /// Sessions that were there, and how they went. With idle threads one that moves from a thread to another is in no list meanwhile, and
@@ -83,7 +83,7 @@ enum Way {
     Finished,
 }
 
-impl Account {
+impl DrainStats {
     pub(super) fn open(at: Duration, limits: &Limits, reached: bool, known: Option<Before>) -> Self {
         let mut account = Self {
             reached,
@@ -91,7 +91,7 @@ impl Account {
             marked: None,
             watched_since: None,
             looks_into: false,
-            last: Look::default(),
+            last: Sessions::default(),
             present: BTreeMap::new(),
             gone: BTreeMap::new(),
             began_empty: false,
@@ -119,7 +119,7 @@ impl Account {
     }
 
     /// Takes in a look: who is there, who has gone since the last one, and who is still being sent a result.
-    pub(super) fn look(&mut self, mut look: Look, at: Duration) {
+    pub(super) fn look(&mut self, mut look: Sessions, at: Duration) {
         let is_first = self.watched_since.is_none();
         self.watched_since.get_or_insert(at);
         self.began_empty = if is_first { look.clients() == 0 } else { self.began_empty };
@@ -144,7 +144,7 @@ impl Account {
         // The text that is looked into is made only once the variable for that is set.
         self.looks_into = self.last.variables.get("mysql-show_processlist_extended").is_some_and(|value| value != "0");
         if self.last.paused == Some(false) && self.step == Step::Emptying {
-            self.add_note("the listener was not seen to be paused");
+            self.add_note("could not confirm that the listener is paused");
         }
         if !self.before.lists_idle && self.last.clients() > self.last.sessions.len() as u64 && !self.may_set() {
             self.add_note(
@@ -219,7 +219,7 @@ impl Account {
     /// `ProxySQL` refuses to have variables set.
     pub(super) fn refused(&mut self) {
         self.cannot_set = true;
-        self.add_note("ProxySQL refuses to have variables set, so that sessions are not closed by it");
+        self.add_note("ProxySQL rejected the variables of the drain, so it closes no sessions by itself");
     }
 
     /// Sessions that may be killed and were not told to go before, the longest idle first.

@@ -2,18 +2,18 @@
 
 use serde::Serialize;
 
-use crate::domain::cluster::drift::{Class, Subject};
-use crate::domain::cluster::generation;
-use crate::domain::cluster::isolation;
+use crate::domain::cluster::drift::{DriftClass, Subject};
 use crate::domain::cluster::member::Members;
-use crate::domain::discovery::roster::Discovery;
+use crate::domain::cluster::rollout;
+use crate::domain::cluster::sync_state;
+use crate::domain::discovery::discovered::DiscoveryHealth;
 use crate::domain::health::Verdict;
 
 /// What a core's or a satellite's agent knows after a round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Situation {
+pub struct ReconcileReport {
     /// Where this node and its peers differ for longer than a pull takes.
-    pub diverging: Vec<(Subject, Class)>,
+    pub drift: Vec<(Subject, DriftClass)>,
     /// Why the configuration file is not published, if it is not.
     pub refused: Option<String>,
     /// What the file names and `ProxySQL` did not take, of modules that were published.
@@ -27,11 +27,11 @@ pub struct Situation {
     /// The last members stay because no core pod runs, says who should know.
     pub held: bool,
     /// Whether this core's file is the newest; `None` on a satellite.
-    pub generation: Option<generation::Standing>,
+    pub rollout: Option<rollout::RolloutState>,
     /// What a satellite's list of cores can do; `None` on a core and before the first round.
-    pub following: Option<isolation::FollowingState>,
+    pub following: Option<sync_state::SyncState>,
     /// How the search for cores goes; `None` on a satellite.
-    pub discovery: Option<Discovery>,
+    pub discovery: Option<DiscoveryHealth>,
 }
 
 /// How a node is, in a word.
@@ -72,10 +72,10 @@ pub struct Problem {
 
 /// How a node is, and everything that is wrong with it: `ready` and `live` are what these probes are told, `listed` are the rows of
 /// `proxysql_servers` in effect.
-pub fn judge(
+pub fn overall_health(
     ready: &Verdict,
     live: &Verdict,
-    situation: &Situation,
+    report: &ReconcileReport,
     listed: Option<&Members>,
 ) -> (OverallHealth, Vec<Problem>) {
     let mut problems: Vec<Problem> = Vec::new();
@@ -86,36 +86,35 @@ pub fn judge(
     if let Some(reason) = live.reasons.first() {
         wrong("not_live", reason.message.clone());
     }
-    if let Some(reason) = &situation.refused {
+    if let Some(reason) = &report.refused {
         wrong("publish_refused", format!("the configuration file is not published: {reason}"));
     }
-    if let Some(reason) = &situation.unwilling {
+    if let Some(reason) = &report.unwilling {
         wrong("publish_refused", format!("the configuration file is not published as asked: {reason}"));
     }
-    if !situation.passed_over.is_empty() {
-        let entries = situation.passed_over.join(", ");
+    if !report.passed_over.is_empty() {
+        let entries = report.passed_over.join(", ");
         wrong("passed_over", format!("ProxySQL does not take these from the configuration file: {entries}"));
     }
-    for (subject, class) in &situation.diverging {
+    for (subject, class) in &report.drift {
         wrong("drift", format!("{subject}: {class}"));
     }
-    if situation.held {
-        wrong("members_frozen", "no core pod is running, says the API server; the last members stay".to_owned());
+    if report.held {
+        wrong("members_frozen", "discovery found no running core pod; keeping the current member list".to_owned());
     }
-    if let (Some(desired), Some(listed)) = (&situation.desired, listed) {
+    if let (Some(desired), Some(listed)) = (&report.desired, listed) {
         let missing = desired.difference(listed).count();
         if missing > 0 {
-            wrong("members_missing", format!("{missing} of {} members are not in effect", desired.len()));
+            wrong("members_missing", format!("{missing} of {} members are not at runtime", desired.len()));
         }
     }
-    if situation.discovery.is_some_and(|discovery| discovery.failing) {
+    if report.discovery.is_some_and(|discovery| discovery.failing) {
         wrong(
             "discovery_down",
-            "the search for cores fails; the members are left to those cores that find each other".to_owned(),
+            "core discovery is failing; the member list is left to cores whose discovery works".to_owned(),
         );
     }
-    if let Some(following) = situation.following.filter(|following| *following != isolation::FollowingState::Connected)
-    {
+    if let Some(following) = report.following.filter(|following| *following != sync_state::SyncState::Connected) {
         wrong("not_syncing", format!("no core answers: {}", following.as_str()));
     }
     let health = if ready.is_draining() {
@@ -133,22 +132,22 @@ pub fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::cluster::drift::{Class, Subject};
+    use crate::domain::cluster::drift::{DriftClass, Subject};
     use crate::domain::cluster::member::Member;
-    use crate::domain::drain::Stage;
-    use crate::domain::health::{self, Contact, Known, Policy, Probe, Snapshot};
+    use crate::domain::drain::Phase;
+    use crate::domain::health::{self, Contact, HealthInput, Policy, Probe, Snapshot};
     use std::time::Duration;
 
     const POLICY: Policy = Policy { max_age: Duration::from_secs(10), require_config: false, min_online: 0 };
 
-    fn judged(contact: Contact, stage: Stage, situation: &Situation) -> (OverallHealth, Vec<&'static str>) {
+    fn judged(contact: Contact, stage: Phase, report: &ReconcileReport) -> (OverallHealth, Vec<&'static str>) {
         let snapshot = Snapshot::default();
         let silence = contact.silence().unwrap_or_default();
         let age = Some(Duration::ZERO);
-        let known = Known { snapshot: Some(&snapshot), age, contact, silence, trouble: None, stage, drain: None };
-        let verdict = |probe| health::judge(&known, &POLICY, probe);
+        let known = HealthInput { snapshot: Some(&snapshot), age, contact, silence, trouble: None, stage, drain: None };
+        let verdict = |probe| health::probe_verdict(&known, &POLICY, probe);
         let listed = [Member::of_pod("10.0.0.1", 6032, "core-1")].into();
-        let (health, problems) = judge(&verdict(Probe::Ready), &verdict(Probe::Live), situation, Some(&listed));
+        let (health, problems) = overall_health(&verdict(Probe::Ready), &verdict(Probe::Live), report, Some(&listed));
         (health, problems.into_iter().map(|problem| problem.problem).collect())
     }
 
@@ -157,24 +156,27 @@ mod tests {
     #[test]
     fn a_node_with_nothing_wrong_is_ok() {
         let desired = Some([Member::of_pod("10.0.0.1", 6032, "core-1")].into());
-        let situation =
-            Situation { desired, following: Some(isolation::FollowingState::Connected), ..Situation::default() };
-        assert_eq!(judged(FINE, Stage::Running, &situation), (OverallHealth::Ok, vec![]));
+        let report = ReconcileReport {
+            desired,
+            following: Some(sync_state::SyncState::Connected),
+            ..ReconcileReport::default()
+        };
+        assert_eq!(judged(FINE, Phase::Running, &report), (OverallHealth::Ok, vec![]));
     }
 
     #[test]
     fn each_thing_that_is_wrong_is_named() {
-        let situation = Situation {
-            diverging: vec![(Subject { peer: None, module: None }, Class::NotAsPublished)],
+        let report = ReconcileReport {
+            drift: vec![(Subject { peer: None, module: None }, DriftClass::NotAsPublished)],
             refused: Some("no".into()),
             passed_over: vec!["mysql_users app (active)".into()],
             not_published: vec!["mysql_collations".into()],
             unwilling: None,
             desired: Some([Member::of_pod("10.0.0.2", 6032, "core-2")].into()),
             held: true,
-            generation: None,
-            following: Some(isolation::FollowingState::Isolated),
-            discovery: Some(Discovery { failing: true, ..Discovery::default() }),
+            rollout: None,
+            following: Some(sync_state::SyncState::Isolated),
+            discovery: Some(DiscoveryHealth { failing: true, ..DiscoveryHealth::default() }),
         };
         let all = [
             "publish_refused",
@@ -185,14 +187,17 @@ mod tests {
             "discovery_down",
             "not_syncing",
         ];
-        assert_eq!(judged(FINE, Stage::Running, &situation), (OverallHealth::Degraded, all.to_vec()));
+        assert_eq!(judged(FINE, Phase::Running, &report), (OverallHealth::Degraded, all.to_vec()));
     }
 
     #[test]
     fn a_node_that_is_not_ready_is_unhealthy_whatever_else() {
         let silent = Contact::Answering(Duration::from_secs(11));
-        let found = judged(silent, Stage::Running, &Situation::default());
+        let found = judged(silent, Phase::Running, &ReconcileReport::default());
         assert_eq!(found, (OverallHealth::Unhealthy, vec!["unreachable", "not_live"]));
-        assert_eq!(judged(FINE, Stage::Draining, &Situation::default()), (OverallHealth::Draining, vec!["draining"]));
+        assert_eq!(
+            judged(FINE, Phase::Draining, &ReconcileReport::default()),
+            (OverallHealth::Draining, vec!["draining"])
+        );
     }
 }

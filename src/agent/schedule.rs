@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::round::{Next, RoundError};
-use crate::domain::trouble::Trouble;
+use crate::backoff::Backoff;
+use crate::domain::log_throttle::LogThrottle;
 
 /// Pause after the first failed round; doubled, with jitter, up to the next.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
@@ -15,18 +15,18 @@ const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(2);
 
 /// When the next round is due.
-pub(super) struct Pace {
+pub(super) struct Schedule {
     pub(super) interval: Duration,
     pub(super) due: Instant,
     awake_at: Instant,
     began: Instant,
-    pauses: ExponentialBackoff,
-    trouble: Trouble,
+    backoff: Backoff,
+    trouble: LogThrottle,
     failing: bool,
     contacted: bool,
 }
 
-impl Pace {
+impl Schedule {
     pub(super) fn new(interval: Duration, start_delay: Duration) -> Self {
         let now = Instant::now();
         Self {
@@ -34,8 +34,8 @@ impl Pace {
             due: now + start_delay,
             awake_at: now + start_delay,
             began: now,
-            pauses: pauses(),
-            trouble: Trouble::default(),
+            backoff: Backoff::new(FIRST_RETRY, LAST_RETRY),
+            trouble: LogThrottle::default(),
             failing: false,
             contacted: false,
         }
@@ -55,12 +55,12 @@ impl Pace {
         let now = Instant::now();
         match outcome {
             Ok(next) => {
-                if self.trouble.is_over() || !self.contacted {
-                    info!("ProxySQL answers");
+                if self.trouble.clear() || !self.contacted {
+                    info!("connected to ProxySQL");
                 }
                 self.contacted = true;
                 self.failing = false;
-                self.pauses = pauses();
+                self.backoff.reset();
                 self.due = match next {
                     Next::Interval => now + self.interval,
                     Next::At(at) => at.min(now + self.interval),
@@ -68,23 +68,14 @@ impl Pace {
             }
             Err(error) => {
                 let reason = error.to_string();
-                if self.trouble.is(&reason, now - self.began) {
-                    warn!(%reason, "round failed; trying again");
+                if self.trouble.should_log(&reason, now - self.began) {
+                    warn!(%reason, "reconcile failed; retrying");
                 } else {
-                    debug!(%reason, "round failed again");
+                    debug!(%reason, "reconcile failed again");
                 }
                 self.failing = true;
-                self.due = now + self.pauses.next().unwrap_or(LAST_RETRY);
+                self.due = now + self.backoff.pause();
             }
         }
     }
-}
-
-fn pauses() -> ExponentialBackoff {
-    ExponentialBuilder::default()
-        .with_min_delay(FIRST_RETRY)
-        .with_max_delay(LAST_RETRY)
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
