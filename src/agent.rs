@@ -1,10 +1,11 @@
-//! The one task that owns `ProxySQL`: ticks, commands and news of pods in; statements out.
+//! The one task that owns `ProxySQL`: timer ticks, commands and changes of the cores in; SQL statements out.
 
 mod assess;
 mod candidate;
 mod draft;
 mod drain;
 mod health;
+mod load_again;
 mod logins;
 mod passed_over;
 mod peers;
@@ -21,7 +22,6 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 mod tracked_admin;
-mod unlock;
 mod write;
 
 use std::ops::ControlFlow;
@@ -36,6 +36,7 @@ use self::drain::{Found, Recovery, Who, recover};
 use self::health::HealthLooks;
 pub use self::plan::{Forecast, ModuleReport, PlanError, Report, plan};
 pub use self::proxysql::Proxysql;
+use self::proxysql::Tracked;
 pub use self::reconcile::{Core, Discovery};
 pub use self::round::{Next, RoundError};
 pub use self::satellite::Satellite;
@@ -60,7 +61,7 @@ pub enum Mode {
 }
 
 impl Mode {
-    async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
+    async fn round<P: Tracked>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
         match self {
             Self::Core(core) => core.round(admin).await,
             Self::Satellite(satellite) => satellite.round(admin).await,

@@ -35,7 +35,7 @@ use crate::edge::{config_watch, http, metrics, signals};
 use crate::logging::{self, Handle};
 use crate::state::{self, Command, Mailbox, State, StatusWriter};
 
-/// How long tasks get to end after the agent has.
+/// Time limit for tasks to stop after the agent has stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// What a connection may last beyond the longest answer.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(15);

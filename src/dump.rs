@@ -1,7 +1,7 @@
 //! Dump mode: the query digests, once, to a file or a pipe; then the process ends.
 //!
 //! Without `dump.reset` this reads and writes. With it, what is read is forgotten by `ProxySQL`, and so it is first moved to a table of our
-//! own there (see [`crate::domain::dump::hold`]), read from that, and the table goes when the file is in its place. A dump that fails at any
+//! own there (see [`crate::domain::dump::staging_table`]), read from that, and the table goes when the file is in its place. A dump that fails at any
 //! moment leaves the digests to the next one.
 
 use std::process;

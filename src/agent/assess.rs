@@ -8,10 +8,11 @@ use super::record::Recorded;
 use super::{Proxysql, passed_over, placement};
 use crate::domain::config_file::PassedOver;
 use crate::domain::config_file::credentials::Credentials;
+use crate::domain::config_file::ownership::{Owner, owners};
 use crate::domain::config_file::publish::{self, Change, Difference, Mention, Spoken};
 use crate::domain::counters::Guard;
 use crate::domain::proxysql::statement::table_sql::Column;
-use crate::domain::proxysql::statement::{Module, RecordKind, Shape, Statement, Table};
+use crate::domain::proxysql::statement::{Module, RecordKind, Statement, Table};
 use crate::edge::admin::AdminError;
 
 /// What would happen with a module.
@@ -225,7 +226,7 @@ async fn draft<P: Proxysql>(
         if is_seen && counts.0 > 0 && section.is_none() {
             unnamed.push(table.name.to_owned());
         }
-        if owner(*table, counts.0) == Owner::WhoeverLoadedIt {
+        if owners(*table, counts.0).contains(&Owner::Runtime) {
             take_from_runtime(*table, admin).await?;
             unread.extend(candidate.reading.section(table.section()).map(|_| table.section()));
         }
@@ -247,20 +248,6 @@ async fn draft<P: Proxysql>(
     }
     let (effective, in_effect) = (first.1, first.2);
     Ok(Drafted { tables, lost, passed_over, unread, unnamed, effective, in_effect, before_load, differences })
-}
-
-/// Who owns the rows of a table. Rows without an owner are removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Owner {
-    /// The configuration file: its rows stay, all others go.
-    File,
-    /// The file cannot express the table: the rows in runtime stay, whoever loaded them.
-    WhoeverLoadedIt,
-}
-
-/// `rows` is how many the file has for it.
-fn owner(table: Table, rows: u64) -> Owner {
-    if table.shape == Shape::Wordless && rows == 0 { Owner::WhoeverLoadedIt } else { Owner::File }
 }
 
 /// Compares MEMORY and RUNTIME until two comparisons in succession agree. `None` if none do: other clients make `ProxySQL` rebuild its

@@ -1,4 +1,4 @@
-//! A module in `ProxySQL`'s memory: claimed, copied aside, read, and put back.
+//! A module in `ProxySQL`'s memory: locked, backed up, edited, and restored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::edge::admin::{AdminError, Answer};
 
 /// How often something is looked at again until it is the same twice.
 pub(super) const MOST_LOOKS: usize = 4;
-/// For how long a claim of somebody else holds, in seconds: he may have ended without giving it back.
+/// When the lock of another process expires, in seconds: that process may have died without releasing it.
 const STALE: i64 = 60;
 
 /// Takes memory for this process alone, among those of the agent. Whether it is its own now. An agent takes over what an agent has

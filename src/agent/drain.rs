@@ -1,4 +1,4 @@
-//! The shutdown, carried out: one effect at a time, while commands are still listened to.
+//! Runs the state machine of the drain, one effect at a time, while commands are still accepted.
 
 mod perform;
 mod recovery;

@@ -3,10 +3,10 @@
 
 use tracing::{error, warn};
 
-use super::Proxysql;
 use super::assess::Sorted;
 use super::draft::{back_up, columns, reset_memory, restore_backup};
 use super::peers::cluster_login;
+use super::proxysql::{Proxysql, Tracked};
 use super::round::Spacing;
 use crate::domain::cluster::member::Member;
 use crate::domain::proxysql::statement::{Module, Plan, Statement, Table};
@@ -66,7 +66,7 @@ impl BeforeLoad {
 
     /// Puts it into effect again, at once: whoever counts checks to three before it pulls has not pulled the other yet. `loaded` is what was
     /// loaded.
-    pub(super) async fn reset_memory<P: Proxysql>(
+    pub(super) async fn reset_memory<P: Tracked>(
         self,
         loaded: &Plan,
         doors: &Doors,

@@ -38,15 +38,16 @@ pub trait Proxysql {
     fn login(&self) -> impl Future<Output = (String, Option<String>)> + Send;
 
     /// How often it has logged in.
-    fn connections(&self) -> u64 {
-        0
-    }
+    fn logins(&self) -> u64;
+}
 
-    /// Something happened once more, for who keeps count.
-    fn count(&self, _what: Count) {}
+/// The admin port with a record of what is done with it: what the reconcilers work on.
+pub(super) trait Tracked: Proxysql {
+    /// Something happened once more.
+    fn count(&self, what: Count);
 
-    /// This was observed: completed by who of the peers was heard of lately, and shown to who shows it.
-    fn saw(&mut self, _seen: &mut Observation) {}
+    /// This was observed: the status shows it from now on. What is known of when each peer answered last is added to it.
+    fn observed(&mut self, seen: &mut Observation);
 }
 
 impl Proxysql for Admin {
@@ -80,7 +81,7 @@ impl Proxysql for Admin {
         Self::login(self)
     }
 
-    fn connections(&self) -> u64 {
-        Self::connections(self)
+    fn logins(&self) -> u64 {
+        self.connections()
     }
 }

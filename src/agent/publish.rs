@@ -11,8 +11,9 @@ use tracing::{error, info};
 use super::candidate::Publishing;
 use super::draft::{lock_memory, reset_memory, sweep, unlock_memory};
 use super::passed_over::Remarks;
+use super::proxysql::Tracked;
 use super::round::{Next, RoundError, SPACING, Spacing};
-use super::{Proxysql, candidate, record};
+use super::{candidate, record};
 use crate::domain::cluster::election::Election;
 use crate::domain::counters::{Count, Guard};
 use crate::domain::log_throttle::LogThrottle;
@@ -98,7 +99,7 @@ impl Publisher {
 
     /// The modules that are to be published: those that were not published to this process, and at the first look of this agent those that
     /// were published from another file than there is now. It was changed while no agent was there to see it.
-    pub(super) async fn due<P: Proxysql>(
+    pub(super) async fn due<P: Tracked>(
         &mut self,
         seen: &mut Observation,
         admin: &mut P,
@@ -136,7 +137,7 @@ impl Publisher {
     ///
     /// It ends early when `may` says that this core may not publish any more, or that this is to be thought over.
     /// A module that fails is put back and tried again in the next round; the others are not loaded again for its sake.
-    pub(super) async fn publish<P: Proxysql>(
+    pub(super) async fn publish<P: Tracked>(
         &mut self,
         modules: &[Module],
         seen: &Observation,
@@ -155,14 +156,14 @@ impl Publisher {
             Ok(()) => self.each(modules, seen, spacing, may, unlocks, admin).await,
             Err(error) => Err(error.into()),
         };
-        // Where the connection is gone, so is who could be kept waiting by it: for a minute.
+        // If the connection is lost the lock cannot be released; it expires after a minute.
         let released = unlock_memory(admin).await;
         let next = published?;
         released?;
         Ok(next)
     }
 
-    async fn each<P: Proxysql>(
+    async fn each<P: Tracked>(
         &mut self,
         modules: &[Module],
         seen: &Observation,

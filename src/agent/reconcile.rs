@@ -28,8 +28,9 @@ use self::members::{Intent, MemberList};
 use self::note::{ListDifference, Note};
 use super::candidate::Publishing;
 use super::peers::Peers;
+use super::proxysql::Tracked;
+use super::record;
 use super::round::{Next, RoundError, SPACING};
-use super::{Proxysql, record};
 use crate::domain::cluster::election::{Election, Ruling};
 use crate::domain::cluster::member::Members;
 use crate::domain::discovery::discovered::Discovered;
@@ -124,7 +125,7 @@ impl Core {
         self.cores.changed().await;
     }
 
-    pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
+    pub(super) async fn round<P: Tracked>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
         self.cores.update();
         let mut seen = self.executor.observe(admin).await?;
         self.config_file.forget_published(&mut seen, admin).await?;
@@ -141,7 +142,7 @@ impl Core {
     }
 
     /// Publishes what is due of the file, if this core does; gives what is there afterwards.
-    async fn publish<P: Proxysql>(
+    async fn publish<P: Tracked>(
         &mut self,
         mut seen: Observation,
         election: &Election,
@@ -164,7 +165,7 @@ impl Core {
     }
 
     /// Makes the cores the list of members, and settles what the members disagree on.
-    async fn keep_members<P: Proxysql>(
+    async fn keep_members<P: Tracked>(
         &mut self,
         mut seen: Observation,
         election: &Election,
@@ -201,7 +202,7 @@ impl Core {
     }
 
     /// What is to be done by this look about the list, and about what is at version 1. Rows that the look lacks are put into it.
-    fn intend<P: Proxysql>(
+    fn intend<P: Tracked>(
         &mut self,
         seen: &mut Observation,
         known: &Members,
@@ -227,7 +228,7 @@ impl Core {
     }
 
     /// Carries out what is to be done about the list of members, by what was seen.
-    async fn load_list<P: Proxysql>(
+    async fn load_list<P: Tracked>(
         &mut self,
         intent: &Intent,
         seen: &Observation,
@@ -252,7 +253,7 @@ impl Core {
 
     /// Loads modules at version 1 whose initial load is this core's, by what is the case now: others may have been quicker since this pass
     /// began.
-    async fn load_once<P: Proxysql>(
+    async fn load_once<P: Tracked>(
         &mut self,
         rulings: &BTreeMap<Module, Ruling>,
         election: &Election,
@@ -274,7 +275,7 @@ impl Core {
     }
 
     /// Loads once more what this node and a peer loaded differently in the same second.
-    async fn end_conflicts<P: Proxysql>(
+    async fn end_conflicts<P: Tracked>(
         &mut self,
         seen: &Observation,
         known: &Members,

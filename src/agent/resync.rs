@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Proxysql;
 use super::draft::{columns, lock_memory, module_checksum, reset_memory, unlock_memory};
 use super::peers::cluster_login;
+use super::proxysql::Tracked;
 use super::round::{Next, RoundError, SPACING, Spacing};
 use crate::domain::cluster::drift::{self, DriftClass};
 use crate::domain::proxysql::observation::{Checksum, Observation, Peer};
@@ -53,7 +53,7 @@ pub(super) fn is_unsyncable(class: &DriftClass) -> bool {
 }
 
 /// Copies from the cores what is out of sync; what cannot be loaded yet is left for the round at the time that is returned.
-pub(super) async fn resync<P: Proxysql>(
+pub(super) async fn resync<P: Tracked>(
     out_of_sync: Vec<(Module, &Peer)>,
     seen: &Observation,
     spacing: &mut Spacing,
@@ -86,7 +86,7 @@ pub(super) async fn resync<P: Proxysql>(
     Ok(next)
 }
 
-async fn take_over<P: Proxysql>(
+async fn take_over<P: Tracked>(
     module: Module,
     peer: &Peer,
     spacing: &mut Spacing,
@@ -128,7 +128,7 @@ async fn take_over<P: Proxysql>(
 }
 
 /// Reads a core until it says the same twice in succession: one answer may come from a moment in which the tables are being filled.
-async fn read_twice<P: Proxysql>(
+async fn read_twice<P: Tracked>(
     peer: &Peer,
     login: &Login,
     reads: &[Statement],
@@ -150,7 +150,7 @@ async fn read_twice<P: Proxysql>(
 }
 
 /// Makes a module in memory what was read on a core.
-async fn write<P: Proxysql>(
+async fn write<P: Tracked>(
     module: Module,
     tables: BTreeMap<Table, Vec<Column>>,
     answers: Vec<Answer>,

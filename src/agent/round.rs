@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-use super::Proxysql;
+use super::proxysql::Tracked;
 use crate::domain::counters::Count;
 use crate::domain::proxysql::observation::{Observation, Unreadable};
 use crate::domain::proxysql::spacing::Clock;
@@ -90,7 +90,7 @@ impl Spacing {
     }
 
     /// Sends the statements of a plan, in order, and gives the rows that each says it changed.
-    pub(super) async fn apply<P: Proxysql>(&mut self, plan: &Plan, admin: &mut P) -> Result<Vec<u64>, AdminError> {
+    pub(super) async fn apply<P: Tracked>(&mut self, plan: &Plan, admin: &mut P) -> Result<Vec<u64>, AdminError> {
         let mut affected = Vec::with_capacity(plan.statements().len());
         for statement in plan.statements() {
             let outcome = admin.run(statement).await;
@@ -132,14 +132,14 @@ impl Spacing {
 }
 
 /// Types the answer to an observation, and shows it.
-pub(super) fn read<P: Proxysql>(answer: &Answer, admin: &mut P) -> Result<Observation, RoundError> {
+pub(super) fn read<P: Tracked>(answer: &Answer, admin: &mut P) -> Result<Observation, RoundError> {
     let mut seen = Observation::read(&answer.rows)?;
-    admin.saw(&mut seen);
+    admin.observed(&mut seen);
     Ok(seen)
 }
 
 /// Reads the admin tables.
-pub(super) async fn observe<P: Proxysql>(admin: &mut P) -> Result<Observation, RoundError> {
+pub(super) async fn observe<P: Tracked>(admin: &mut P) -> Result<Observation, RoundError> {
     let answer = admin.run(&Statement::Observe).await?;
     read(&answer, admin)
 }

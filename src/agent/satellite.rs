@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Proxysql;
 use super::peers::Peers;
+use super::proxysql::Tracked;
 use super::resync::{is_unsyncable, out_of_sync, resync};
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::cluster::drift::DriftClass;
@@ -68,7 +68,7 @@ impl Satellite {
         ReconcileReport { drift: self.peers.drift(), following: self.said, ..ReconcileReport::default() }
     }
 
-    pub(super) async fn round<P: Proxysql>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
+    pub(super) async fn round<P: Tracked>(&mut self, admin: &mut P) -> Result<Next, RoundError> {
         let mut seen = self.observe(admin).await?;
         let mut sync_state = self.isolation.judge(&seen, &self.bootstrap);
         if sync_state != SyncState::Connected && self.said != Some(sync_state) {
@@ -103,14 +103,14 @@ impl Satellite {
         }
     }
 
-    async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
+    async fn observe<P: Tracked>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
         let seen = observe(admin).await?;
         self.spacing.note(&seen);
         Ok(seen)
     }
 
     /// Copies from the cores what is out of sync, if two looks in succession agree on that.
-    async fn follow<P: Proxysql>(
+    async fn follow<P: Tracked>(
         &mut self,
         seen: &Observation,
         stray: impl Fn(Module, &DriftClass) -> bool,
@@ -129,7 +129,7 @@ impl Satellite {
 
     /// Takes over from the cores what this node has of the same second with other content. It followed a core that lost against the
     /// others, and went before they agreed: no core sees that, and `ProxySQL` pulls neither.
-    async fn resolve_epoch_conflicts<P: Proxysql>(
+    async fn resolve_epoch_conflicts<P: Tracked>(
         &mut self,
         seen: &Observation,
         admin: &mut P,
@@ -147,7 +147,7 @@ impl Satellite {
     }
 
     /// Replaces the list by what the configuration file has: addresses that nobody answers at may be somebody else's by now.
-    async fn restore<P: Proxysql>(&mut self, was: &Observation, admin: &mut P) -> Result<Next, RoundError> {
+    async fn restore<P: Tracked>(&mut self, was: &Observation, admin: &mut P) -> Result<Next, RoundError> {
         let load = Plan::default().then(Statement::LoadToRuntime(Module::ProxysqlServers));
         if let Some(at) = self.spacing.wait_for(&load) {
             return Ok(Next::At(at));

@@ -185,6 +185,10 @@ impl Proxysql for Script {
         ("radmin".into(), None)
     }
 
+    fn logins(&self) -> u64 {
+        1
+    }
+
     async fn run(&mut self, statement: &Statement) -> Result<Answer, AdminError> {
         let (down, mute, latency) = {
             let mut world = self.world();

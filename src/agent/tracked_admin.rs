@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Proxysql;
+use super::proxysql::{Proxysql, Tracked};
 use crate::domain::cluster::hearing::Hearing;
 use crate::domain::counters::Count;
 use crate::domain::proxysql::observation::Observation;
@@ -40,7 +40,7 @@ impl<P: Proxysql + Send + Sync> Proxysql for TrackedAdmin<P> {
             began,
             failure: error.map(AdminError::failure),
             obstacle: error.and_then(|error| Some((error.obstacle()?, error.to_string()))),
-            connections: self.admin.connections(),
+            connections: self.admin.logins(),
         });
         outcome
     }
@@ -72,15 +72,17 @@ impl<P: Proxysql + Send + Sync> Proxysql for TrackedAdmin<P> {
         self.admin.login().await
     }
 
-    fn connections(&self) -> u64 {
-        self.admin.connections()
+    fn logins(&self) -> u64 {
+        self.admin.logins()
     }
+}
 
+impl<P: Proxysql + Send + Sync> Tracked for TrackedAdmin<P> {
     fn count(&self, what: Count) {
         self.writer.counted(what);
     }
 
-    fn saw(&mut self, seen: &mut Observation) {
+    fn observed(&mut self, seen: &mut Observation) {
         self.hearing.complete(seen, self.began.elapsed());
         self.writer.observed(seen.clone());
     }

@@ -21,7 +21,7 @@ pub(super) async fn write<P: Proxysql>(module: Module, reading: &Reading, admin:
         let (Some(section), Some(kinds)) = (reading.section(name), kinds.get(table.name)) else { continue };
         let found = match table.shape {
             Shape::Variables(prefix) => written_variables(prefix, section.settings()),
-            Shape::Wordless => continue,
+            Shape::NotInConfigFile => continue,
             _ => written(*table, section, kinds),
         };
         count += found.counted;

@@ -5,6 +5,7 @@
 
 pub mod credentials;
 mod entries;
+pub mod ownership;
 mod parse;
 mod passed_over;
 pub mod placement;
@@ -220,7 +221,7 @@ impl Reading {
     /// nothing about the module's other tables: a file of 3.x must not empty those of 2.7.
     pub fn has_section(&self, module: Module) -> Option<bool> {
         let is_read_everywhere = |name: &&str| {
-            !module.tables().iter().any(|table| table.shape == Shape::Wordless && table.section() == *name)
+            !module.tables().iter().any(|table| table.shape == Shape::NotInConfigFile && table.section() == *name)
         };
         if module.sections().filter(is_read_everywhere).any(|name| self.section(name).is_some()) {
             return Some(true);

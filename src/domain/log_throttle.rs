@@ -1,4 +1,4 @@
-//! An error that is said once and not at each try.
+//! Rate limit for repeated error logs.
 
 use std::time::Duration;
 

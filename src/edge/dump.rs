@@ -61,7 +61,7 @@ pub enum WriteError {
     },
 }
 
-/// A dump that is being written. Until [`publish`](Self::publish) nothing is where a loader would look, and dropped before that, it
+/// A dump that is being written. Until [`commit`](Self::commit) nothing is where a loader would look, and dropped before that, it
 /// leaves nothing.
 #[derive(Debug)]
 pub struct Dump {

@@ -1,5 +1,5 @@
-//! HTTP: probes, the way down, and a page for people. What is asked here is answered from the status; nothing in this room can
-//! reach `ProxySQL`, and a caller that hangs up takes nothing with it.
+//! HTTP: probes, shutdown and drain, status and page. Requests are answered from the status: nothing in this module can reach
+//! `ProxySQL`, and a client that disconnects never interrupts the agent.
 
 mod answer;
 mod bind;

@@ -46,7 +46,7 @@ pub fn end_by_default() -> io::Result<()> {
 /// Turns signals into commands until `stop`: SIGTERM and SIGINT into what `on_term` says, SIGUSR1 into a line with the status,
 /// SIGUSR2 and SIGHUP into a reload.
 ///
-/// A second request to end is taken at its word: it ends the waiting. A third ends the process at once: `at_once` is how.
+/// A second signal stops waiting for clients; a third exits the process at once: `at_once` is how.
 pub async fn follow<F>(
     SignalStream(mut signals): SignalStream,
     state: State,

@@ -8,12 +8,13 @@ use tracing::{error, info, warn};
 use super::super::assess::{self, Assessment, Draft, Sorted, assess, compare};
 use super::super::candidate::Candidate;
 use super::super::draft::{columns, module_checksum, reset_memory, set_marker};
+use super::super::load_again::in_effect_again;
 use super::super::logins::{self, BeforeLoad, Closed, Doors};
+use super::super::proxysql::Tracked;
 use super::super::record::{self, Recorded};
 use super::super::round::{RoundError, SPACING, Spacing, observe};
-use super::super::unlock::in_effect_again;
 use super::super::{passed_over, placement};
-use super::{Awaited, Outcome, Proxysql, Publisher, Unlocks};
+use super::{Awaited, Outcome, Publisher, Unlocks};
 use crate::domain::cluster::election::{Content, Ruling, Why};
 use crate::domain::config_file::PassedOver;
 use crate::domain::config_file::publish::{Change, Difference};
@@ -35,7 +36,7 @@ struct Work<'a> {
 }
 
 impl Publisher {
-    pub(super) async fn one<P: Proxysql>(
+    pub(super) async fn one<P: Tracked>(
         &mut self,
         module: Module,
         seen: &Observation,
@@ -69,7 +70,7 @@ impl Publisher {
     }
 
     /// Does what is to be done with a module. `kept` is what is in effect, copied aside where a load may have to be taken back.
-    async fn assessed<P: Proxysql>(
+    async fn assessed<P: Tracked>(
         &mut self,
         work: Work<'_>,
         kept: Option<BeforeLoad>,
@@ -113,11 +114,7 @@ impl Publisher {
     }
 
     /// A load that was done is looked at, once enough time has passed.
-    async fn looks_again<P: Proxysql>(
-        &mut self,
-        work: &Work<'_>,
-        admin: &mut P,
-    ) -> Result<Option<Outcome>, RoundError> {
+    async fn looks_again<P: Tracked>(&mut self, work: &Work<'_>, admin: &mut P) -> Result<Option<Outcome>, RoundError> {
         let (module, before) = (work.module, &work.before);
         if self.awaited.get(&module).is_some_and(|awaited| awaited.at.elapsed() < SPACING) {
             return Ok(Some(Outcome::Later));
@@ -132,7 +129,7 @@ impl Publisher {
     }
 
     /// Everything in the file is in effect.
-    async fn unchanged<P: Proxysql>(
+    async fn unchanged<P: Tracked>(
         &mut self,
         work: Work<'_>,
         draft: &Draft,
@@ -180,7 +177,7 @@ impl Publisher {
     }
 
     /// Loads what differs, unless somebody else just did, and takes it back where it locks somebody out.
-    async fn changed<P: Proxysql>(
+    async fn changed<P: Tracked>(
         &mut self,
         work: Work<'_>,
         draft: &Draft,
@@ -231,7 +228,7 @@ impl Publisher {
     }
 
     /// The file has no entries of the module.
-    async fn leave_alone<P: Proxysql>(
+    async fn leave_alone<P: Tracked>(
         &self,
         module: Module,
         candidate: &Candidate,
@@ -250,7 +247,7 @@ impl Publisher {
     }
 
     /// Reads back what is in effect after a load.
-    async fn verify<P: Proxysql>(
+    async fn verify<P: Tracked>(
         &mut self,
         module: Module,
         draft: &Draft,
@@ -318,7 +315,7 @@ impl Work<'_> {
 }
 
 /// Whether the module is not in effect any more as it was when the look at it began; memory is then what is in effect.
-async fn has_changed<P: Proxysql>(module: Module, before: &Checksum, admin: &mut P) -> Result<bool, AdminError> {
+async fn has_changed<P: Tracked>(module: Module, before: &Checksum, admin: &mut P) -> Result<bool, AdminError> {
     let now = module_checksum(module, admin).await?;
     if now == *before {
         return Ok(false);

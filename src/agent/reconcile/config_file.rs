@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::Proxysql;
 use super::super::candidate::Publishing;
 use super::super::passed_over::Remarks;
+use super::super::proxysql::Tracked;
 use super::super::publish::Publisher;
 use super::super::round::{Next, RoundError};
 use super::Context;
@@ -90,7 +90,7 @@ impl ConfigFile {
     }
 
     /// Forgets what was published, where it is to be published again.
-    pub(super) async fn forget_published<P: Proxysql>(
+    pub(super) async fn forget_published<P: Tracked>(
         &mut self,
         seen: &mut Observation,
         admin: &mut P,
@@ -107,7 +107,7 @@ impl ConfigFile {
     }
 
     /// The modules that are to be published.
-    pub(super) async fn due<P: Proxysql>(
+    pub(super) async fn due<P: Tracked>(
         &mut self,
         seen: &mut Observation,
         admin: &mut P,
@@ -188,7 +188,7 @@ impl ConfigFile {
     }
 
     /// Publishes the modules, until `may` says that this is to be thought over. `waits` is for how long each has been at version 1.
-    pub(super) async fn publish<P: Proxysql>(
+    pub(super) async fn publish<P: Tracked>(
         &mut self,
         due: &[Module],
         context: &Context<'_>,

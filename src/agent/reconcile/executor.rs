@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::super::Proxysql;
+use super::super::load_again::load_again;
+use super::super::proxysql::Tracked;
 use super::super::round::{Next, RoundError, Spacing, observe, read};
-use super::super::unlock::load_again;
 use super::note::{Left, Note, NoteLog};
 use crate::domain::proxysql::observation::Observation;
 use crate::domain::proxysql::statement::{Module, Plan, Statement};
@@ -26,7 +26,7 @@ impl Default for Executor {
 
 impl Executor {
     /// Observes `ProxySQL`: every decision of a core goes by what this gave.
-    pub(super) async fn observe<P: Proxysql>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
+    pub(super) async fn observe<P: Tracked>(&mut self, admin: &mut P) -> Result<Observation, RoundError> {
         let mut seen = None;
         if self.sees_followers {
             match admin.run(&Statement::ObserveWithFollowers).await {
@@ -65,13 +65,13 @@ impl Executor {
     }
 
     /// Sends the statements of a plan.
-    pub(super) async fn apply<P: Proxysql>(&mut self, plan: &Plan, admin: &mut P) -> Result<(), RoundError> {
+    pub(super) async fn apply<P: Tracked>(&mut self, plan: &Plan, admin: &mut P) -> Result<(), RoundError> {
         self.spacing.apply(plan, admin).await?;
         Ok(())
     }
 
     /// Loads a module once more, as it is at runtime, and says `note`; when to try again if that cannot be done now.
-    pub(super) async fn load_again<P: Proxysql>(
+    pub(super) async fn load_again<P: Tracked>(
         &mut self,
         module: Module,
         note: Note,
@@ -85,7 +85,7 @@ impl Executor {
     }
 
     /// Says something, if it is news.
-    pub(super) fn say<P: Proxysql>(&mut self, note: Note, admin: &P) {
+    pub(super) fn say<P: Tracked>(&mut self, note: Note, admin: &P) {
         self.log.say(note, admin);
     }
 

@@ -2,7 +2,7 @@
 
 use tracing::{debug, info, warn};
 
-use super::super::Proxysql;
+use super::super::proxysql::Tracked;
 use crate::domain::cluster::member::{Member, Members};
 use crate::domain::cluster::rollout::RolloutState;
 use crate::domain::counters::{Count, Guard};
@@ -78,7 +78,7 @@ pub(super) struct NoteLog {
 
 impl NoteLog {
     /// Says it, and counts what is counted.
-    pub(super) fn say<P: Proxysql>(&mut self, note: Note, admin: &P) {
+    pub(super) fn say<P: Tracked>(&mut self, note: Note, admin: &P) {
         match note {
             Note::Publishing(rollout, pod) => self.publishing(rollout, pod.as_deref(), admin),
             Note::NotPublishing(reason) => warn!(%reason, "publish requested, but this core does not publish"),
@@ -108,7 +108,7 @@ impl NoteLog {
         }
     }
 
-    fn publishing<P: Proxysql>(&mut self, rollout: RolloutState, pod: Option<&str>, admin: &P) {
+    fn publishing<P: Tracked>(&mut self, rollout: RolloutState, pod: Option<&str>, admin: &P) {
         if self.publishing.as_ref() == Some(&rollout) {
             return;
         }

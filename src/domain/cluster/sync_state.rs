@@ -1,4 +1,4 @@
-//! When a satellite is cut off for good: no member of its list answers, so nothing that native sync does can help.
+//! Detects a satellite that is isolated: no member of its list answers, so that `ProxySQL`'s own sync cannot help it.
 
 use std::time::Duration;
 

@@ -49,7 +49,7 @@ pub enum Shape {
     Plain,
     /// As it is; but the configuration file of some releases has no words for it (2.7.1: fast routing, hostgroup attributes), so
     /// that no row in the file does not mean that there should be none.
-    Wordless,
+    NotInConfigFile,
     /// Rows of `global_variables` whose names begin so.
     Variables(&'static str),
     /// Only active users, and of each a row for the frontend and one for the backend.
@@ -74,20 +74,20 @@ const MYSQL_SERVERS: &[Table] = &[
     table("mysql_group_replication_hostgroups", Shape::Plain),
     table("mysql_galera_hostgroups", Shape::Plain),
     table("mysql_aws_aurora_hostgroups", Shape::Plain),
-    table("mysql_hostgroup_attributes", Shape::Wordless),
+    table("mysql_hostgroup_attributes", Shape::NotInConfigFile),
     table("mysql_servers_ssl_params", Shape::Plain),
 ];
 const MYSQL_USERS: &[Table] = &[table("mysql_users", Shape::Users)];
 const MYSQL_QUERY_RULES: &[Table] =
-    &[table("mysql_query_rules", Shape::Rules), table("mysql_query_rules_fast_routing", Shape::Wordless)];
+    &[table("mysql_query_rules", Shape::Rules), table("mysql_query_rules_fast_routing", Shape::NotInConfigFile)];
 const PGSQL_SERVERS: &[Table] = &[
     table("pgsql_servers", Shape::Servers),
     table("pgsql_replication_hostgroups", Shape::Plain),
-    table("pgsql_hostgroup_attributes", Shape::Wordless),
+    table("pgsql_hostgroup_attributes", Shape::NotInConfigFile),
 ];
 const PGSQL_USERS: &[Table] = &[table("pgsql_users", Shape::Users)];
 const PGSQL_QUERY_RULES: &[Table] =
-    &[table("pgsql_query_rules", Shape::Rules), table("pgsql_query_rules_fast_routing", Shape::Wordless)];
+    &[table("pgsql_query_rules", Shape::Rules), table("pgsql_query_rules_fast_routing", Shape::NotInConfigFile)];
 const PROXYSQL_SERVERS: &[Table] = &[table("proxysql_servers", Shape::Plain)];
 const SCHEDULER: &[Table] = &[table("scheduler", Shape::Plain)];
 const RESTAPI: &[Table] = &[table("restapi_routes", Shape::Plain)];

@@ -139,7 +139,7 @@ pub enum Statement {
     WriteRow(Table, Vec<(String, Option<String>)>),
     /// Rows of a table in memory, those of them that count, and those in effect that count.
     Count(Table),
-    /// The rows of a table that are only in memory or only in effect, without secrets; see [`comparison`].
+    /// The rows of a table that are only in memory or only in effect, without secrets; see [`table_sql`].
     Compare(Table, Vec<Column>),
     /// All rows of a table in effect that a node pulls, each value as a SQL literal: to be read on another node.
     ReadInEffect(Table, Vec<Column>),

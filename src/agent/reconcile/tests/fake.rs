@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::agent::Proxysql;
+use crate::agent::proxysql::{Proxysql, Tracked};
 use crate::domain::cluster::member::{Member, Members};
 use crate::domain::counters::Count;
 use crate::domain::proxysql::observation::{Checksum, Observation};
@@ -183,11 +183,17 @@ impl Proxysql for Fake {
         ("radmin".into(), None)
     }
 
+    fn logins(&self) -> u64 {
+        1
+    }
+}
+
+impl Tracked for Fake {
     fn count(&self, what: Count) {
         self.world().counts.push(what);
     }
 
-    fn saw(&mut self, seen: &mut Observation) {
+    fn observed(&mut self, seen: &mut Observation) {
         for peer in &mut seen.peers {
             peer.heard = peer.updated_at.is_some();
         }

@@ -205,7 +205,7 @@ fn normal(table: Table, columns: &[Column], layer: Layer) -> String {
         Layer::Runtime => format!("runtime_{}", table.name),
     };
     match (table.shape, layer) {
-        (Shape::Plain | Shape::Wordless, _) | (Shape::Users, Layer::Runtime) => {
+        (Shape::Plain | Shape::NotInConfigFile, _) | (Shape::Users, Layer::Runtime) => {
             format!("SELECT {} FROM {source}", names(columns))
         }
         (Shape::Variables(prefix), _) => {

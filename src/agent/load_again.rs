@@ -1,9 +1,9 @@
-//! Loading a module once more, as it is in effect.
+//! Loads a module again with the content that it has at runtime.
 
 use tokio::time::Instant;
 
-use super::Proxysql;
 use super::draft::{lock_memory, module_checksum, set_marker, unlock_memory};
+use super::proxysql::Tracked;
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::proxysql::statement::{Module, Plan, Statement, Worker};
 
@@ -15,7 +15,7 @@ pub(super) fn in_effect_again(module: Module) -> Plan {
 }
 
 /// Loads a module once more, as it is in effect, unless memory is being worked on or it was loaded a moment ago; `None` if it was.
-pub(super) async fn load_again<P: Proxysql>(
+pub(super) async fn load_again<P: Tracked>(
     module: Module,
     spacing: &mut Spacing,
     admin: &mut P,
@@ -39,7 +39,7 @@ pub(super) async fn load_again<P: Proxysql>(
 
 /// Loads what is in effect. What was as published before is so afterwards: the checksum may be another one for the same content, such as
 /// where the monitor has moved servers since.
-async fn as_published<P: Proxysql>(
+async fn as_published<P: Tracked>(
     module: Module,
     plan: &Plan,
     spacing: &mut Spacing,
@@ -63,6 +63,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::agent::proxysql::Proxysql;
+    use crate::domain::counters::Count;
+    use crate::domain::proxysql::observation::Observation;
     use crate::edge::admin::{AdminError, Answer, Login};
 
     /// A `ProxySQL` in which each load makes another checksum of the same content, as it does of servers that the monitor has moved.
@@ -114,6 +117,16 @@ mod tests {
         async fn login(&self) -> (String, Option<String>) {
             ("radmin".into(), None)
         }
+
+        fn logins(&self) -> u64 {
+            1
+        }
+    }
+
+    impl Tracked for Moved {
+        fn count(&self, _: Count) {}
+
+        fn observed(&mut self, _: &mut Observation) {}
     }
 
     #[tokio::test(start_paused = true)]
