@@ -36,16 +36,16 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
         loop {
             match effect {
                 Effect::End => {
-                    books.end(phase.account(), Phase::Stopped);
+                    books.end(phase.stats(), Phase::Stopped);
                     return Phase::Stopped;
                 }
-                Effect::Back(account, undone) => {
+                Effect::Back(stats, undone) => {
                     marker.clear().await;
                     // What was seen before is of no use any more: the next probe asks.
                     books.writer.look_outdated();
-                    books.end(Some(&account), Phase::Running);
+                    books.end(Some(&stats), Phase::Running);
                     self.recovery = if undone { Recovery::Done } else { Recovery::Pending };
-                    if account.has_set() {
+                    if stats.has_set() {
                         self.mode.sync_again();
                     }
                     return Phase::Running;
@@ -99,8 +99,8 @@ struct DrainReporter<'a> {
 
 impl DrainReporter<'_> {
     fn publish(&mut self, phase: &DrainState) {
-        let Some(account) = phase.account() else { return };
-        let progress = account.progress(self.clock.elapsed());
+        let Some(stats) = phase.stats() else { return };
+        let progress = stats.progress(self.clock.elapsed());
         let step = progress.step.as_str();
         if self.step.replace(step) != Some(step) && phase.stage() != Phase::Stopped {
             info!(step, clients = progress.remaining + progress.cut, "draining");
@@ -111,8 +111,8 @@ impl DrainReporter<'_> {
         }
     }
 
-    fn end(&self, account: Option<&DrainStats>, stage: Phase) {
-        let report = account.map(|account| account.progress(self.clock.elapsed()));
+    fn end(&self, stats: Option<&DrainStats>, stage: Phase) {
+        let report = stats.map(|stats| stats.progress(self.clock.elapsed()));
         if let Some(report) = &report {
             let seconds = &report.seconds;
             info!(

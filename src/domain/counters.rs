@@ -181,10 +181,8 @@ pub struct Counters {
     errors: [[u64; StatementFailure::ALL.len()]; StatementClass::ALL.len()],
     /// Logins to the admin port beside this agent.
     pub connections: u64,
-    /// Rounds that ended well.
-    pub rounds: u64,
-    /// Rounds that did not.
-    pub failed_rounds: u64,
+    /// Reconciles by result.
+    pub reconciles: Reconciles,
     /// Plans that were carried out, by module.
     pub plans: BTreeMap<Module, u64>,
     /// Modules that were put into effect.
@@ -194,13 +192,36 @@ pub struct Counters {
     pub reloads: u64,
     /// How often this node was told to follow the cores again.
     pub resyncs: u64,
-    drains: [u64; Ending::ALL.len()],
-    /// Clients evicted in drains that have ended.
+    /// Drains that have ended.
+    pub drains: Drains,
+}
+
+/// Reconciles, by how they ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reconciles {
+    /// Those that went well.
+    pub ok: u64,
+    /// Those that did not.
+    pub failed: u64,
+}
+
+/// Drains that have ended, and how their clients left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drains {
+    endings: [u64; Ending::ALL.len()],
+    /// Clients that were evicted.
     pub evicted: u64,
-    /// Clients that went by themselves in drains that have ended.
+    /// Clients that left by themselves.
     pub finished: u64,
-    /// Clients cut by drains that have ended.
-    pub cut: u64,
+    /// Clients that were terminated.
+    pub terminated: u64,
+}
+
+impl Drains {
+    /// How many ended so.
+    pub fn ended(&self, ending: Ending) -> u64 {
+        self.endings[ending as usize]
+    }
 }
 
 impl Counters {
@@ -218,8 +239,8 @@ impl Counters {
             Count::Plan(module) => *self.plans.entry(module).or_default() += 1,
             Count::Load(module) => *self.loads.entry(module).or_default() += 1,
             Count::Refusal(guard) => self.refusals[guard as usize] += 1,
-            Count::Round(true) => self.rounds += 1,
-            Count::Round(false) => self.failed_rounds += 1,
+            Count::Round(true) => self.reconciles.ok += 1,
+            Count::Round(false) => self.reconciles.failed += 1,
             Count::Reload => self.reloads += 1,
             Count::Resync => self.resyncs += 1,
         }
@@ -228,11 +249,11 @@ impl Counters {
     /// A drain has ended, with this report.
     pub fn drained(&mut self, report: &Progress) {
         if let Some(ending) = report.ended {
-            self.drains[ending as usize] += 1;
+            self.drains.endings[ending as usize] += 1;
         }
-        self.evicted += report.evicted;
-        self.finished += report.finished;
-        self.cut += report.cut;
+        self.drains.evicted += report.evicted;
+        self.drains.finished += report.finished;
+        self.drains.terminated += report.cut;
     }
 
     /// How long statements of a class took.
@@ -248,11 +269,6 @@ impl Counters {
     /// How often a guard said no.
     pub fn refusals(&self, guard: Guard) -> u64 {
         self.refusals[guard as usize]
-    }
-
-    /// How many drains ended so.
-    pub fn drains(&self, ending: Ending) -> u64 {
-        self.drains[ending as usize]
     }
 }
 

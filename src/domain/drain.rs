@@ -12,6 +12,7 @@
 //! where a step returns none, the one that is under way goes on.
 
 pub mod budget;
+mod clients;
 pub mod closing;
 mod emptying;
 mod listener;

@@ -56,10 +56,10 @@ enum Means {
 }
 
 /// The listener is paused.
-pub(super) fn begin(account: DrainStats, at: Duration, limits: &Limits) -> NextStep {
-    let until = (at + limits.drain_timeout).min(account.over_at.saturating_sub(LAST)).max(at);
+pub(super) fn begin(stats: DrainStats, at: Duration, limits: &Limits) -> NextStep {
+    let until = (at + limits.drain_timeout).min(stats.over_at.saturating_sub(LAST)).max(at);
     let span = Span { from: at, until };
-    let watched = account.watched_since.map_or(at + WATCHED, |since| (since + WATCHED).max(at));
+    let watched = stats.clients.since.map_or(at + WATCHED, |since| (since + WATCHED).max(at));
     let window = Window {
         span,
         // A short window leaves no time to watch.
@@ -70,97 +70,91 @@ pub(super) fn begin(account: DrainStats, at: Duration, limits: &Limits) -> NextS
         share: 0,
         means: Means::Kill,
     };
-    let detailed = account.looks_into;
-    let account = account.enter(Step::Emptying, at);
-    (DrainState::Draining(Draining::Emptying(window), account), Some(Effect::Sessions { detailed }))
+    let detailed = stats.clients.are_looked_into();
+    let stats = stats.enter(Step::Emptying, at);
+    (DrainState::Draining(Draining::Emptying(window), stats), Some(Effect::Sessions { detailed }))
 }
 
-pub(super) fn step(
-    mut window: Window,
-    mut account: DrainStats,
-    input: Input,
-    at: Duration,
-    limits: &Limits,
-) -> NextStep {
+pub(super) fn step(mut window: Window, mut stats: DrainStats, input: Input, at: Duration, limits: &Limits) -> NextStep {
     let here = Draining::Emptying(window);
     match input {
-        Input::Failed(Failure::Gone) => stopped(account, Ending::Gone, at),
+        Input::Failed(Failure::Gone) => stopped(stats, Ending::Gone, at),
         Input::Failed(Failure::Refused) => {
-            account.refused();
-            go_on(window, account, at)
+            stats.refused();
+            go_on(window, stats, at)
         }
-        Input::Failed(_) if at >= window.span.until => shut_down(account, Ending::DrainTimeout, at),
-        Input::Failed(_) => wait(here, account, at + RETRY),
+        Input::Failed(_) if at >= window.span.until => shut_down(stats, Ending::DrainTimeout, at),
+        Input::Failed(_) => wait(here, stats, at + RETRY),
         Input::Due if at >= window.next_look => {
-            let detailed = account.looks_into;
-            (DrainState::Draining(here, account), Some(Effect::Sessions { detailed }))
+            let detailed = stats.clients.are_looked_into();
+            (DrainState::Draining(here, stats), Some(Effect::Sessions { detailed }))
         }
-        Input::Due => (DrainState::Draining(here, account), Some(Effect::Tick(passes(&window)))),
-        Input::Answered => go_on(window, account, at),
+        Input::Due => (DrainState::Draining(here, stats), Some(Effect::Tick(passes(&window)))),
+        Input::Answered => go_on(window, stats, at),
         Input::Looked(look) => {
             let paused = look.paused;
-            account.look(look, at);
+            stats.look(look, at);
             window.next_look = at + TICK;
-            if account.remaining() == 0 && (window.empty || account.was_empty_from_the_start()) {
-                return shut_down(account, Ending::Empty, at);
+            if stats.clients.remaining() == 0 && (window.empty || stats.clients.was_empty_from_the_start()) {
+                return shut_down(stats, Ending::Empty, at);
             }
-            window.empty = account.remaining() == 0;
+            window.empty = stats.clients.remaining() == 0;
             if at >= window.span.until {
-                return shut_down(account, Ending::DrainTimeout, at);
+                return shut_down(stats, Ending::DrainTimeout, at);
             }
             if window.empty {
                 window.next_look = at + CONFIRM;
-                return wait(Draining::Emptying(window), account, at + CONFIRM);
+                return wait(Draining::Emptying(window), stats, at + CONFIRM);
             }
             // A ProxySQL that was started again meanwhile, or RESUME by hand.
-            if paused == Some(false) && account.may_pause_again() {
-                return pause(account, at);
+            if paused == Some(false) && stats.may_pause_again() {
+                return pause(stats, at);
             }
-            act(window, account, at, limits)
+            act(window, stats, at, limits)
         }
         Input::Killed(killed, failure) => {
-            account.told(killed);
+            stats.clients.told(killed);
             match failure {
                 None => {
-                    let detailed = account.looks_into;
-                    (DrainState::Draining(here, account), Some(Effect::Sessions { detailed }))
+                    let detailed = stats.clients.are_looked_into();
+                    (DrainState::Draining(here, stats), Some(Effect::Sessions { detailed }))
                 }
-                Some(failure) => step(window, account, Input::Failed(failure), at, limits),
+                Some(failure) => step(window, stats, Input::Failed(failure), at, limits),
             }
         }
-        _ => (DrainState::Draining(here, account), None),
+        _ => (DrainState::Draining(here, stats), None),
     }
 }
 
 /// What follows from a look.
-fn act(mut window: Window, mut account: DrainStats, at: Duration, limits: &Limits) -> NextStep {
-    if !account.may_set() {
+fn act(mut window: Window, mut stats: DrainStats, at: Duration, limits: &Limits) -> NextStep {
+    if !stats.may_set() {
         window.means = Means::Kill;
-        return kill(window, account, at, limits);
+        return kill(window, stats, at, limits);
     }
-    let sessions = account.sessions();
-    let closing = Closing::at(at, window.closing_since, &window.span, sessions, account.before.workers);
+    let sessions = stats.clients.sessions();
+    let closing = Closing::at(at, window.closing_since, &window.span, sessions, stats.before.workers);
     if closing.holds() && at > window.closing_since {
         window.closing_since = at;
     }
     window.means = Means::Close(closing);
-    match account.wants_set(&closing) {
-        Some(variables) => (DrainState::Draining(Draining::Emptying(window), account), Some(Effect::Set(variables))),
-        None => go_on(window, account, at),
+    match stats.wants_set(&closing) {
+        Some(variables) => (DrainState::Draining(Draining::Emptying(window), stats), Some(Effect::Set(variables))),
+        None => go_on(window, stats, at),
     }
 }
 
 /// Until the next look: a pass now and then.
-fn go_on(window: Window, account: DrainStats, at: Duration) -> NextStep {
+fn go_on(window: Window, stats: DrainStats, at: Duration) -> NextStep {
     let next_look = window.next_look.min(window.span.until);
     let until = match window.means {
-        Means::Close(closing) if closing.is_last_step() && account.remaining() <= DETAILED => {
+        Means::Close(closing) if closing.is_last_step() && stats.clients.remaining() <= DETAILED => {
             next_look.min(at + BREATH)
         }
-        Means::Close(closing) if !closing.holds() && account.remaining() <= DETAILED => next_look.min(at + PASS),
+        Means::Close(closing) if !closing.holds() && stats.clients.remaining() <= DETAILED => next_look.min(at + PASS),
         _ => next_look,
     };
-    wait(Draining::Emptying(window), account, until.max(at))
+    wait(Draining::Emptying(window), stats, until.max(at))
 }
 
 fn passes(window: &Window) -> u32 {
@@ -172,8 +166,8 @@ fn passes(window: &Window) -> u32 {
 
 /// Kills in shares, one a tick: ten at least, and no more than it takes to be through by half of the window. Thousands of
 /// clients that come back elsewhere do so one after the other.
-fn kill(mut window: Window, account: DrainStats, at: Duration, limits: &Limits) -> NextStep {
-    let idle = account.killable(limits.evict_idle_after);
+fn kill(mut window: Window, stats: DrainStats, at: Duration, limits: &Limits) -> NextStep {
+    let idle = stats.clients.killable(limits.evict_idle_after, stats.before.workers);
     if at >= window.next_share {
         let by = window.span.from + window.span.until.saturating_sub(window.span.from) / 2;
         let ticks = by.saturating_sub(at).as_millis().div_ceil(TICK.as_millis()).max(1);
@@ -187,9 +181,9 @@ fn kill(mut window: Window, account: DrainStats, at: Duration, limits: &Limits) 
     if batch.is_empty() {
         window.next_look = window.next_share;
         let until = window.next_share.min(window.span.until);
-        return wait(Draining::Emptying(window), account, until);
+        return wait(Draining::Emptying(window), stats, until);
     }
-    (DrainState::Draining(Draining::Emptying(window), account), Some(Effect::Kill(batch)))
+    (DrainState::Draining(Draining::Emptying(window), stats), Some(Effect::Kill(batch)))
 }
 
 /// Whether a session may be killed: nothing depends on it, and it is on a worker thread, which ends it at once. With idle threads a session

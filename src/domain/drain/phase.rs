@@ -74,21 +74,21 @@ impl DrainState {
         }
     }
 
-    /// The account of the shutdown.
-    pub fn account(&self) -> Option<&DrainStats> {
+    /// The stats of the shutdown.
+    pub fn stats(&self) -> Option<&DrainStats> {
         match self {
             Self::Running => None,
-            Self::Draining(_, account) | Self::Stopping(_, account) | Self::Stopped(account) => Some(account),
+            Self::Draining(_, stats) | Self::Stopping(_, stats) | Self::Stopped(stats) => Some(stats),
         }
     }
 
     /// A drain that nobody can cancel, and why.
     fn cannot_go_back(self, why: &'static str) -> Self {
         match self {
-            Self::Draining(step, account) => {
-                let mut account = account.note(why);
-                account.goes_on = true;
-                Self::Draining(step, account)
+            Self::Draining(step, stats) => {
+                let mut stats = stats.note(why);
+                stats.urgency.goes_on = true;
+                Self::Draining(step, stats)
             }
             other => other,
         }
@@ -98,7 +98,7 @@ impl DrainState {
     pub fn over_at(&self) -> Option<Duration> {
         match self {
             Self::Running | Self::Stopped(_) => None,
-            Self::Draining(_, account) | Self::Stopping(_, account) => Some(account.over_at),
+            Self::Draining(_, stats) | Self::Stopping(_, stats) => Some(stats.over_at),
         }
     }
 
@@ -108,122 +108,122 @@ impl DrainState {
         match (self, input) {
             (Self::Running, Input::Begin { reached, known }) => begin(reached, known, at, limits),
             (phase @ (Self::Running | Self::Stopped(_)), _) => (phase, None),
-            (Self::Draining(Draining::Undoing(_) | Draining::Pausing(AfterPause::Cancel, _), account), Input::Over) => {
-                back(account.note("the drain could not be undone in time; it is tried again"), false, at)
+            (Self::Draining(Draining::Undoing(_) | Draining::Pausing(AfterPause::Cancel, _), stats), Input::Over) => {
+                back(stats.note("the drain could not be undone in time; it is tried again"), false, at)
             }
-            (Self::Draining(_, account) | Self::Stopping(_, account), Input::Over) => {
-                let ending = if account.hurried { Ending::Hurried } else { Ending::ShutdownTimeout };
-                stopped(account, ending, at)
+            (Self::Draining(_, stats) | Self::Stopping(_, stats), Input::Over) => {
+                let ending = if stats.urgency.forced { Ending::Hurried } else { Ending::ShutdownTimeout };
+                stopped(stats, ending, at)
             }
-            (Self::Draining(step, account), input @ (Input::Begin { .. } | Input::Cancel | Input::ForceStop)) => {
-                asked(step, account, &input, at)
+            (Self::Draining(step, stats), input @ (Input::Begin { .. } | Input::Cancel | Input::ForceStop)) => {
+                asked(step, stats, &input, at)
             }
-            (Self::Draining(step, account), input) => match step {
-                Draining::Looking => looking(account, &input, at),
-                Draining::Marking => marking(account, input, at, limits),
-                Draining::Propagating(until) => propagating(until, account, input, at),
-                Draining::Pausing(after, by) => pausing((after, by), account, &input, at, limits),
-                Draining::Emptying(window) => emptying::step(window, account, input, at, limits),
-                Draining::Undoing(again) => undoing(again, account, &input, at, limits),
+            (Self::Draining(step, stats), input) => match step {
+                Draining::Looking => looking(stats, &input, at),
+                Draining::Marking => marking(stats, input, at, limits),
+                Draining::Propagating(until) => propagating(until, stats, input, at),
+                Draining::Pausing(after, by) => pausing((after, by), stats, &input, at, limits),
+                Draining::Emptying(window) => emptying::step(window, stats, input, at, limits),
+                Draining::Undoing(again) => undoing(again, stats, &input, at, limits),
             },
-            (Self::Stopping(sent, account), input) => stopping(sent, account, input, at),
+            (Self::Stopping(sent, stats), input) => stopping(sent, stats, input, at),
         }
     }
 }
 
 fn begin(reached: bool, known: Option<super::Before>, at: Duration, limits: &Limits) -> NextStep {
-    let account = DrainStats::open(at, limits, reached, known);
+    let stats = DrainStats::open(at, limits, reached, known);
     let within = (!reached).then_some(FIRST_CONTACT);
-    (DrainState::Draining(Draining::Looking, account), Some(Effect::LookBefore(within)))
+    (DrainState::Draining(Draining::Looking, stats), Some(Effect::LookBefore(within)))
 }
 
 /// Something is asked for while clients are going.
-fn asked(step: Draining, account: DrainStats, input: &Input, at: Duration) -> NextStep {
+fn asked(step: Draining, stats: DrainStats, input: &Input, at: Duration) -> NextStep {
     use Draining::{Emptying, Looking, Marking, Pausing, Propagating, Undoing};
-    let stay = |step, account| (DrainState::Draining(step, account), None);
+    let stay = |step, stats| (DrainState::Draining(step, stats), None);
     match (step, input) {
-        (step, Input::Cancel) if account.goes_on => stay(step, account),
-        (Looking, Input::Cancel) => back(account, true, at),
-        (Marking | Propagating(_) | Emptying(_), Input::Cancel) => undo(false, account.enter(Step::Resuming, at)),
-        (Looking | Marking | Propagating(_), Input::ForceStop) => shut_down(account.hurry(at), Ending::Hurried, at),
+        (step, Input::Cancel) if stats.urgency.goes_on => stay(step, stats),
+        (Looking, Input::Cancel) => back(stats, true, at),
+        (Marking | Propagating(_) | Emptying(_), Input::Cancel) => undo(false, stats.enter(Step::Resuming, at)),
+        (Looking | Marking | Propagating(_), Input::ForceStop) => shut_down(stats.hurry(at), Ending::Hurried, at),
         // Who is there then is counted.
         (Emptying(_), Input::ForceStop) => {
-            let account = account.hurry(at).enter(Step::ShuttingDown, at);
-            (DrainState::Stopping(false, account), Some(Effect::Sessions { detailed: false }))
+            let stats = stats.hurry(at).enter(Step::ShuttingDown, at);
+            (DrainState::Stopping(false, stats), Some(Effect::Sessions { detailed: false }))
         }
         // Nothing can be sent before PAUSE has its answer.
-        (Pausing(_, by), Input::ForceStop) => stay(Pausing(AfterPause::ForceStop, by), account.hurry_after(by, at)),
-        (Pausing(AfterPause::Empty, by), Input::Cancel) => stay(Pausing(AfterPause::Cancel, by), account),
+        (Pausing(_, by), Input::ForceStop) => stay(Pausing(AfterPause::ForceStop, by), stats.hurry_after(by, at)),
+        (Pausing(AfterPause::Empty, by), Input::Cancel) => stay(Pausing(AfterPause::Cancel, by), stats),
         // Who cancelled it is overruled, or comes too late.
-        (Pausing(AfterPause::Cancel, by), Input::Begin { .. }) => stay(Pausing(AfterPause::Empty, by), account),
-        (Undoing(_), input) => stay(Undoing(*input != Input::Cancel), account),
-        (step, _) => stay(step, account),
+        (Pausing(AfterPause::Cancel, by), Input::Begin { .. }) => stay(Pausing(AfterPause::Empty, by), stats),
+        (Undoing(_), input) => stay(Undoing(*input != Input::Cancel), stats),
+        (step, _) => stay(step, stats),
     }
 }
 
-fn looking(mut account: DrainStats, input: &Input, at: Duration) -> NextStep {
+fn looking(mut stats: DrainStats, input: &Input, at: Duration) -> NextStep {
     match input {
-        Input::Before(before) => account.learn(*before),
-        Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
+        Input::Before(before) => stats.learn(*before),
+        Input::Failed(Failure::Gone) => return stopped(stats, Ending::Gone, at),
         // It has never answered, and does not now: there is nothing that this agent could drain.
-        Input::Failed(_) if !account.reached => return stopped(account, Ending::NeverReached, at),
+        Input::Failed(_) if !stats.reached => return stopped(stats, Ending::NeverReached, at),
         Input::Failed(_) => {}
-        _ => return (DrainState::Draining(Draining::Looking, account), None),
+        _ => return (DrainState::Draining(Draining::Looking, stats), None),
     }
-    (DrainState::Draining(Draining::Marking, account), Some(Effect::Mark))
+    (DrainState::Draining(Draining::Marking, stats), Some(Effect::Mark))
 }
 
-fn marking(mut account: DrainStats, input: Input, at: Duration, limits: &Limits) -> NextStep {
+fn marking(mut stats: DrainStats, input: Input, at: Duration, limits: &Limits) -> NextStep {
     match input {
-        Input::Marked(marked) => account.marked = Some(marked),
-        Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
-        Input::Failed(_) => account.add_note("what was there before the drain could not be remembered in ProxySQL"),
-        _ => return (DrainState::Draining(Draining::Marking, account), None),
+        Input::Marked(marked) => stats.marked = Some(marked),
+        Input::Failed(Failure::Gone) => return stopped(stats, Ending::Gone, at),
+        Input::Failed(_) => stats.add_note("what was there before the drain could not be remembered in ProxySQL"),
+        _ => return (DrainState::Draining(Draining::Marking, stats), None),
     }
-    if !account.before.served || limits.propagation_delay.is_zero() {
-        return pause(account, at);
+    if !stats.before.served || limits.propagation_delay.is_zero() {
+        return pause(stats, at);
     }
     let step = Draining::Propagating(at + limits.propagation_delay);
-    (DrainState::Draining(step, account.enter(Step::Propagating, at)), Some(Effect::Sessions { detailed: false }))
+    (DrainState::Draining(step, stats.enter(Step::Propagating, at)), Some(Effect::Sessions { detailed: false }))
 }
 
 /// Sessions are watched while endpoints stop routing here, and what it takes to close them is prepared: a session on an idle thread comes
 /// back to a worker when it speaks.
-fn propagating(until: Duration, mut account: DrainStats, input: Input, at: Duration) -> NextStep {
+fn propagating(until: Duration, mut stats: DrainStats, input: Input, at: Duration) -> NextStep {
     let step = Draining::Propagating(until);
     match input {
-        Input::Due if at >= until => return pause(account, at),
-        Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
+        Input::Due if at >= until => return pause(stats, at),
+        Input::Failed(Failure::Gone) => return stopped(stats, Ending::Gone, at),
         Input::Due => {
-            let detailed = account.looks_into;
-            return (DrainState::Draining(step, account), Some(Effect::Sessions { detailed }));
+            let detailed = stats.clients.are_looked_into();
+            return (DrainState::Draining(step, stats), Some(Effect::Sessions { detailed }));
         }
         Input::Looked(look) => {
-            account.look(look, at);
-            if let Some(variables) = prepared(&mut account) {
-                return (DrainState::Draining(step, account), Some(Effect::Set(variables)));
+            stats.look(look, at);
+            if let Some(variables) = prepared(&mut stats) {
+                return (DrainState::Draining(step, stats), Some(Effect::Set(variables)));
             }
         }
-        Input::Failed(Failure::Refused) => account.refused(),
+        Input::Failed(Failure::Refused) => stats.refused(),
         Input::Answered | Input::Failed(_) => {}
-        _ => return (DrainState::Draining(step, account), None),
+        _ => return (DrainState::Draining(step, stats), None),
     }
-    wait(step, account, (at + LOOK_AGAIN).min(until))
+    wait(step, stats, (at + LOOK_AGAIN).min(until))
 }
 
-fn prepared(account: &mut DrainStats) -> Option<super::closing::Variables> {
-    let detailed = account.sessions().len() as u64 <= super::session::DETAILED;
-    account.wants_set(&Closing { detailed, ..Closing::PREPARED })
+fn prepared(stats: &mut DrainStats) -> Option<super::closing::Variables> {
+    let detailed = stats.clients.sessions().len() as u64 <= super::session::DETAILED;
+    stats.wants_set(&Closing { detailed, ..Closing::PREPARED })
 }
 
-pub(super) fn wait(step: Draining, account: DrainStats, until: Duration) -> NextStep {
-    (DrainState::Draining(step, account), Some(Effect::Wait(until)))
+pub(super) fn wait(step: Draining, stats: DrainStats, until: Duration) -> NextStep {
+    (DrainState::Draining(step, stats), Some(Effect::Wait(until)))
 }
 
-pub(super) fn pause(account: DrainStats, at: Duration) -> NextStep {
-    let within = pause_expected(account.before.threads) + PAUSE_SLACK;
+pub(super) fn pause(stats: DrainStats, at: Duration) -> NextStep {
+    let within = pause_expected(stats.before.threads) + PAUSE_SLACK;
     let step = Draining::Pausing(AfterPause::Empty, at + within);
-    (DrainState::Draining(step, account.enter(Step::Pausing, at)), Some(Effect::Pause(within)))
+    (DrainState::Draining(step, stats.enter(Step::Pausing, at)), Some(Effect::Pause(within)))
 }
 
 /// What PAUSE takes with so many worker threads, at most.
@@ -233,94 +233,94 @@ pub fn pause_expected(threads: u32) -> Duration {
 
 fn pausing(
     (after, by): (AfterPause, Duration),
-    account: DrainStats,
+    stats: DrainStats,
     input: &Input,
     at: Duration,
     limits: &Limits,
 ) -> NextStep {
-    let account = match input {
-        Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
+    let stats = match input {
+        Input::Failed(Failure::Gone) => return stopped(stats, Ending::Gone, at),
         // Not sent, so it can be sent still.
         Input::Failed(Failure::Unsent) | Input::Due => {
             return match (after, input) {
-                (AfterPause::Cancel, _) => undo(false, account.enter(Step::Resuming, at)),
-                (AfterPause::ForceStop, _) => shut_down(account, Ending::Hurried, at),
-                (AfterPause::Empty, Input::Due) => pause(account, at),
-                (AfterPause::Empty, _) => wait(Draining::Pausing(after, by), account, at + RETRY),
+                (AfterPause::Cancel, _) => undo(false, stats.enter(Step::Resuming, at)),
+                (AfterPause::ForceStop, _) => shut_down(stats, Ending::Hurried, at),
+                (AfterPause::Empty, Input::Due) => pause(stats, at),
+                (AfterPause::Empty, _) => wait(Draining::Pausing(after, by), stats, at + RETRY),
             };
         }
-        Input::Failed(Failure::Unanswered) => account.note("PAUSE was not answered"),
+        Input::Failed(Failure::Unanswered) => stats.note("PAUSE was not answered"),
         // "Already paused" is as good as paused; what is so is looked at next.
-        Input::Answered | Input::Failed(Failure::Refused) => account,
-        _ => return (DrainState::Draining(Draining::Pausing(after, by), account), None),
+        Input::Answered | Input::Failed(Failure::Refused) => stats,
+        _ => return (DrainState::Draining(Draining::Pausing(after, by), stats), None),
     };
     match after {
-        AfterPause::Cancel => undo(false, account.enter(Step::Resuming, at)),
-        AfterPause::ForceStop => shut_down(account, Ending::Hurried, at),
-        AfterPause::Empty => emptying::begin(account, at, limits),
+        AfterPause::Cancel => undo(false, stats.enter(Step::Resuming, at)),
+        AfterPause::ForceStop => shut_down(stats, Ending::Hurried, at),
+        AfterPause::Empty => emptying::begin(stats, at, limits),
     }
 }
 
-fn undo(again: bool, account: DrainStats) -> NextStep {
-    let within = pause_expected(account.before.threads) + PAUSE_SLACK;
-    (DrainState::Draining(Draining::Undoing(again), account), Some(Effect::Undo(within)))
+fn undo(again: bool, stats: DrainStats) -> NextStep {
+    let within = pause_expected(stats.before.threads) + PAUSE_SLACK;
+    (DrainState::Draining(Draining::Undoing(again), stats), Some(Effect::Undo(within)))
 }
 
-fn undoing(again: bool, account: DrainStats, input: &Input, at: Duration, limits: &Limits) -> NextStep {
+fn undoing(again: bool, stats: DrainStats, input: &Input, at: Duration, limits: &Limits) -> NextStep {
     match input {
-        Input::Undone | Input::Failed(Failure::Gone) if again => begin(true, Some(account.before), at, limits),
-        Input::Undone | Input::Failed(Failure::Gone) => back(account, true, at),
+        Input::Undone | Input::Failed(Failure::Gone) if again => begin(true, Some(stats.before), at, limits),
+        Input::Undone | Input::Failed(Failure::Gone) => back(stats, true, at),
         Input::Failed(Failure::Deaf) => {
-            let (phase, effect) = begin(true, Some(account.before), at, limits);
+            let (phase, effect) = begin(true, Some(stats.before), at, limits);
             (phase.cannot_go_back("ProxySQL does not let in all clients after RESUME; only a new process does"), effect)
         }
-        Input::Failed(_) => wait(Draining::Undoing(again), account, at + RETRY),
-        Input::Due => undo(again, account),
-        _ => (DrainState::Draining(Draining::Undoing(again), account), None),
+        Input::Failed(_) => wait(Draining::Undoing(again), stats, at + RETRY),
+        Input::Due => undo(again, stats),
+        _ => (DrainState::Draining(Draining::Undoing(again), stats), None),
     }
 }
 
 /// Back to work.
-fn back(mut account: DrainStats, undone: bool, at: Duration) -> NextStep {
-    account.close(Ending::Cancelled);
-    (DrainState::Running, Some(Effect::Back(Box::new(account.enter(Step::Over, at)), undone)))
+fn back(mut stats: DrainStats, undone: bool, at: Duration) -> NextStep {
+    stats.close(Ending::Cancelled);
+    (DrainState::Running, Some(Effect::Back(Box::new(stats.enter(Step::Over, at)), undone)))
 }
 
-pub(super) fn shut_down(mut account: DrainStats, ending: Ending, at: Duration) -> NextStep {
-    account.close(ending);
-    (DrainState::Stopping(false, account.enter(Step::ShuttingDown, at)), Some(Effect::Shutdown))
+pub(super) fn shut_down(mut stats: DrainStats, ending: Ending, at: Duration) -> NextStep {
+    stats.close(ending);
+    (DrainState::Stopping(false, stats.enter(Step::ShuttingDown, at)), Some(Effect::Shutdown))
 }
 
-fn stopping(sent: bool, mut account: DrainStats, input: Input, at: Duration) -> NextStep {
-    let is_first_look = account.ending.is_none();
+fn stopping(sent: bool, mut stats: DrainStats, input: Input, at: Duration) -> NextStep {
+    let is_first_look = stats.ending.is_none();
     match input {
         // The look before SHUTDOWN, whatever came of it.
         Input::Looked(_) | Input::Failed(_) if is_first_look => {
             match input {
-                Input::Looked(look) => account.look(look, at),
-                Input::Failed(Failure::Gone) => return stopped(account, Ending::Gone, at),
+                Input::Looked(look) => stats.look(look, at),
+                Input::Failed(Failure::Gone) => return stopped(stats, Ending::Gone, at),
                 _ => {}
             }
-            shut_down(account, Ending::Hurried, at)
+            shut_down(stats, Ending::Hurried, at)
         }
         Input::Answered | Input::Failed(Failure::Gone) => {
-            let ending = account.ending.unwrap_or(Ending::Gone);
-            stopped(account, ending, at)
+            let ending = stats.ending.unwrap_or(Ending::Gone);
+            stopped(stats, ending, at)
         }
         Input::Failed(failure) => {
             // It may have been carried out: nothing is asked for twice, but whether it is gone.
             let sent = sent || failure == Failure::Unanswered;
-            (DrainState::Stopping(sent, account), Some(Effect::Wait(at + RETRY)))
+            (DrainState::Stopping(sent, stats), Some(Effect::Wait(at + RETRY)))
         }
-        Input::Looked(_) => (DrainState::Stopping(sent, account), Some(Effect::Wait(at + RETRY))),
-        Input::Due if sent => (DrainState::Stopping(sent, account), Some(Effect::Sessions { detailed: false })),
-        Input::Due => (DrainState::Stopping(sent, account), Some(Effect::Shutdown)),
-        Input::ForceStop => (DrainState::Stopping(sent, account.hurry(at)), None),
-        _ => (DrainState::Stopping(sent, account), None),
+        Input::Looked(_) => (DrainState::Stopping(sent, stats), Some(Effect::Wait(at + RETRY))),
+        Input::Due if sent => (DrainState::Stopping(sent, stats), Some(Effect::Sessions { detailed: false })),
+        Input::Due => (DrainState::Stopping(sent, stats), Some(Effect::Shutdown)),
+        Input::ForceStop => (DrainState::Stopping(sent, stats.hurry(at)), None),
+        _ => (DrainState::Stopping(sent, stats), None),
     }
 }
 
-pub(super) fn stopped(mut account: DrainStats, ending: Ending, at: Duration) -> NextStep {
-    account.close(ending);
-    (DrainState::Stopped(account.enter(Step::Over, at)), Some(Effect::End))
+pub(super) fn stopped(mut stats: DrainStats, ending: Ending, at: Duration) -> NextStep {
+    stats.close(ending);
+    (DrainState::Stopped(stats.enter(Step::Over, at)), Some(Effect::End))
 }

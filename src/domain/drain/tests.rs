@@ -108,7 +108,7 @@ impl Way {
     }
 
     fn report(&self, at: Duration) -> Progress {
-        self.phase.account().unwrap().progress(at)
+        self.phase.stats().unwrap().progress(at)
     }
 }
 
@@ -391,8 +391,8 @@ fn a_cancel_undoes_what_was_done_until_that_is_seen() {
     assert_eq!(way.hear(s(4), Input::Answered), Some(Effect::Undo(s(7))));
     assert!(matches!(way.hear(s(5), Input::Failed(Failure::Unanswered)), Some(Effect::Wait(_))));
     assert_eq!(way.hear(s(6), Input::Due), Some(Effect::Undo(s(7))));
-    let Some(Effect::Back(account, true)) = way.hear(s(6), Input::Undone) else { panic!("{:?}", way.effect) };
-    assert_eq!(account.progress(s(9)).ended, Some(Ending::Cancelled));
+    let Some(Effect::Back(stats, true)) = way.hear(s(6), Input::Undone) else { panic!("{:?}", way.effect) };
+    assert_eq!(stats.progress(s(9)).ended, Some(Ending::Cancelled));
     assert_eq!(way.phase, DrainState::Running);
     // Too late.
     let mut way = Way::paused(NEW, s(10));
@@ -410,7 +410,7 @@ fn who_cannot_serve_again_is_drained_to_the_end_whoever_cancels() {
     assert_eq!(way.hear(s(7), Input::Cancel), None);
     way.hear(s(7), Input::Before(BUSY));
     assert_eq!(way.hear(s(7), Input::Cancel), None);
-    let notes = way.phase.account().unwrap().progress(s(8)).notes;
+    let notes = way.phase.stats().unwrap().progress(s(8)).notes;
     assert!(notes.iter().any(|note| note.contains("only a new process")), "{notes:?}");
 }
 
@@ -641,8 +641,8 @@ proptest! {
             prop_assert!(pauses <= 1 && shutdowns <= 1);
             let after = way.phase.stage();
             prop_assert!(after >= before || (before == Phase::Draining && after == Phase::Running && cancelled));
-            if let Some(account) = way.phase.account() {
-                let books = account.progress(at);
+            if let Some(stats) = way.phase.stats() {
+                let books = stats.progress(at);
                 let sum = books.remaining + books.evicted + books.finished + books.cut;
                 prop_assert!(sum == books.clients || books.evicted > books.clients, "{books:?}");
             }

@@ -150,8 +150,8 @@ pub const METRICS: &[Metric] = &[
         out.count(&[], view.status.counters().connections.saturating_sub(1));
     }),
     counter("reconciles", "Reconcile passes by result: ok, failed.", |view, out| {
-        out.count(&["ok"], view.status.counters().rounds);
-        out.count(&["failed"], view.status.counters().failed_rounds);
+        out.count(&["ok"], view.status.counters().reconciles.ok);
+        out.count(&["failed"], view.status.counters().reconciles.failed);
     })
     .by(&["result"]),
     gauge("members_desired", "Cores found by discovery (cores only; no sample until discovery has found one).", |view, out| {
@@ -363,15 +363,15 @@ pub const METRICS: &[Metric] = &[
     .seconds(),
     counter("drains", "Finished drains, by ending: completed, drain_timeout, shutdown_timeout, forced, proxysql_exited, never_connected, cancelled.", |view, out| {
         for ending in Ending::ALL {
-            out.count(&[ending.as_str()], view.status.counters().drains(ending));
+            out.count(&[ending.as_str()], view.status.counters().drains.ended(ending));
         }
     })
     .by(&["ended"]),
     counter("drained_clients", "Clients of finished drains, by state: evicted, finished, terminated.", |view, out| {
-        let counters = view.status.counters();
-        out.count(&["evicted"], counters.evicted);
-        out.count(&["finished"], counters.finished);
-        out.count(&["terminated"], counters.cut);
+        let drains = view.status.counters().drains;
+        out.count(&["evicted"], drains.evicted);
+        out.count(&["finished"], drains.finished);
+        out.count(&["terminated"], drains.terminated);
     })
     .by(&["state"]),
     counter("reloads", "Reloads of the configuration.", |view, out| {
