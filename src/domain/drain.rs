@@ -16,12 +16,13 @@ mod clients;
 pub mod closing;
 mod emptying;
 mod listener;
-mod phase;
 mod report;
 pub mod session;
+mod state;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod transitions;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,8 +35,8 @@ use crate::domain::proxysql::observation::{Unreadable, number};
 
 pub use self::emptying::TICK;
 pub use self::listener::Listener;
-pub use self::phase::{DrainState, pause_expected};
 pub use self::report::{Ending, Progress, Remaining, Seconds, Step};
+pub use self::state::{DrainState, pause_expected};
 pub use self::stats::DrainStats;
 
 /// Sessions that one look names, at most, of each protocol.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Sessions;
-use super::emptying::is_killable;
 use super::report::Remaining;
 use super::session::{Activity, Protocol, Session};
 
@@ -117,7 +116,7 @@ impl Clients {
         let moves_after = Duration::from_millis(moves_after.unwrap_or(0)) + Duration::from_millis(10);
         let told = |session: &&Session| self.present.get(&session.key()).is_some_and(|watched| watched.told);
         let sessions = self.last.sessions.iter().filter(|session| !told(session));
-        sessions.filter(|s| is_killable(s, idle_after, moves_after, workers)).map(|session| session.id).collect()
+        sessions.filter(|s| s.is_killable(idle_after, moves_after, workers)).map(|session| session.id).collect()
     }
 
     /// These were told to go. They count once they are gone.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::closing::{Closing, Span};
-use super::phase::{DrainState, Draining, NextStep, RETRY, pause, shut_down, stopped, wait};
 use super::report::{Ending, Step};
-use super::session::{Activity, DETAILED};
+use super::session::DETAILED;
+use super::state::{DrainState, Draining, Means, NextStep, RETRY, Window, pause, shut_down, stopped, wait};
 use super::stats::DrainStats;
 use super::{Effect, Failure, Input, Limits};
 
@@ -27,33 +27,6 @@ const WATCHED: Duration = Duration::from_secs(2);
 const LEAST_SHARE: u64 = 10;
 /// What is left of `shutdown_timeout` for `PROXYSQL SHUTDOWN` when clients get no more time.
 const LAST: Duration = Duration::from_secs(1);
-
-/// The time that clients get, and how far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
-    pub(super) span: Span,
-    /// Since when sessions are closed that rest.
-    closing_since: Duration,
-    /// When the next look is due.
-    next_look: Duration,
-    /// Nobody was left at the last look.
-    empty: bool,
-    /// When the next share of kills is due.
-    next_share: Duration,
-    /// What is left of this share.
-    pub(super) share: u64,
-    /// What is done about those who rest.
-    means: Means,
-}
-
-/// What is done about sessions that rest between two statements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Means {
-    /// `ProxySQL` ends them, by its variables.
-    Close(Closing),
-    /// They are killed once they are plainly idle. Not with idle threads, which execute what comes in the meantime.
-    Kill,
-}
 
 /// The listener is paused.
 pub(super) fn begin(stats: DrainStats, at: Duration, limits: &Limits) -> NextStep {
@@ -184,13 +157,4 @@ fn kill(mut window: Window, stats: DrainStats, at: Duration, limits: &Limits) ->
         return wait(Draining::Emptying(window), stats, until);
     }
     (DrainState::Draining(Draining::Emptying(window), stats), Some(Effect::Kill(batch)))
-}
-
-/// Whether a session may be killed: nothing depends on it, and it is on a worker thread, which ends it at once. With idle threads a session
-/// that rests for longer than `session_idle_ms` is on one of those.
-pub(super) fn is_killable(session: &super::Session, idle_after: Duration, moves_after: Duration, workers: u32) -> bool {
-    session.protocol == super::Protocol::Mysql
-        && session.activity == Activity::Idle
-        && session.thread < workers
-        && session.idle >= idle_after.max(moves_after)
 }

@@ -102,6 +102,15 @@ pub struct Client {
 }
 
 impl Session {
+    /// Whether it may be killed: nothing depends on it, and it is on a worker thread, which ends it at once. With idle threads a session
+    /// that rests for longer than `session_idle_ms` is on one of those.
+    pub(super) fn is_killable(&self, idle_after: Duration, moves_after: Duration, workers: u32) -> bool {
+        self.protocol == Protocol::Mysql
+            && self.activity == Activity::Idle
+            && self.thread < workers
+            && self.idle >= idle_after.max(moves_after)
+    }
+
     /// What tells it from every other.
     pub fn key(&self) -> (Protocol, u64) {
         (self.protocol, self.id)

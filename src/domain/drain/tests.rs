@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 
 use super::closing::{Closing, Span};
-use super::phase::{Draining, FIRST_CONTACT, RETRY};
 use super::session::{Activity, Client};
+use super::state::{Draining, RETRY};
 use super::stats::HURRY;
+use super::transitions::FIRST_CONTACT;
 use super::*;
 
 const fn s(seconds: u64) -> Duration {

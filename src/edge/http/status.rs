@@ -49,7 +49,7 @@ pub(super) struct Document<'a> {
     agent: AgentSection<'a>,
     probes: Probes,
     proxysql: ProxysqlSection<'a>,
-    sessions: Sessions,
+    sessions: ClientsSection,
     backends: BackendsSection<'a>,
     members: MembersOf<'a>,
     peers: Vec<PeerOf>,
@@ -92,7 +92,7 @@ struct ProxysqlSection<'a> {
 }
 
 #[derive(Serialize)]
-struct Sessions {
+struct ClientsSection {
     clients: u64,
     users: u64,
     age_ms: Option<u64>,
@@ -200,7 +200,7 @@ impl<'a> Document<'a> {
             },
             probes,
             proxysql: proxysql(&told.proxysql, &known),
-            sessions: Sessions {
+            sessions: ClientsSection {
                 clients: snapshot.map_or(0, |seen| seen.clients),
                 users: snapshot.map_or(0, |seen| seen.users),
                 age_ms,

@@ -1,87 +1,22 @@
-//! The transitions.
+//! The transitions of a drain.
 
 use std::time::Duration;
 
 use super::closing::Closing;
-use super::emptying::{self, Window};
+use super::emptying;
 use super::report::{Ending, Step};
+use super::state::{
+    AfterPause, DrainState, Draining, NextStep, PAUSE_SLACK, RETRY, pause, pause_expected, shut_down, stopped, wait,
+};
 use super::stats::DrainStats;
-use super::{Effect, Failure, Input, Limits, Phase};
+use super::{Effect, Failure, Input, Limits};
 
-/// Until what could not be asked is tried again.
-pub(super) const RETRY: Duration = Duration::from_millis(200);
-/// What `PROXYSQL PAUSE` takes for each worker thread, at most, and what waits for a PAUSE.
-const PER_THREAD: Duration = Duration::from_secs(1);
-/// What the deadline of PAUSE has beyond that: on 3.x, six threads were seen to take six seconds.
-const PAUSE_SLACK: Duration = Duration::from_secs(5);
 /// What a `ProxySQL` gets for one answer that has never given any.
 pub(super) const FIRST_CONTACT: Duration = Duration::from_secs(1);
 /// Between two looks while endpoints stop routing here: who reads slowly shows only over time.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// Where in the shutdown this process is, with everything it has to remember there.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum DrainState {
-    /// Serving.
-    #[default]
-    Running,
-    /// Clients are going.
-    Draining(Draining, DrainStats),
-    /// `ProxySQL` is being stopped. Whether it may have been told already.
-    Stopping(bool, DrainStats),
-    /// Over.
-    Stopped(DrainStats),
-}
-
-/// The steps within [`DrainState::Draining`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Draining {
-    /// Who is connected?
-    Looking,
-    /// What is there before the drain is being remembered.
-    Marking,
-    /// Endpoints stop routing here, until then.
-    Propagating(Duration),
-    /// The listener closes. What to do once it has, and by when that is to have an answer.
-    Pausing(AfterPause, Duration),
-    /// Clients finish, or are told to go.
-    Emptying(Window),
-    /// It was cancelled. Whether a shutdown is to begin again after that.
-    Undoing(bool),
-}
-
-/// What follows a PAUSE, which nothing can take back while it is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AfterPause {
-    /// The window for clients.
-    Empty,
-    /// All of it is undone.
-    Cancel,
-    /// SHUTDOWN.
-    ForceStop,
-}
-
-pub(super) type NextStep = (DrainState, Option<Effect>);
-
 impl DrainState {
-    /// The phase without what it remembers.
-    pub fn stage(&self) -> Phase {
-        match self {
-            Self::Running => Phase::Running,
-            Self::Draining(..) => Phase::Draining,
-            Self::Stopping(..) => Phase::Stopping,
-            Self::Stopped(_) => Phase::Stopped,
-        }
-    }
-
-    /// The stats of the shutdown.
-    pub fn stats(&self) -> Option<&DrainStats> {
-        match self {
-            Self::Running => None,
-            Self::Draining(_, stats) | Self::Stopping(_, stats) | Self::Stopped(stats) => Some(stats),
-        }
-    }
-
     /// A drain that nobody can cancel, and why.
     fn cannot_go_back(self, why: &'static str) -> Self {
         match self {
@@ -91,14 +26,6 @@ impl DrainState {
                 Self::Draining(step, stats)
             }
             other => other,
-        }
-    }
-
-    /// When the caller is to say [`Input::Over`].
-    pub fn over_at(&self) -> Option<Duration> {
-        match self {
-            Self::Running | Self::Stopped(_) => None,
-            Self::Draining(_, stats) | Self::Stopping(_, stats) => Some(stats.over_at),
         }
     }
 
@@ -216,21 +143,6 @@ fn prepared(stats: &mut DrainStats) -> Option<super::closing::Variables> {
     stats.wants_set(&Closing { detailed, ..Closing::PREPARED })
 }
 
-pub(super) fn wait(step: Draining, stats: DrainStats, until: Duration) -> NextStep {
-    (DrainState::Draining(step, stats), Some(Effect::Wait(until)))
-}
-
-pub(super) fn pause(stats: DrainStats, at: Duration) -> NextStep {
-    let within = pause_expected(stats.before.threads) + PAUSE_SLACK;
-    let step = Draining::Pausing(AfterPause::Empty, at + within);
-    (DrainState::Draining(step, stats.enter(Step::Pausing, at)), Some(Effect::Pause(within)))
-}
-
-/// What PAUSE takes with so many worker threads, at most.
-pub fn pause_expected(threads: u32) -> Duration {
-    PER_THREAD * threads
-}
-
 fn pausing(
     (after, by): (AfterPause, Duration),
     stats: DrainStats,
@@ -286,11 +198,6 @@ fn back(mut stats: DrainStats, undone: bool, at: Duration) -> NextStep {
     (DrainState::Running, Some(Effect::Back(Box::new(stats.enter(Step::Over, at)), undone)))
 }
 
-pub(super) fn shut_down(mut stats: DrainStats, ending: Ending, at: Duration) -> NextStep {
-    stats.close(ending);
-    (DrainState::Stopping(false, stats.enter(Step::ShuttingDown, at)), Some(Effect::Shutdown))
-}
-
 fn stopping(sent: bool, mut stats: DrainStats, input: Input, at: Duration) -> NextStep {
     let is_first_look = stats.ending.is_none();
     match input {
@@ -318,9 +225,4 @@ fn stopping(sent: bool, mut stats: DrainStats, input: Input, at: Duration) -> Ne
         Input::ForceStop => (DrainState::Stopping(sent, stats.hurry(at)), None),
         _ => (DrainState::Stopping(sent, stats), None),
     }
-}
-
-pub(super) fn stopped(mut stats: DrainStats, ending: Ending, at: Duration) -> NextStep {
-    stats.close(ending);
-    (DrainState::Stopped(stats.enter(Step::Over, at)), Some(Effect::End))
 }
