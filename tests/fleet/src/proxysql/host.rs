@@ -39,6 +39,7 @@ pub enum Boot {
 
 /// How a node behaves, beside what its variables say. Changes take effect at once.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Behaviour {
     /// `SELECT @@version`; clusters only with the same.
     pub version: String,
@@ -55,6 +56,9 @@ pub struct Behaviour {
     /// As 3.0 has: the tables, variables and statements of `PostgreSQL`, of which no port of its own. Takes effect when a
     /// process starts.
     pub postgres: bool,
+    /// As up to 2.5, where `admin-hash_passwords` is true by default: a load of users makes hashes of passwords in clear text; those in
+    /// memory stay. Takes effect when a process starts.
+    pub hash_passwords: bool,
     /// As 2.7.1 now and then: after RESUME a thread does not let in clients any more, one of so many of them. 0 is none.
     pub deaf_after_resume: u32,
     /// How long the link to a peer of another version rests.
@@ -80,6 +84,7 @@ impl Default for Behaviour {
             double_reply: false,
             deaf_after_resume: 0,
             postgres: false,
+            hash_passwords: false,
             other_version_rest: Duration::from_secs(30),
             idle_threads: false,
             worker_pass: Duration::from_secs(1),
@@ -279,6 +284,7 @@ impl Host {
         }
         let config = self.spec.dir.join("proxysql.cnf");
         let (mut store, existed) = Store::open(&self.spec.dir, config, self.behaviour().postgres).map_err(text_of)?;
+        store.hash_passwords = self.behaviour().hash_passwords;
         let now = self.now();
         if let Some(before) = before {
             store.runtime.sums = before.store().runtime.sums.clone();
