@@ -13,6 +13,7 @@ use super::super::record::{self, Recorded};
 use super::super::round::{RoundError, SPACING, Spacing, observe};
 use super::super::unlock::in_effect_again;
 use super::super::{passed_over, placement};
+use super::learned::learn;
 use super::{Awaited, Outcome, Proxysql, Publisher, Unlocks};
 use crate::domain::cluster::election::{Content, Ruling, Why};
 use crate::domain::config_file::PassedOver;
@@ -78,7 +79,8 @@ impl Publisher {
         let module = work.module;
         let candidate = Candidate::of(&self.publishing).await;
         let outcome = match assess(module, &candidate, &work.recorded, admin).await? {
-            Assessment::Draft(draft) => {
+            Assessment::Draft(mut draft) => {
+                learn((module, &work.before), work.unlocks.0, work.seen, &mut draft.sorted, admin).await?;
                 self.remarks.of_module(module, &self.publishing.name(), &draft.not_taken());
                 self.remarks.unread(&self.publishing.name(), &draft.unread);
                 if draft.lost > 0 && candidate.reading.is_blind().is_some() {
