@@ -208,7 +208,7 @@ impl Publisher {
             spacing.apply(&load, admin).await?;
             return Ok(self.verify(module, draft, &before, admin).await?);
         };
-        let doors = Doors::find(election.own(), admin).await?;
+        let doors = Doors::find(election.own(), &draft.sorted, admin).await?;
         if let Some(reason) = logins::cannot_tell(admin).await {
             put_back(module, admin).await?;
             kept.forget(admin).await?;

@@ -157,6 +157,8 @@ pub(crate) struct Life {
     pub(crate) uuid: String,
     pub(crate) mysql_wanted: watch::Sender<bool>,
     pub(crate) mysql_open: watch::Sender<bool>,
+    /// Where the admin port is to be.
+    pub(crate) admin_at: watch::Sender<SocketAddr>,
     paused: AtomicBool,
     pub(crate) stopped: AtomicBool,
     /// The listener was closed and opened again.
@@ -258,7 +260,7 @@ impl Host {
         let (admin, mysql) = {
             let store = life.store();
             (
-                listen_address(store.runtime.variable("admin-mysql_ifaces"), &self.spec, self.spec.admin_port),
+                self.admin_at(&store.runtime),
                 listen_address(store.runtime.variable("mysql-interfaces"), &self.spec, self.spec.mysql_port),
             )
         };
@@ -270,7 +272,7 @@ impl Host {
         cluster::follow(self, &life);
         life.spawn(passes::run(Arc::clone(self), Arc::clone(&life)));
         life.spawn(frontend::listen(Arc::clone(self), Arc::clone(&life), mysql, mysql_listener));
-        life.spawn(session::listen(Arc::clone(self), Arc::clone(&life), admin, admin_listener));
+        life.spawn(session::listen(Arc::clone(self), Arc::clone(&life), admin_listener));
         Ok(())
     }
 
@@ -308,6 +310,7 @@ impl Host {
         }
         let uuid = self.uuid(&store).map_err(text_of)?;
         let tuning = Tuning::of(&store.runtime);
+        let admin_at = self.admin_at(&store.runtime);
         Ok(Life {
             token: self.owned.child_token(),
             tracker: TaskTracker::new(),
@@ -324,11 +327,16 @@ impl Host {
             uuid,
             mysql_wanted: watch::Sender::new(true),
             mysql_open: watch::Sender::new(false),
+            admin_at: watch::Sender::new(admin_at),
             paused: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             resumed: AtomicBool::new(false),
             threads: AtomicU32::new(2),
         })
+    }
+
+    fn admin_at(&self, runtime: &Runtime) -> SocketAddr {
+        listen_address(runtime.variable("admin-mysql_ifaces"), &self.spec, self.spec.admin_port)
     }
 
     /// The name of this datadir among the others, kept in it.
@@ -399,6 +407,8 @@ impl Host {
         if module.prefix().is_some() {
             let tuning = Tuning::of(&life.store().runtime);
             *lock(&life.tuning) = tuning;
+            let admin_at = self.admin_at(&life.store().runtime);
+            life.admin_at.send_if_modified(|known| std::mem::replace(known, admin_at) != admin_at);
         }
         loaded.map_err(|error| super::store::text_of(&error))
     }
