@@ -86,6 +86,15 @@ impl Sorted {
 }
 
 impl Sorted {
+    /// By what is known of more loads: answers what of it no load changes, shown otherwise and not taken.
+    pub(super) fn learn(&mut self, recorded: &Recorded) -> (Vec<Difference>, Vec<Difference>) {
+        let again = Self::new(std::mem::take(&mut self.to_load), recorded);
+        self.to_load = again.to_load;
+        self.shown_otherwise.extend(again.shown_otherwise.iter().cloned());
+        self.not_taken.extend(again.not_taken.iter().cloned());
+        (again.shown_otherwise, again.not_taken)
+    }
+
     /// By what a load has left. `sprung` is what was different of variables before the file was read again: a value that ProxySQL did
     /// not take was not.
     pub(super) fn after_load(module: Module, rest: Vec<Difference>, sprung: &[Difference]) -> Self {

@@ -1,6 +1,9 @@
 //! Whether the agent and the other nodes still get in after a load: found out by logging in afresh, while the connection that did the load is
 //! still there to put back what was in effect.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 use tracing::{error, warn};
 
 use super::assess::Sorted;
@@ -14,6 +17,12 @@ use crate::edge::admin::{AdminError, Login};
 
 /// Variables that make the table of those who may log in another one.
 const IN_THE_TABLE: [&str; 2] = ["admin-admin_credentials", "admin-stats_credentials"];
+/// Where `ProxySQL` listens for administrators.
+const INTERFACES: &str = "admin-mysql_ifaces";
+/// A load that changes where it listens has an effect within half a second; until then it listens where it did.
+const LISTENS_ANEW: Duration = Duration::from_secs(1);
+/// Between two tries to get in meanwhile.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// How often somebody is tried to be let in, where neither yes nor no is heard.
 const TRIES: usize = 3;
 
@@ -27,6 +36,8 @@ pub(super) struct BeforeLoad {
 pub(super) struct Doors {
     /// Where the other nodes come to; `None` where they come where the agent does.
     listed: Option<(String, u16)>,
+    /// How long it takes until a load shows whether they get in.
+    settles_in: Duration,
 }
 
 /// Why somebody does not get in.
@@ -90,19 +101,39 @@ impl BeforeLoad {
 
 impl Doors {
     /// Finds out where the other nodes come to: the address that `own` has for them, where something answers there.
-    pub(super) async fn find<P: Proxysql>(own: Option<&Member>, admin: &mut P) -> Result<Self, AdminError> {
-        let Some(own) = own else { return Ok(Self { listed: None }) };
+    pub(super) async fn find<P: Proxysql>(
+        own: Option<&Member>,
+        sorted: &Sorted,
+        admin: &mut P,
+    ) -> Result<Self, AdminError> {
+        let moves = sorted.to_load.iter().any(|difference| difference.key.iter().any(|name| name == INTERFACES));
+        let settles_in = if moves { LISTENS_ANEW } else { Duration::ZERO };
+        let Some(own) = own else { return Ok(Self { listed: None, settles_in }) };
         let somebody = Login { username: String::new(), password: String::new() };
         let login = cluster_login(admin).await?.unwrap_or(somebody);
         let answers = match admin.ask_peer(&own.hostname, own.port, &login, &[Statement::Checksums]).await {
             Ok(_) | Err(AdminError::LoginRefused { .. } | AdminError::Refused { .. }) => true,
             Err(_) => false,
         };
-        Ok(Self { listed: answers.then(|| (own.hostname.clone(), own.port)) })
+        Ok(Self { listed: answers.then(|| (own.hostname.clone(), own.port)), settles_in })
     }
 
-    /// Why somebody does not get in now; `None` where everybody does.
+    /// Why somebody does not get in; `None` where everybody does. Where it listens somewhere else, no answer is an answer.
     pub(super) async fn closed<P: Proxysql>(&self, admin: &mut P) -> Result<Option<Closed>, AdminError> {
+        let began = Instant::now();
+        loop {
+            let closed = self.closed_now(admin).await?;
+            if self.settles_in.is_zero() {
+                return Ok(closed);
+            }
+            if began.elapsed() >= self.settles_in {
+                return Ok(closed.map(|closed| Closed::Refused(closed.reason().to_owned())));
+            }
+            sleep(TRY_AGAIN).await;
+        }
+    }
+
+    async fn closed_now<P: Proxysql>(&self, admin: &mut P) -> Result<Option<Closed>, AdminError> {
         let mut unknown = None;
         for _ in 0..TRIES {
             let agent = admin.log_in_afresh(None).await;

@@ -1,5 +1,6 @@
 //! Publishing: the configuration file becomes what is in effect, module by module, exactly, and only where it differs.
 
+mod learned;
 mod module;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -15,10 +15,15 @@ impl Recorded {
     /// Reads it; nothing, where nothing was ever remembered.
     pub(super) async fn read<P: Proxysql>(module: Module, admin: &mut P) -> Result<Self, AdminError> {
         match admin.run(&Statement::Record(Record::Read(module))).await {
-            Ok(answer) => Ok(Self(answer.rows.into_iter().filter_map(|row| row.try_into().ok()).collect())),
+            Ok(answer) => Ok(Self::of_rows(answer.rows)),
             Err(error) if error.names_no_such_table() => Ok(Self::default()),
             Err(error) => Err(error),
         }
+    }
+
+    /// What an answer says, of this `ProxySQL` or another one.
+    pub(super) fn of_rows(rows: Vec<Vec<String>>) -> Self {
+        Self(rows.into_iter().filter_map(|row| row.try_into().ok()).collect())
     }
 
     /// Whether this was found.
@@ -46,8 +51,26 @@ pub(super) async fn differs<P: Proxysql>(
     differences: &[Difference],
     admin: &mut P,
 ) -> Result<(), AdminError> {
-    let rows = differences.iter().map(|difference| (difference.fingerprint(), difference.to_string())).collect();
-    replace(module, kind, rows, admin).await
+    replace(module, kind, rows_of(differences), admin).await
+}
+
+/// Remembers more of it.
+pub(super) async fn add_differences<P: Proxysql>(
+    module: Module,
+    kind: RecordKind,
+    differences: &[Difference],
+    admin: &mut P,
+) -> Result<(), AdminError> {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    admin.run(&Statement::Record(Record::Create)).await?;
+    admin.run(&Statement::Record(Record::Add(module, kind, rows_of(differences)))).await?;
+    Ok(())
+}
+
+fn rows_of(differences: &[Difference]) -> Vec<(String, String)> {
+    differences.iter().map(|difference| (difference.fingerprint(), difference.to_string())).collect()
 }
 
 /// Remembers that this try to load something locked somebody out.

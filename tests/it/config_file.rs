@@ -206,7 +206,7 @@ fn include(path: &Path) -> String {
 }
 
 /// The same file from the directory in which ProxySQL runs.
-fn relative(path: &Path) -> PathBuf {
+pub(crate) fn relative(path: &Path) -> PathBuf {
     let up: PathBuf = std::env::current_dir().unwrap().components().skip(1).map(|_| "..").collect();
     up.join(path.strip_prefix("/").unwrap())
 }

@@ -7,7 +7,7 @@ use proxysql_fleet::client::Client;
 use proxysql_fleet::rig::Rig;
 
 use crate::publish_exact::{column, hears, publish, said};
-use crate::support::{fleet, settings, settled};
+use crate::support::{eventually, fleet, settings, settled};
 
 /// Whether a login lets in who may administer.
 async fn gets_in(address: SocketAddr, user: &str, password: &str) -> bool {
@@ -119,11 +119,39 @@ async fn what_locked_somebody_out_is_tried_once_and_known_to_a_plan_and_a_new_ag
     let version = "SELECT version FROM runtime_checksums_values WHERE name='admin_variables'";
     // Once more in a later second, for whoever pulled what was there for a moment.
     let node = &rig.members()[0].node;
-    crate::support::eventually("it is loaded again", async || column(node, version).await == ["5"]).await;
+    eventually("it is loaded again", async || column(node, version).await == ["5"]).await;
     let plan = crate::plan::plan(&rig.members()[0], &[]).await;
     let text = crate::plan::text(&plan);
     assert!(plan.status.code() == Some(1) && text.contains("does not get in any more"), "{text}");
     rig.restart_agent("core-1").await.unwrap();
     hears(&rig, "core-1", "configuration file rejected", 1).await;
     assert_eq!(column(&rig.members()[0].node, version).await, ["5"], "not again by a new agent");
+}
+
+/// The port of administration elsewhere: the agent's connection stays, and a login in the first half second still gets in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_moves_the_admin_port_away_is_taken_back_and_one_that_adds_another_is_published() {
+    let mut rig = fleet(settings(), 1, 0).await;
+    settled(&rig).await;
+    let admin = rig.members()[0].admin();
+    let elsewhere = format!("mysql_ifaces=\"{}:{}\"", admin.ip(), admin.port() + 7);
+    publish(&mut rig, "core-1", |text| text.replace(&format!("mysql_ifaces=\"{admin}\""), &elsewhere));
+    hears(&rig, "core-1", "restored the previous configuration", 1).await;
+    hears(&rig, "core-1", "configuration file rejected", 1).await;
+    all_get_in(&rig, "a moved port").await;
+    let version = "SELECT version FROM runtime_checksums_values WHERE name='admin_variables'";
+    // Once more in a later second, as whatever is put back.
+    eventually("it is loaded again", async || column(&rig.members()[0].node, version).await == ["5"]).await;
+    let plan = crate::plan::plan(&rig.members()[0], &[]).await;
+    assert_eq!(plan.status.code(), Some(1), "{}", crate::plan::text(&plan));
+    rig.restart_agent("core-1").await.unwrap();
+    hears(&rig, "core-1", "configuration file rejected", 1).await;
+    assert_eq!(column(&rig.members()[0].node, version).await, ["5"], "tried once");
+    let both = format!("mysql_ifaces=\"{admin};{}:{}\"", admin.ip(), admin.port() + 7);
+    publish(&mut rig, "core-1", |text| text.replace(&elsewhere, &both));
+    let interfaces = "SELECT variable_value FROM runtime_global_variables WHERE variable_name='admin-mysql_ifaces'";
+    let has_both = async || column(&rig.members()[0].node, interfaces).await[0].contains(';');
+    eventually("another interface", has_both).await;
+    settled(&rig).await;
+    all_get_in(&rig, "another interface").await;
 }

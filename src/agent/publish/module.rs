@@ -14,6 +14,7 @@ use super::super::proxysql::Tracked;
 use super::super::record::{self, Recorded};
 use super::super::round::{RoundError, SPACING, Spacing, observe};
 use super::super::{passed_over, placement};
+use super::learned::learn;
 use super::{Awaited, Outcome, Publisher, Unlocks};
 use crate::domain::cluster::election::{Content, Ruling, Why};
 use crate::domain::config_file::PassedOver;
@@ -79,7 +80,8 @@ impl Publisher {
         let module = work.module;
         let candidate = Candidate::of(&self.publishing).await;
         let outcome = match assess(module, &candidate, &work.recorded, admin).await? {
-            Assessment::Draft(draft) => {
+            Assessment::Draft(mut draft) => {
+                learn((module, &work.before), work.unlocks.0, work.seen, &mut draft.sorted, admin).await?;
                 self.remarks.of_module(module, &self.publishing.name(), &draft.not_taken());
                 self.remarks.unread(&self.publishing.name(), &draft.unread);
                 if draft.lost > 0 && candidate.reading.is_blind().is_some() {
@@ -203,7 +205,7 @@ impl Publisher {
             spacing.apply(&load, admin).await?;
             return Ok(self.verify(module, draft, &before, admin).await?);
         };
-        let doors = Doors::find(election.own(), admin).await?;
+        let doors = Doors::find(election.own(), &draft.sorted, admin).await?;
         if let Some(reason) = logins::cannot_tell(admin).await {
             reset_memory(module, admin).await?;
             kept.forget(admin).await?;

@@ -34,6 +34,7 @@ mod host;
 mod log;
 mod logins;
 mod modules;
+mod monitor;
 mod passes;
 mod peers;
 mod record;

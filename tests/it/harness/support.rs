@@ -65,7 +65,7 @@ pub(crate) async fn settled(rig: &Rig) {
 pub(crate) async fn is_published(node: &Node) -> bool {
     // Of what stays on the node ProxySQL has no checksums.
     let marks = "SELECT SUM(CASE WHEN name LIKE '%published%' THEN 1 ELSE 99 END) FROM sqlite_master \
-                 WHERE name LIKE 'proxysql_agent_%' AND name<>'proxysql_agent_record' \
+                 WHERE name LIKE 'proxysql_agent_%' AND name<>'proxysql_agent_record' AND name NOT LIKE 'proxysql_agent_placed%' \
                  AND name NOT LIKE '%published_scheduler' AND name NOT LIKE '%published_restapi'";
     let modules =
         "SELECT COUNT(*) FROM runtime_checksums_values WHERE name NOT IN ('mysql_servers', 'proxysql_servers')";

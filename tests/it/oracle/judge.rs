@@ -125,7 +125,8 @@ pub(super) async fn with_others(site: &mut Site, trial: &Trial<'_>) -> Vec<Strin
     // What the file does not name is as it is at a fresh start: two nodes that differ in that cannot both keep what they have.
     site.afresh().await;
     let (before, first) = (site.look().await, site.versions().await);
-    site.with_a_peer(trial.files).await;
+    let loads = site.with_a_peer(trial.files).await;
+    wrong.extend(loads.iter().map(|what| trial.says("new ProxySQL beside it", &format!("its agent loads: {what}"))));
     let last = site.versions().await;
     if last != first {
         wrong.push(trial.says("new ProxySQL beside it", &format!("loads: {first:?} -> {last:?}")));

@@ -215,8 +215,8 @@ impl Site {
     }
 
     /// A new ProxySQL with the same files and an agent of its own comes beside the one that there is, and both have settled; answers
-    /// what the new one has in effect.
-    pub(super) async fn with_a_peer(&mut self, files: &Files) -> Look {
+    /// what its agent has loaded.
+    pub(super) async fn with_a_peer(&mut self, files: &Files) -> Vec<String> {
         let spec = NodeSpec {
             name: "peer".to_owned(),
             ip: self.block.address().unwrap().into(),
@@ -236,14 +236,14 @@ impl Site {
         self.quiet(3).await;
         quiet(api, 3, || said(&agent)).await;
         self.quiet(3).await;
-        let seen = look(&peer).await;
+        let loads = loads(&agent);
         agent.kill().await;
         self.kill_agent().await;
         drop(peer);
         let members = self.node.spec().admin().to_string();
         self.start_agent(&members);
         self.quiet(2).await;
-        seen
+        loads
     }
 
     /// Statements by hand.
@@ -331,6 +331,13 @@ impl Lone {
     pub(super) async fn look(&self) -> Look {
         look(&self.node).await
     }
+}
+
+/// What an agent says that it has loaded because something in the file differs.
+fn loads(agent: &Process) -> Vec<String> {
+    let lines = agent.log().lines();
+    let texts = lines.iter().filter_map(|line| Saying::read(line).map(|said| said.to_string()));
+    texts.filter(|said| said.contains("published from ProxySQL's configuration file")).collect()
 }
 
 fn said(agent: &Process) -> String {

@@ -107,6 +107,14 @@ pub(crate) fn native_proof(password: &str, salt: &[u8]) -> Vec<u8> {
     first.iter().zip(mask).map(|(left, right)| left ^ right).collect()
 }
 
+/// Makes a password in clear text the hash that clients are held to; none stays none.
+pub(crate) fn hash(password: &mut String) {
+    if !password.is_empty() && !password.starts_with('*') {
+        let hash = Sha1::digest(Sha1::digest(password.as_bytes()));
+        *password = hash.iter().fold("*".to_owned(), |text, byte| text + &format!("{byte:02X}"));
+    }
+}
+
 /// Whether `proof` shows knowledge of a password, which is kept as it is or as `*` and its double hash. Whatever else begins with `*` is
 /// taken for a hash all the same, and fits no password.
 pub(crate) fn proves(proof: &[u8], salt: &Salt, stored: &str) -> bool {

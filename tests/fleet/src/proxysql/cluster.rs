@@ -195,7 +195,11 @@ async fn pull(host: &Arc<Host>, life: &Arc<Life>, module: Module) -> Result<(), 
         checksum
     } else {
         for table in module.tables() {
-            fetched.push((table, client.rows(&format!("SELECT * FROM runtime_{table}")).await?));
+            let sql = match *table {
+                "mysql_servers" => super::monitor::asks_for_loaded(),
+                table => format!("SELECT * FROM runtime_{table}"),
+            };
+            fetched.push((table, client.rows(&sql).await?));
         }
         modules::checksum(fetched.iter().flat_map(|(_, rows)| rows))
     };

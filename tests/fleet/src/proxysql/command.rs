@@ -39,6 +39,8 @@ pub(crate) enum Command {
     /// `OK` without effect.
     Fine,
     GlobalChecksum,
+    /// A peer asks for the servers as they were loaded.
+    ServersAsLoaded,
     Proxysql(Verb),
     Move(Module, Move),
     Kill(u32),
@@ -130,6 +132,9 @@ fn is(text: &str, whole: &str) -> bool {
 fn admin_only(clean: &str, facts: Facts<'_>) -> Option<Command> {
     if is(clean, "SELECT GLOBAL_CHECKSUM()") {
         return Some(Command::GlobalChecksum);
+    }
+    if begins(clean, &super::monitor::asks_for_loaded()) {
+        return Some(Command::ServersAsLoaded);
     }
     if begins(clean, "USE ") {
         return Some(Command::Fine);

@@ -69,6 +69,15 @@ pub(crate) async fn run(
             reply.end();
             Outcome::Rows(1)
         }
+        Command::ServersAsLoaded => {
+            let rows = life.store().runtime.loaded.clone();
+            reply.columns(super::monitor::COLUMNS.into_iter(), ColumnType::Text);
+            for row in &rows {
+                reply.row(row.iter().map(|value| value.as_deref().map(|value| value.as_bytes().into())));
+            }
+            reply.end();
+            Outcome::Rows(rows.len() as u64)
+        }
         Command::Move(module, step) => done(reply, moved(host, life, module, step)),
         Command::Kill(id) => {
             if life.kill_session(id) {

@@ -39,6 +39,7 @@ pub enum Boot {
 
 /// How a node behaves, beside what its variables say. Changes take effect at once.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Behaviour {
     /// `SELECT @@version`; clusters only with the same.
     pub version: String,
@@ -55,6 +56,9 @@ pub struct Behaviour {
     /// As 3.0 has: the tables, variables and statements of `PostgreSQL`, of which no port of its own. Takes effect when a
     /// process starts.
     pub postgres: bool,
+    /// As up to 2.5, where `admin-hash_passwords` is true by default: a load of users makes hashes of passwords in clear text; those in
+    /// memory stay. Takes effect when a process starts.
+    pub hash_passwords: bool,
     /// As 2.7.1 now and then: after RESUME a thread does not let in clients any more, one of so many of them. 0 is none.
     pub deaf_after_resume: u32,
     /// How long the link to a peer of another version rests.
@@ -80,6 +84,7 @@ impl Default for Behaviour {
             double_reply: false,
             deaf_after_resume: 0,
             postgres: false,
+            hash_passwords: false,
             other_version_rest: Duration::from_secs(30),
             idle_threads: false,
             worker_pass: Duration::from_secs(1),
@@ -152,6 +157,8 @@ pub(crate) struct Life {
     pub(crate) uuid: String,
     pub(crate) mysql_wanted: watch::Sender<bool>,
     pub(crate) mysql_open: watch::Sender<bool>,
+    /// Where the admin port is to be.
+    pub(crate) admin_at: watch::Sender<SocketAddr>,
     paused: AtomicBool,
     pub(crate) stopped: AtomicBool,
     /// The listener was closed and opened again.
@@ -253,7 +260,7 @@ impl Host {
         let (admin, mysql) = {
             let store = life.store();
             (
-                listen_address(store.runtime.variable("admin-mysql_ifaces"), &self.spec, self.spec.admin_port),
+                self.admin_at(&store.runtime),
                 listen_address(store.runtime.variable("mysql-interfaces"), &self.spec, self.spec.mysql_port),
             )
         };
@@ -265,7 +272,7 @@ impl Host {
         cluster::follow(self, &life);
         life.spawn(passes::run(Arc::clone(self), Arc::clone(&life)));
         life.spawn(frontend::listen(Arc::clone(self), Arc::clone(&life), mysql, mysql_listener));
-        life.spawn(session::listen(Arc::clone(self), Arc::clone(&life), admin, admin_listener));
+        life.spawn(session::listen(Arc::clone(self), Arc::clone(&life), admin_listener));
         Ok(())
     }
 
@@ -279,6 +286,7 @@ impl Host {
         }
         let config = self.spec.dir.join("proxysql.cnf");
         let (mut store, existed) = Store::open(&self.spec.dir, config, self.behaviour().postgres).map_err(text_of)?;
+        store.hash_passwords = self.behaviour().hash_passwords;
         let now = self.now();
         if let Some(before) = before {
             store.runtime.sums = before.store().runtime.sums.clone();
@@ -302,6 +310,7 @@ impl Host {
         }
         let uuid = self.uuid(&store).map_err(text_of)?;
         let tuning = Tuning::of(&store.runtime);
+        let admin_at = self.admin_at(&store.runtime);
         Ok(Life {
             token: self.owned.child_token(),
             tracker: TaskTracker::new(),
@@ -318,11 +327,16 @@ impl Host {
             uuid,
             mysql_wanted: watch::Sender::new(true),
             mysql_open: watch::Sender::new(false),
+            admin_at: watch::Sender::new(admin_at),
             paused: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             resumed: AtomicBool::new(false),
             threads: AtomicU32::new(2),
         })
+    }
+
+    fn admin_at(&self, runtime: &Runtime) -> SocketAddr {
+        listen_address(runtime.variable("admin-mysql_ifaces"), &self.spec, self.spec.admin_port)
     }
 
     /// The name of this datadir among the others, kept in it.
@@ -393,6 +407,8 @@ impl Host {
         if module.prefix().is_some() {
             let tuning = Tuning::of(&life.store().runtime);
             *lock(&life.tuning) = tuning;
+            let admin_at = self.admin_at(&life.store().runtime);
+            life.admin_at.send_if_modified(|known| std::mem::replace(known, admin_at) != admin_at);
         }
         loaded.map_err(|error| super::store::text_of(&error))
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sha1::{Digest, Sha1};
 
+use super::auth;
 use super::config_file::ConfigFile;
 use super::entries;
 use super::logins::Logins;
@@ -34,6 +35,8 @@ pub(crate) struct FrontendUser {
 #[derive(Debug, Default)]
 pub(crate) struct Runtime {
     pub(crate) rows: HashMap<&'static str, Vec<TextRow>>,
+    /// Servers as they were loaded, before any monitor moved one.
+    pub(crate) loaded: Vec<TextRow>,
     pub(crate) variables: HashMap<String, String>,
     pub(crate) logins: Logins,
     pub(crate) sums: BTreeMap<&'static str, Checksum>,
@@ -121,8 +124,14 @@ impl Store {
             self.load_variables(prefix)?;
         }
         for table in module.tables() {
-            let rows = self.rows_for_runtime(table)?;
+            let mut rows = self.rows_for_runtime(table)?;
+            if self.hash_passwords && *table == "mysql_users" {
+                rows.iter_mut().filter_map(|row| row[1].as_mut()).for_each(auth::hash);
+            }
             self.runtime.rows.insert(table, rows);
+        }
+        if module == Module::MysqlServers {
+            self.servers_are_loaded()?;
         }
         if module.tables().contains(&"mysql_users") {
             self.runtime.make_logins();
@@ -130,7 +139,10 @@ impl Store {
         for (name, tables) in module.sums() {
             let checksum = match module.prefix() {
                 Some(prefix) => checksum(&self.own_synced_variables(prefix)),
-                None => checksum(tables.iter().filter_map(|table| self.runtime.rows.get(table)).flatten()),
+                None => checksum(tables.iter().flat_map(|table| match (*name, *table) {
+                    ("mysql_servers_v2", "mysql_servers") => &self.runtime.loaded[..],
+                    (_, table) => self.runtime.rows.get(table).map_or(&[][..], Vec::as_slice),
+                })),
             };
             let epoch = match adopted.and_then(|adopted| adopted.sums.get(*name)) {
                 Some((epoch, expected)) if *expected == checksum => *epoch,

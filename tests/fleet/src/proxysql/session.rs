@@ -20,8 +20,14 @@ use super::logins::{Account, Side};
 use super::trouble::Action;
 use super::wire::{Encoder, Wire};
 
+/// How long a listener stays at most once it is to be somewhere else; the next connection ends it, too.
+const MOVES_IN: std::time::Duration = std::time::Duration::from_millis(500);
+
 /// Accepts until the life ends; the listener goes while the node refuses.
-pub(crate) async fn listen(host: Arc<Host>, life: Arc<Life>, address: SocketAddr, listener: TcpListener) {
+pub(crate) async fn listen(host: Arc<Host>, life: Arc<Life>, listener: TcpListener) {
+    let mut wanted = life.admin_at.subscribe();
+    let mut address = *wanted.borrow_and_update();
+    let mut moves_at = None;
     let mut refusing = host.trouble.refusing();
     let mut listener = Some(listener);
     loop {
@@ -35,15 +41,29 @@ pub(crate) async fn listen(host: Arc<Host>, life: Arc<Life>, address: SocketAddr
             let again = tokio::time::timeout(std::time::Duration::from_millis(50), refusing.changed());
             // Either the script changed its mind or the port is tried again.
             let _ = again.await;
+            address = *wanted.borrow_and_update();
             continue;
         };
+        let moves = async {
+            match moves_at {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut is_over = false;
         tokio::select! {
             _ = refusing.changed() => {}
+            _ = wanted.changed() => moves_at = Some(tokio::time::Instant::now() + MOVES_IN),
+            () = moves => is_over = true,
             accepted = accept(&host, open) => {
                 if let Ok((stream, peer)) = accepted {
                     life.spawn(serve(Arc::clone(&host), Arc::clone(&life), stream, peer));
                 }
+                is_over = moves_at.is_some();
             }
+        }
+        if is_over {
+            (moves_at, listener, address) = (None, None, *wanted.borrow_and_update());
         }
     }
 }

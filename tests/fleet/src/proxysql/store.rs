@@ -37,6 +37,8 @@ pub(crate) struct Store {
     pub(crate) read_only: bool,
     /// With the tables of 3.0.
     pub(crate) postgres: bool,
+    /// Users are loaded with hashes of their passwords.
+    pub(crate) hash_passwords: bool,
 }
 
 impl Store {
@@ -59,7 +61,15 @@ impl Store {
         for connection in [&main, &stats] {
             forget_newer_functions(connection)?;
         }
-        let store = Self { main, stats, runtime: Runtime::default(), config, read_only: false, postgres };
+        let store = Self {
+            main,
+            stats,
+            runtime: Runtime::default(),
+            config,
+            read_only: false,
+            postgres,
+            hash_passwords: false,
+        };
         store.create()?;
         Ok((store, existed))
     }
@@ -92,6 +102,7 @@ impl Store {
                 batch += ";";
             }
         }
+        batch += super::monitor::LOGS;
         batch += schema::CHECKSUMS;
         batch += ";INSERT INTO stats.global_variables VALUES ('mysql-max_allowed_packet','4194304');";
         batch += "INSERT INTO main.mysql_collations VALUES (33,'utf8_general_ci','utf8','Yes'),\
