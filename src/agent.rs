@@ -2,11 +2,11 @@
 
 mod assess;
 mod candidate;
-mod draft;
 mod drain;
 mod health;
 mod load_again;
 mod logins;
+mod memory;
 mod passed_over;
 mod peers;
 mod placement;
@@ -76,9 +76,9 @@ impl Mode {
     }
 
     /// The next round does anew what is done once: a core publishes, a satellite follows in everything.
-    fn anew(&mut self) {
+    fn force(&mut self) {
         match self {
-            Self::Core(core) => core.publish_anew(),
+            Self::Core(core) => core.republish(),
             Self::Satellite(satellite) => satellite.restore_again(),
         }
     }
@@ -98,17 +98,17 @@ impl Mode {
         }
     }
 
-    fn shows(&self) -> ReconcileReport {
+    fn report(&self) -> ReconcileReport {
         match self {
-            Self::Core(core) => core.shows(),
-            Self::Satellite(satellite) => satellite.shows(),
+            Self::Core(core) => core.report(),
+            Self::Satellite(satellite) => satellite.report(),
         }
     }
 
     /// Ends when there is news that a round should act on.
-    async fn news(&mut self) {
+    async fn changed(&mut self) {
         match self {
-            Self::Core(core) => core.news().await,
+            Self::Core(core) => core.changed().await,
             Self::Satellite(_) => std::future::pending().await,
         }
     }
@@ -233,7 +233,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             self.settings = live.settings;
             self.mode.reconfigure(live.publishing);
         }
-        self.mode.anew();
+        self.mode.force();
         if awake_and_well(pace) {
             pace.due = Instant::now();
         }
@@ -253,7 +253,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
             },
             () = sleep_until(pace.due) => return ControlFlow::Continue(Some(Job::Round)),
             () = std::future::ready(()), if wishes.look => return ControlFlow::Continue(Some(Job::CheckHealth)),
-            () = self.mode.news(), if awake && !pace.in_trouble() => pace.due = pace.due.min(Instant::now()),
+            () = self.mode.changed(), if awake && !pace.in_trouble() => pace.due = pace.due.min(Instant::now()),
         }
         ControlFlow::Continue(None)
     }
@@ -277,7 +277,7 @@ impl<P: Proxysql + Send + Sync> Agent<P> {
                 Ok(Found::GoesOn) => return ControlFlow::Break(Exit::Drain),
                 Err(error) => Err(error),
             };
-            writer.round_ended(outcome.is_ok(), mode.shows());
+            writer.round_ended(outcome.is_ok(), mode.report());
             pace.ended(outcome);
             ControlFlow::Continue(())
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::candidate::Candidate;
-use super::draft::{self, MOST_LOOKS, count, reset_memory, take_from_runtime};
+use super::memory::{self, MOST_LOOKS, count, reset_memory, take_from_runtime};
 use super::record::Recorded;
 use super::{Proxysql, passed_over, placement};
 use crate::domain::config_file::PassedOver;
@@ -125,8 +125,8 @@ pub(super) async fn assess<P: Proxysql>(
         Err(error) if error.is_refusal() => return Ok(Assessment::Broken(error.to_string())),
         Err(error) => return Err(error),
     };
-    let drafted = match Mention::of(entries, candidate.reading.has_section(module)) {
-        Mention::Spoken(spoken) => draft(module, spoken, candidate, admin).await?,
+    let staged = match Mention::of(entries, candidate.reading.has_section(module)) {
+        Mention::Spoken(spoken) => stage(module, spoken, candidate, admin).await?,
         Mention::Absent => return Ok(Assessment::LeftAlone(0)),
         Mention::Unknown => {
             let in_effect = match module.tables().first() {
@@ -139,25 +139,25 @@ pub(super) async fn assess<P: Proxysql>(
     if candidate.has_changed().await {
         return Ok(Assessment::Torn("the file is being written"));
     }
-    let removes = drafted.differences.iter().flatten().any(|difference| difference.change == Change::Removed);
+    let removes = staged.differences.iter().flatten().any(|difference| difference.change == Change::Removed);
     let blind = candidate.reading.is_blind();
-    if let Some(reason) = passed_over::objection(&drafted.passed_over, blind, drafted.lost, removes) {
+    if let Some(reason) = passed_over::rejection(&staged.passed_over, blind, staged.lost, removes) {
         return Ok(Assessment::Refused(Guard::PassedOver, reason));
     }
-    if let Some(reason) = passed_over::is_another_file(&drafted.unnamed) {
+    if let Some(reason) = passed_over::is_another_file(&staged.unnamed) {
         return Ok(Assessment::Refused(Guard::BrokenFile, reason));
     }
-    if let Some(reason) = publish::empties(module, drafted.effective, drafted.in_effect, candidate.allow_empty) {
+    if let Some(reason) = publish::empties(module, staged.effective, staged.in_effect, candidate.allow_empty) {
         return Ok(Assessment::Refused(Guard::WouldEmpty, reason));
     }
-    let Some(differences) = drafted.differences else {
+    let Some(differences) = staged.differences else {
         return Ok(Assessment::Torn("others read ProxySQL so often that no two looks agree"));
     };
     let sorted = Sorted::new(differences, recorded);
     if let Some(reason) = locks_out(module, &sorted, recorded, admin).await? {
         return Ok(Assessment::Refused(Guard::Lockout, reason));
     }
-    let Drafted { tables, lost, passed_over, unread, before_load, .. } = drafted;
+    let Staged { tables, lost, passed_over, unread, before_load, .. } = staged;
     let file = candidate.hash();
     Ok(Assessment::Draft(Draft { tables, lost, passed_over, unread, sorted, before_load, file }))
 }
@@ -192,7 +192,7 @@ pub(super) fn attempt(sorted: &Sorted, username: &str, password: Option<&str>) -
 }
 
 /// A module in memory as the file has it, and what is known of it.
-struct Drafted {
+struct Staged {
     tables: BTreeMap<Table, Vec<Column>>,
     lost: u64,
     passed_over: Vec<PassedOver>,
@@ -208,13 +208,13 @@ struct Drafted {
 }
 
 /// Makes a module in memory what its owners want, and holds it against what is in effect.
-async fn draft<P: Proxysql>(
+async fn stage<P: Proxysql>(
     module: Module,
     _: Spoken,
     candidate: &Candidate,
     admin: &mut P,
-) -> Result<Drafted, AdminError> {
-    let tables = draft::columns(module, admin).await?;
+) -> Result<Staged, AdminError> {
+    let tables = memory::columns(module, admin).await?;
     if module.is_variables() {
         reset_memory(module, admin).await?;
     } else {
@@ -256,7 +256,7 @@ async fn draft<P: Proxysql>(
         }
     }
     let (effective, in_effect) = (first.1, first.2);
-    Ok(Drafted { tables, lost, passed_over, unread, unnamed, effective, in_effect, before_load, differences })
+    Ok(Staged { tables, lost, passed_over, unread, unnamed, effective, in_effect, before_load, differences })
 }
 
 /// Compares MEMORY and RUNTIME until two comparisons in succession agree. `None` if none do: other clients make `ProxySQL` rebuild its

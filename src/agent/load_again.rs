@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::draft::{lock_memory, module_checksum, set_marker, unlock_memory};
+use super::memory::{lock_memory, module_checksum, set_marker, unlock_memory};
 use super::proxysql::Tracked;
 use super::round::{Next, RoundError, SPACING, Spacing, observe};
 use crate::domain::proxysql::statement::{Module, Plan, Statement, Worker};

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{error, warn};
 
 use super::assess::Sorted;
-use super::draft::{back_up, columns, reset_memory, restore_backup};
+use super::memory::{back_up, columns, reset_memory, restore_backup};
 use super::peers::cluster_login;
 use super::proxysql::{Proxysql, Tracked};
 use super::round::Spacing;

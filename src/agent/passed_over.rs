@@ -152,7 +152,7 @@ async fn all<P: Proxysql>(
 
 /// Why a module must not take effect that `ProxySQL` did not take whole: something in effect would go or stay by what is missing. `lost`
 /// entries are missing by `ProxySQL`'s own count, and rows would go if `removes`.
-pub(super) fn objection(found: &[PassedOver], blind: Option<&Blind>, lost: u64, removes: bool) -> Option<String> {
+pub(super) fn rejection(found: &[PassedOver], blind: Option<&Blind>, lost: u64, removes: bool) -> Option<String> {
     let costly: Vec<String> = found.iter().filter(|passed| passed.costs).map(ToString::to_string).collect();
     if !costly.is_empty() {
         return Some(format!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Proxysql;
-use super::draft::MOST_LOOKS;
+use super::memory::MOST_LOOKS;
 use crate::domain::config_file::placement::{HostgroupSet, Monitor, Placed, ServerRow, Sight, place};
 use crate::domain::proxysql::statement::placing::{DiscoveredBy, INSTEAD, LOADED, Placing, SAID};
 use crate::domain::proxysql::statement::table_sql::{Column, is_literal};

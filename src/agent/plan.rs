@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::Proxysql;
 use super::assess::{Assessment, assess};
 use super::candidate::{Candidate, Publishing};
-use super::draft::{back_up, columns, lock_memory, restore_backup, sweep, unlock_memory};
+use super::memory::{back_up, columns, lock_memory, restore_backup, sweep, unlock_memory};
 use super::record::Recorded;
 use crate::domain::config_file::Reading;
 use crate::domain::config_file::publish::Difference;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::{error, info};
 
 use super::candidate::Publishing;
-use super::draft::{lock_memory, reset_memory, sweep, unlock_memory};
+use super::memory::{lock_memory, reset_memory, sweep, unlock_memory};
 use super::passed_over::Remarks;
 use super::proxysql::Tracked;
 use super::round::{Next, RoundError, SPACING, Spacing};
@@ -93,7 +93,7 @@ impl Publisher {
     }
 
     /// The file may be another one.
-    pub(super) fn anew(&mut self) {
+    pub(super) fn republish(&mut self) {
         self.awaited.clear();
         self.retries = true;
     }

@@ -95,12 +95,12 @@ impl Core {
     }
 
     /// The next pass publishes the file again.
-    pub(super) fn publish_anew(&mut self) {
-        self.config_file.publish_anew();
+    pub(super) fn republish(&mut self) {
+        self.config_file.republish();
     }
 
     /// What the status shows: how the last pass left things.
-    pub(super) fn shows(&self) -> ReconcileReport {
+    pub(super) fn report(&self) -> ReconcileReport {
         ReconcileReport {
             drift: self.peers.drift(),
             refused: self.config_file.refused(),
@@ -121,7 +121,7 @@ impl Core {
     }
 
     /// Ends when the pods have changed.
-    pub(super) async fn news(&mut self) {
+    pub(super) async fn changed(&mut self) {
         self.cores.changed().await;
     }
 
@@ -217,7 +217,7 @@ impl Core {
         if intent.is_left {
             rulings.remove(&Module::ProxysqlServers);
         }
-        if intent.look_anew {
+        if intent.recheck {
             self.cores.look_again();
         }
         for note in std::mem::take(&mut intent.notes) {
@@ -284,7 +284,7 @@ impl Core {
     ) -> Result<Next, RoundError> {
         let context = Context::new(&self.cores, &self.initial_loads, seen, election);
         let resolution = self.epoch_conflicts.decide(&context, known);
-        if resolution.look_anew {
+        if resolution.recheck {
             self.cores.look_again();
         }
         for module in &resolution.load {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::draft::{columns, lock_memory, module_checksum, reset_memory, unlock_memory};
+use super::memory::{columns, lock_memory, module_checksum, reset_memory, unlock_memory};
 use super::peers::cluster_login;
 use super::proxysql::Tracked;
 use super::round::{Next, RoundError, SPACING, Spacing};

@@ -64,7 +64,7 @@ impl Satellite {
     }
 
     /// What the status shows: how the last round left things.
-    pub(super) fn shows(&self) -> ReconcileReport {
+    pub(super) fn report(&self) -> ReconcileReport {
         ReconcileReport { drift: self.peers.drift(), following: self.said, ..ReconcileReport::default() }
     }
 

@@ -3,9 +3,9 @@
 pub mod core_pod;
 pub mod drift;
 pub mod election;
-pub mod followers;
 pub mod hearing;
 pub mod member;
 pub mod membership;
 pub mod rollout;
+pub mod satellite_connections;
 pub mod sync_state;

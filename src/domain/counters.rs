@@ -14,7 +14,7 @@ pub enum StatementClass {
     /// What probes are answered from.
     Health,
     /// What is in memory, in the file or in effect, and what is written into memory.
-    Draft,
+    Compare,
     /// `LOAD … TO RUNTIME`.
     Load,
     /// Marks in `ProxySQL`'s own memory.
@@ -30,14 +30,14 @@ pub enum StatementClass {
 impl StatementClass {
     /// All of them, in the order in which they are declared.
     pub const ALL: [Self; 8] =
-        [Self::Observe, Self::Health, Self::Draft, Self::Load, Self::Mark, Self::Drain, Self::Command, Self::Peer];
+        [Self::Observe, Self::Health, Self::Compare, Self::Load, Self::Mark, Self::Drain, Self::Command, Self::Peer];
 
     /// The value of the label `class`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Observe => "observe",
             Self::Health => "health",
-            Self::Draft => "compare",
+            Self::Compare => "compare",
             Self::Load => "load",
             Self::Mark => "marker",
             Self::Drain => "drain",
@@ -301,7 +301,7 @@ mod tests {
         counters.statement(StatementClass::Load, Duration::from_millis(3), None);
         counters.statement(StatementClass::Load, Duration::from_secs(10), Some(StatementFailure::Timeout));
         assert_eq!(
-            (counters.latency(StatementClass::Load).count(), counters.latency(StatementClass::Draft).count()),
+            (counters.latency(StatementClass::Load).count(), counters.latency(StatementClass::Compare).count()),
             (2, 0)
         );
         assert_eq!(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::super::Proxysql;
-use super::super::draft::{columns, is_at_work, lock_memory, restore_backup, sweep, unlock_memory};
+use super::super::memory::{columns, is_at_work, lock_memory, restore_backup, sweep, unlock_memory};
 use super::variables;
 use crate::domain::drain::closing::{self, WAS_PAUSED};
 use crate::domain::drain::{Failure, Marked};

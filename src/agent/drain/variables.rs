@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::Proxysql;
-use super::super::draft::{back_up, columns, lock_memory, reset_memory, restore_backup, unlock_memory};
+use super::super::memory::{back_up, columns, lock_memory, reset_memory, restore_backup, unlock_memory};
 use crate::domain::drain::closing::{self, Variables};
 use crate::domain::proxysql::statement::{Module, Statement, Worker};
 use crate::edge::admin::AdminError;

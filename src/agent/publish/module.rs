@@ -7,9 +7,9 @@ use tracing::{error, info, warn};
 
 use super::super::assess::{self, Assessment, Draft, Sorted, assess, compare};
 use super::super::candidate::Candidate;
-use super::super::draft::{columns, module_checksum, reset_memory, set_marker};
 use super::super::load_again::in_effect_again;
 use super::super::logins::{self, BeforeLoad, Closed, Doors};
+use super::super::memory::{columns, module_checksum, reset_memory, set_marker};
 use super::super::proxysql::Tracked;
 use super::super::record::{self, Recorded};
 use super::super::round::{RoundError, SPACING, Spacing, observe};

@@ -69,7 +69,7 @@ impl ConfigFile {
     }
 
     /// The next pass publishes the file again.
-    pub(super) fn publish_anew(&mut self) {
+    pub(super) fn republish(&mut self) {
         self.republish = true;
         self.publisher.say_anew();
     }
@@ -101,7 +101,7 @@ impl ConfigFile {
                 admin.run(&Statement::ForgetPublished(module)).await?;
             }
             seen.published.clear();
-            self.publisher.anew();
+            self.publisher.republish();
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ pub(super) struct Resolution {
     /// What to load once more, as it is at runtime.
     pub(super) load: Vec<Module>,
     /// The cores are to be looked for anew.
-    pub(super) look_anew: bool,
+    pub(super) recheck: bool,
     /// When to look again, if all these could be loaded.
     pub(super) next: Next,
 }
@@ -40,7 +40,7 @@ impl EpochConflicts {
         let Context { seen, cores, election, now, .. } = *context;
         if !election.publishing().acts() {
             // Its content is not the one that is to spread.
-            return Resolution { load: Vec::new(), look_anew: false, next: Next::Interval };
+            return Resolution { load: Vec::new(), recheck: false, next: Next::Interval };
         }
         let conflicts = election.epoch_conflicts(seen);
         let mut mine: BTreeSet<Module> =
@@ -48,7 +48,7 @@ impl EpochConflicts {
         // Of two lists, the one that is right wins, and not the one of the first: that one's agent may not hear of pods.
         let in_list = conflicts.contains_key(&Module::ProxysqlServers);
         let heard = cores.heard;
-        let look_anew = in_list && self.list.is_none();
+        let recheck = in_list && self.list.is_none();
         self.list = self.list.filter(|_| in_list).or_else(|| in_list.then_some((now, heard)));
         let is_known_anew = self.list.is_some_and(|(_, before)| heard > before);
         let is_right = cores.freshness == Freshness::Fresh && is_known_anew && seen.runtime == *known;
@@ -63,7 +63,7 @@ impl EpochConflicts {
         self.seen = mine;
         let is_open = in_list || !self.seen.is_empty();
         let next = if is_open { Next::At(now + seen.check_interval.max(SPACING) * 2) } else { Next::Interval };
-        Resolution { load, look_anew, next }
+        Resolution { load, recheck, next }
     }
 
     /// All of these were loaded once more.

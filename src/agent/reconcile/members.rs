@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::super::round::SPACING;
 use super::Context;
 use super::note::{Left, ListDifference, Note};
-use crate::domain::cluster::followers::{Followers, MemberReload};
 use crate::domain::cluster::member::Members;
 use crate::domain::cluster::membership::{self, Knowledge, Listed, Origin};
+use crate::domain::cluster::satellite_connections::{MemberReload, SatelliteConnections};
 use crate::domain::discovery::discovered::Freshness;
 use crate::domain::proxysql::observation::{Checksum, Observation};
 use crate::domain::proxysql::statement::{Module, Plan, Statement};
@@ -52,7 +52,7 @@ pub(super) struct MemberList {
     /// There is no core, says discovery: the list stays as it is.
     frozen: bool,
     /// Nodes that follow this one; `None` until it is known whom an earlier agent of this process has served.
-    followers: Option<Followers>,
+    followers: Option<SatelliteConnections>,
 }
 
 /// What is to be done about the list.
@@ -71,7 +71,7 @@ pub(super) struct Intent {
     /// When to look again.
     pub(super) next: Option<Instant>,
     /// The cores are to be looked for anew.
-    pub(super) look_anew: bool,
+    pub(super) recheck: bool,
     pub(super) notes: Vec<Note>,
 }
 
@@ -83,7 +83,7 @@ struct ListTarget {
     left: Option<Left>,
     /// When to look again, where it is left.
     next: Option<Instant>,
-    look_anew: bool,
+    recheck: bool,
     notes: Vec<Note>,
 }
 
@@ -112,7 +112,7 @@ impl MemberList {
 
     /// The followers that an earlier agent of this process has served.
     pub(super) fn has_served(&mut self, followers: BTreeSet<String>) {
-        self.followers = Some(Followers::new(followers));
+        self.followers = Some(SatelliteConnections::new(followers));
     }
 
     /// The members that the cores make; `None` while they are not known or there are none, and what to say of that.
@@ -152,7 +152,7 @@ impl MemberList {
     /// list is at version 1, and that it is this core's to load once.
     pub(super) fn decide(&mut self, context: &Context<'_>, known: &Members, loads: bool) -> Intent {
         let Context { seen, cores, election, .. } = *context;
-        let ListTarget { members, left, next, mut look_anew, notes } = self.target(context, known);
+        let ListTarget { members, left, next, mut recheck, notes } = self.target(context, known);
         let is_left = members.is_none();
         let target = members.unwrap_or_else(|| seen.runtime.clone());
         let mut plan = Plan::default();
@@ -171,14 +171,14 @@ impl MemberList {
             _ => MemberReload::Nothing,
         };
         if wanted == MemberReload::Ask {
-            look_anew = true;
+            recheck = true;
             wanted = MemberReload::LoadLater;
         }
         let is_for_follower = plan.is_empty() && wanted == MemberReload::Load;
         if is_for_follower {
             plan = plan.then(Statement::LoadToRuntime(Module::ProxysqlServers));
         }
-        Intent { plan, target, wanted, is_for_follower, is_left, left, next, look_anew, notes }
+        Intent { plan, target, wanted, is_for_follower, is_left, left, next, recheck, notes }
     }
 
     /// This list is about to be loaded, where this was seen before.
@@ -248,7 +248,7 @@ impl MemberList {
         let heard = cores.heard;
         let Some(contradiction) = self.contradiction.as_mut().filter(|known| known.checksum == checksum) else {
             target.notes.push(Note::Contradicted);
-            target.look_anew = true;
+            target.recheck = true;
             self.contradiction = Some(Contradiction { checksum: checksum.to_owned(), heard, asked: heard });
             return Knowledge::Doubtful;
         };
@@ -257,7 +257,7 @@ impl MemberList {
         }
         if heard > contradiction.asked && freshness == Freshness::Fresh {
             contradiction.asked = heard;
-            target.look_anew = true;
+            target.recheck = true;
         }
         Knowledge::Doubtful
     }

@@ -148,7 +148,7 @@ async fn before_discovery_answers_nothing_is_listed_and_the_file_is_published_af
     let mut bench = Bench::new(1, &bootstrap());
     bench.proxysql.world().published.remove(&RULES);
     bench.goes_on(9).await;
-    assert!(!bench.has_published() && bench.core.shows().rollout == Some(RolloutState::Undecided));
+    assert!(!bench.has_published() && bench.core.report().rollout == Some(RolloutState::Undecided));
     bench.goes_on(15).await;
     assert!(bench.has_published());
     assert_eq!((bench.runtime(), bench.loads_of(LIST)), (bootstrap(), vec![]));
@@ -174,11 +174,11 @@ async fn an_empty_answer_removes_no_member_and_is_said_and_counted_once() {
     bench.lists([]);
     bench.goes_on(60).await;
     assert_eq!((bench.runtime(), bench.loads_of(LIST)), (members(&[1, 2]), vec![]));
-    assert!(bench.core.shows().held);
+    assert!(bench.core.report().held);
     assert_eq!(bench.refusals(Guard::EmptyList), 1);
     bench.lists([pod(1, "new"), pod(3, "new")]);
     bench.goes_on(5).await;
-    assert!(!bench.core.shows().held);
+    assert!(!bench.core.report().held);
     assert_eq!(bench.runtime(), members(&[1, 3]));
 }
 
@@ -318,14 +318,14 @@ async fn a_core_of_an_older_revision_does_not_publish_and_says_why_when_it_is_as
     bench.lists([pod(1, "old"), pod(2, "new")]);
     bench.goes_on(60).await;
     assert!(!bench.has_published());
-    assert_eq!((bench.refusals(Guard::OlderGeneration), bench.core.shows().unwilling), (1, None));
-    bench.core.publish_anew();
+    assert_eq!((bench.refusals(Guard::OlderGeneration), bench.core.report().unwilling), (1, None));
+    bench.core.republish();
     bench.goes_on(20).await;
-    assert!(!bench.has_published() && bench.core.shows().unwilling.is_some_and(|why| why.contains("core-2")));
+    assert!(!bench.has_published() && bench.core.report().unwilling.is_some_and(|why| why.contains("core-2")));
     // The newer one is gone: a roll back.
     bench.lists([pod(1, "old")]);
     bench.goes_on(60).await;
-    assert!(bench.has_published() && bench.core.shows().unwilling.is_none());
+    assert!(bench.has_published() && bench.core.report().unwilling.is_none());
 }
 
 /// What was logged decides nothing: here there was nothing to publish, and so nothing to say of it, when the rollout was last known.
@@ -339,7 +339,7 @@ async fn an_empty_answer_does_not_make_a_core_of_an_older_revision_publish() {
     bench.proxysql.world().published.remove(&RULES);
     bench.goes_on(120).await;
     assert!(!bench.has_published());
-    assert!(matches!(bench.core.shows().rollout, Some(RolloutState::Older { .. })));
+    assert!(matches!(bench.core.report().rollout, Some(RolloutState::Older { .. })));
 }
 
 #[tokio::test(start_paused = true)]

@@ -79,18 +79,18 @@ impl Credentials {
                 ));
             }
         }
-        if let Some(reason) = self.objection(username, password) {
+        if let Some(reason) = self.rejection(username, password) {
             return Some(format!("{}{reason}", subject("the agent's own user", username, "its password")));
         }
         if self.cluster_username.is_empty() {
             return self.clustered.then(|| "cluster_username is empty in it, and this node follows others".to_owned());
         }
-        let reason = self.objection(&self.cluster_username, Some(&self.cluster_password))?;
+        let reason = self.rejection(&self.cluster_username, Some(&self.cluster_password))?;
         Some(format!("{}{reason}", subject("the cluster's user", &self.cluster_username, "cluster_password")))
     }
 
     /// Why somebody would not be let in.
-    fn objection(&self, username: &str, password: Option<&str>) -> Option<&'static str> {
+    fn rejection(&self, username: &str, password: Option<&str>) -> Option<&'static str> {
         match self.holder(username) {
             Holder::Admin(stored) => password.is_some_and(|password| !fits(password, stored)).then_some(""),
             Holder::Stats => Some(": stats_credentials has the name, too, and could only look at statistics"),

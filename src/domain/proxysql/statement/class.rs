@@ -30,7 +30,7 @@ impl Statement {
             | Self::RestoreVariables(_)
             | Self::Tick => StatementClass::Drain,
             Self::Pause(_) | Self::Resume(_) | Self::Shutdown => StatementClass::Command,
-            _ => StatementClass::Draft,
+            _ => StatementClass::Compare,
         }
     }
 }

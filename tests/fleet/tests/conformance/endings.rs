@@ -9,7 +9,7 @@ use proxysql_fleet::database::Database;
 use proxysql_fleet::node::{Cnf, Node};
 use tokio::time::sleep;
 
-use crate::likeness::bench::{Bench, kinds, run, until, within};
+use crate::conformance::bench::{Bench, kinds, run, until, within};
 
 /// Longer than any pass takes to come.
 const SOON: Duration = Duration::from_secs(15);

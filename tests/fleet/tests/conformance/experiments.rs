@@ -5,7 +5,7 @@ use std::time::Duration;
 use proxysql_fleet::node::Layer;
 use tokio::time::sleep;
 
-use crate::likeness::bench::{
+use crate::conformance::bench::{
     Bench, RULES, cores, differing, early_in_a_second, follows, hosts, kinds, next_second, patterns, publish, run,
     satellite, seen, sum, until,
 };

@@ -1,7 +1,7 @@
 //! The stand-in beside the real thing: one scenario, run on embedded nodes always, and on the binary that `PROXYSQL_BIN`
 //! names where it does.
 
-mod likeness {
+mod conformance {
     pub mod bench;
     mod commands;
     mod config_file;

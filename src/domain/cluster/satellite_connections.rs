@@ -32,7 +32,7 @@ pub enum MemberReload {
 
 /// The connections that were there at the last look, and when one came that no load has followed yet.
 #[derive(Debug, Clone)]
-pub struct Followers {
+pub struct SatelliteConnections {
     known: BTreeMap<Follower, u8>,
     /// Those that a load has followed, as an earlier agent of this `ProxySQL` process left it.
     served: BTreeSet<String>,
@@ -50,9 +50,9 @@ struct Came {
     heard: u64,
 }
 
-impl Followers {
+impl SatelliteConnections {
     /// `served` are the connections that an earlier agent of this `ProxySQL` process has loaded the list for, as
-    /// [`Followers::to_record`] named them: an agent that restarts loads nothing for them. One that came while no agent was here is new.
+    /// [`SatelliteConnections::to_record`] named them: an agent that restarts loads nothing for them. One that came while no agent was here is new.
     pub fn new(served: BTreeSet<String>) -> Self {
         Self { known: BTreeMap::new(), served, unrecorded: BTreeSet::new(), came: None }
     }
@@ -137,8 +137,8 @@ mod tests {
         Observation { clock, followers: followers.to_vec(), ..Observation::default() }
     }
 
-    fn served(followers: &[Follower]) -> Followers {
-        Followers::new(followers.iter().map(ToString::to_string).collect())
+    fn served(followers: &[Follower]) -> SatelliteConnections {
+        SatelliteConnections::new(followers.iter().map(ToString::to_string).collect())
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! File, disk, memory and runtime of one node.
 
-use crate::likeness::bench::{Bench, RULES, cores, kinds, patterns, publish, run, sum};
+use crate::conformance::bench::{Bench, RULES, cores, kinds, patterns, publish, run, sum};
 
 #[tokio::test]
 async fn an_existing_database_is_preferred_to_the_file() {

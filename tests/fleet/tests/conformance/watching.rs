@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::likeness::bench::{
+use crate::conformance::bench::{
     Bench, RULES, cores, follows, kinds, metric, next_second, patterns, publish, run, satellite, seen, until,
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proxysql_fleet::node::{Cnf, Node};
 use proxysql_fleet::proxysql::{Boot, ClientEnd, ClientSpec, ClientState, Embedded, Rhythm, Unanswered};
 
-use crate::likeness::bench::{Bench, run, until};
+use crate::conformance::bench::{Bench, run, until};
 
 async fn node(bench: &Bench, idle_threads: bool) -> Node {
     bench.node(bench.spec("core"), &Cnf { idle_threads: Some(idle_threads), ..Cnf::default() }).await

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use proxysql_fleet::client::{Client, Reply};
 use proxysql_fleet::node::{AdminError, Cnf};
 
-use crate::likeness::bench::{Bench, kinds};
+use crate::conformance::bench::{Bench, kinds};
 
 const RECORDED: &str = include_str!("../../fixtures/statements.tsv");
 

@@ -9,7 +9,7 @@ use std::fs;
 use proxysql_fleet::client::{Client, Reply};
 use proxysql_fleet::node::{AdminError, Cnf, Node};
 
-use crate::likeness::bench::{Bench, kinds};
+use crate::conformance::bench::{Bench, kinds};
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/config_file.txt");
 

@@ -3,7 +3,7 @@
 use proxysql_fleet::client::{Client, Reply};
 use proxysql_fleet::node::{Cnf, Node};
 
-use crate::likeness::bench::{Bench, kinds};
+use crate::conformance::bench::{Bench, kinds};
 
 const SECTIONS: &str = r#"
 mysql_servers=

@@ -12,7 +12,7 @@ use proxysql_fleet::proxysql::{
 };
 use tokio::time::timeout;
 
-use crate::likeness::bench::{Bench, rules, until};
+use crate::conformance::bench::{Bench, rules, until};
 
 async fn node(bench: &Bench) -> Node {
     let extra = r#"mysql_users=( { username="app", password="app", default_hostgroup=2 } )

@@ -7,7 +7,7 @@ use proxysql_fleet::node::{AdminError, Cnf, Node};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::likeness::bench::{Bench, kinds, until};
+use crate::conformance::bench::{Bench, kinds, until};
 
 async fn nodes() -> Vec<(Bench, Node)> {
     let mut nodes = Vec::new();
