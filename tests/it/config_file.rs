@@ -251,7 +251,7 @@ async fn what_the_file_includes_is_a_part_of_it() {
     rig.member_mut("core-1").unwrap().agent.as_mut().unwrap().process.signal(Signal::USR2);
     hears(&rig, "core-1", "ProxySQL looks for a relative path where it was started", 1).await;
     let planned = planned(&rig).await.1;
-    assert!(planned.contains("left alone, whether it has an empty section or none"), "{planned}");
+    assert!(planned.contains("module left unchanged, whether it has an empty section or none"), "{planned}");
     assert!(planned.contains("not everything in the file is seen"), "{planned}");
     assert_eq!(rules_in_effect(&rig).await, ["30"]);
     // What ProxySQL finds there is published all the same.

@@ -22,7 +22,7 @@ fn named(rig: &Rig, name: &str, class: &str, module: Option<&str>) -> Vec<Saying
     let agent = rig.member(name).unwrap().agent.as_ref().unwrap();
     let said = agent.said_since(0).into_iter();
     let is_it = |line: &Saying| {
-        line.message.starts_with("diverging")
+        line.message.starts_with("drift detected")
             && field(line, "class") == class
             && module.is_none_or(|module| field(line, "module") == module)
     };

@@ -208,7 +208,7 @@ fn a_variable_of_another_tool_is_a_warning_and_a_misspelt_one_is_recognised() {
     };
     assert_eq!(
         warnings(&[("AGENT_HOST", "hunter2"), ("AGENT_WORKFOLDER", "/hunter2"), ("AGENT_OS\u{1b}", "x")]),
-        ["AGENT_HOST, AGENT_OS\\u{1b}, AGENT_WORKFOLDER are no variables of this agent, and ignored"]
+        ["AGENT_HOST, AGENT_OS\\u{1b}, AGENT_WORKFOLDER are not variables of this agent, and ignored"]
     );
     for (name, meant) in [
         ("AGENT_NAME", "AGENT_CORE_DNS_NAME"),
@@ -230,7 +230,7 @@ fn check_shows_what_is_ignored() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_proxysql-agent"));
     let output = command.arg("check").env_clear().envs(given.environment.clone()).output().expect("the agent");
     let said = String::from_utf8(output.stdout).expect("text");
-    assert!(output.status.success() && said.contains("AGENT_HOST is no variable of this agent"), "{said}");
+    assert!(output.status.success() && said.contains("AGENT_HOST is not a variable of this agent"), "{said}");
 }
 
 #[cfg(unix)]

@@ -220,5 +220,5 @@ async fn a_server_that_comes_late_is_waited_for() {
     let dns = DnsServer::start(address).await.unwrap();
     dns.set(NAME, cores(&rig));
     lists(&rig, "after all", &cores(&rig)).await;
-    assert_eq!(warnings(&rig, "core-1", 0).iter().filter(|w| w.contains("cannot resolve")).count(), 1);
+    assert_eq!(warnings(&rig, "core-1", 0).iter().filter(|w| w.contains("DNS lookup failed")).count(), 1);
 }
