@@ -73,7 +73,7 @@ async fn cores_come_go_and_move_as_the_name_says() {
         let own = rig.member(core).unwrap().admin().to_string();
         let itself = |s: &Saying| s.message == "this core is among the members" && s.fields["address"] == own;
         assert!(said.iter().any(itself), "{core} does not know itself");
-        assert!(!said.iter().any(|s| s.message.contains("not among")), "{core}: {said:?}");
+        assert!(!said.iter().any(|s| s.message.contains("not found among")), "{core}: {said:?}");
     }
 
     let joined = rig.add_core().await.unwrap();
@@ -199,7 +199,7 @@ async fn every_form_of_a_right_answer_is_followed() {
     eventually("many more", async || dns.asked().udp > asked + 60).await;
     let changes = crate::support::changes(rig.member("core-1").unwrap(), mark);
     assert!(changes.is_empty(), "answers in parts make the list come and go: {changes:?}");
-    assert!(warnings(&rig, "core-1", 0).iter().all(|warning| !warning.contains("not among")));
+    assert!(warnings(&rig, "core-1", 0).iter().all(|warning| !warning.contains("not found among")));
 }
 
 /// A core that is told its address goes by that, and one that cannot find itself says so, once, and keeps the list all the same.

@@ -293,5 +293,5 @@ async fn an_agent_without_a_pod_of_its_own_publishes_and_warns() {
     })
     .await;
     let said = rig.members()[0].agent.as_ref().unwrap().said_since(0);
-    assert!(said.iter().any(|line| line.level == "WARN" && line.to_string().contains("not among the core pods")));
+    assert!(said.iter().any(|line| line.level == "WARN" && line.to_string().contains("own pod not found")));
 }
