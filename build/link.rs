@@ -1,11 +1,10 @@
-//! Packs the relocations of a position-independent binary: 24 bytes each otherwise, all of them read at each start, and so a twentieth of
-//! the binary and of what it keeps in memory.
+//! Packs the relocations of the binary. Unpacked they take 24 bytes each, a twentieth of the file, and all are read at each start.
 //!
-//! The loader has to know the packed form, and the linker. glibc does since 2.36, and a binary asks for the glibc that it was built on in
-//! any case; Rust's own musl does, and its loader is in the binary. GNU's linker and LLVM's do; Zig's, with which a release is built for
-//! another C library than this machine's, ends where it is asked.
+//! The loader has to know the packed form: glibc does since 2.36 (a binary needs at least the glibc that it was linked with anyway), and Rust's
+//! musl does, whose loader is in the binary, as in the image of `build/Dockerfile`. GNU ld and LLVM's linker know it; Zig's, which links a
+//! release for another C library than this machine's, rejects the option, so only a native build gets it.
 
-#![allow(clippy::print_stdout, reason = "that is how Cargo is spoken to")]
+#![allow(clippy::print_stdout, reason = "Cargo reads the output of a build script")]
 
 use std::env;
 use std::process::Command;
