@@ -134,8 +134,8 @@ async fn a_file_that_must_not_be_is_refused_and_the_next_good_one_is_published()
     };
     let bad = [
         ("broken", "mysql_users = ( { username=".to_owned(), "Unable to open or parse config file"),
-        ("without users", cut(&good, "mysql_users"), "mysql_users: it leaves none of the 2 users"),
-        ("without servers", cut(&good, "mysql_servers"), "mysql_servers: it leaves none of the 3 servers"),
+        ("without users", cut(&good, "mysql_users"), "mysql_users: it would remove all 2 users"),
+        ("without servers", cut(&good, "mysql_servers"), "mysql_servers: it would remove all 3 servers"),
         ("without the agent", good.replace(";radmin:radmin", ""), "does not let the agent's own user radmin in"),
         (
             "another password",
@@ -287,7 +287,7 @@ async fn passwords_and_hashes_appear_nowhere() {
     let locked_out = edited.replace("radmin:radmin", "radmin:hidden-secret");
     for (text, words) in [
         (edited.clone(), "published from ProxySQL's configuration file"),
-        (without_servers, "it leaves none of the 3 servers"),
+        (without_servers, "it would remove all 3 servers"),
         (locked_out, "does not let the agent's own user radmin in"),
         ("mysql_users = ( { username=\"x\", password=\"torn-secret\"".to_owned(), "Unable to open"),
         (edited, "configuration file accepted again"),

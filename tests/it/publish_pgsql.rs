@@ -80,7 +80,7 @@ async fn a_file_without_users_is_refused() {
         let end = at + text[at..].find("\n)").unwrap() + 2;
         format!("{}pgsql_users = ( )\n{}", &text[..at], &text[end..])
     });
-    hears(&rig, "core-1", "pgsql_users: it leaves none of the 2 users", 1).await;
+    hears(&rig, "core-1", "pgsql_users: it would remove all 2 users", 1).await;
     assert_eq!(runtime_of(&rig.members()[0].node, &TABLES).await, before);
     for line in said(&rig, "core-1", "") {
         assert!(!line.to_string().contains("-secret"), "{line}");
