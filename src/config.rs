@@ -88,7 +88,7 @@ pub struct ProxysqlConfig {
     /// Bound of one connection attempt, greeting and login included. Never zero.
     #[serde(with = "duration::seconds")]
     pub connect_timeout: Duration,
-    /// Bound of one ordinary statement. Never zero.
+    /// Timeout for a normal statement. Never zero.
     #[serde(with = "duration::seconds")]
     pub statement_timeout: Duration,
 }
@@ -100,7 +100,7 @@ pub struct CoreConfig {
     /// Time between level-triggered passes. Never zero.
     #[serde(with = "duration::seconds")]
     pub interval: Duration,
-    /// How a core finds the others. Its keys are set if and only if it is theirs.
+    /// How cores discover each other. Its keys are set if and only if it is theirs.
     pub discovery: DiscoveryMode,
     /// Where the cores' pods are, and the values of their labels `app` and `component`.
     pub podselector: Podselector,
@@ -201,7 +201,7 @@ pub struct HealthConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shutdown {
-    /// The file that says that this node drains.
+    /// File created while this node is draining.
     pub draining_file: PathBuf,
     /// How long endpoints get to stop routing here before the listener closes.
     #[serde(with = "duration::seconds")]
@@ -233,11 +233,11 @@ pub struct DumpConfig {
     pub format: DumpFormat,
     /// None or gzip.
     pub compress: Compression,
-    /// Only digests seen at least so often; 0 is all.
+    /// Skip digests with a lower count; 0 dumps all.
     pub min_count: u64,
-    /// Only so many digests, by total time; 0 is all.
+    /// Dump only the N digests with the highest total time; 0 dumps all.
     pub top: u64,
-    /// Whose digests.
+    /// Source of the digests.
     pub source: DumpSource,
     /// The bound of the whole dump. Never zero.
     #[serde(with = "duration::seconds")]

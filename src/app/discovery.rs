@@ -1,4 +1,4 @@
-//! How a core finds the others: by pods, by a name, by a list.
+//! How cores discover each other: by pods, by a name, by a list.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

@@ -99,7 +99,7 @@ words! {
 }
 
 words! {
-    /// How a core finds the others (`core.discovery`).
+    /// How cores discover each other (`core.discovery`).
     DiscoveryMode {
         /// By a watch on pods.
         Kubernetes = "kubernetes",
@@ -143,7 +143,7 @@ words! {
 }
 
 words! {
-    /// Whose digests are dumped (`dump.source`).
+    /// Source of the digests are dumped (`dump.source`).
     DumpSource {
         /// `stats_mysql_query_digest`.
         Mysql = "mysql",

@@ -183,7 +183,7 @@ pub struct Counters {
     pub connections: u64,
     /// Reconciles by result.
     pub reconciles: Reconciles,
-    /// Plans that were carried out, by module.
+    /// Applied plans, by module.
     pub plans: BTreeMap<Module, u64>,
     /// Modules that were put into effect.
     pub loads: BTreeMap<Module, u64>,

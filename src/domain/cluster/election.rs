@@ -60,7 +60,7 @@ pub enum Why {
     OlderRevision {
         /// The other pod.
         newer: String,
-        /// By what that is known.
+        /// How this was determined.
         by: &'static str,
     },
     /// Which rollout revision is the newest is not known yet.

@@ -25,7 +25,7 @@ pub enum RolloutState {
     Older {
         /// A pod of that one.
         newer: String,
-        /// By what that is known.
+        /// How this was determined.
         by: &'static str,
     },
     /// Which one is newer is being asked.

@@ -3,7 +3,7 @@
 //! Columns are found by name, never by place: 1.4 has neither `client_address` nor the sums of rows, 2.0 put `client_address`
 //! in the middle, and the table of PostgreSQL's digests has `database` where MySQL's has `schemaname`.
 
-/// Whose digests.
+/// Source of the digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DigestSource {
     /// Of clients that speak MySQL.

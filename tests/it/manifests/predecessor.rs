@@ -97,7 +97,10 @@ fn each_field_of_it_finds_what_it_needs() {
         assert!(environment(agent).keys().all(|name| !name.starts_with("POD_")), "{what}");
         let (config, warnings) = settings(agent);
         assert_eq!(config.run_mode.to_string(), text(&workload["metadata"]["labels"]["component"]), "{what}");
-        assert!(warnings.iter().all(|warning| warning.contains("AGENT_HOST is not a variable")), "{what}: {warnings:?}");
+        assert!(
+            warnings.iter().all(|warning| warning.contains("AGENT_HOST is not a variable")),
+            "{what}: {warnings:?}"
+        );
         // What the image's file says, and what the flags say over it.
         assert_eq!((config.log.format, config.start_delay.as_secs()), (LogFormat::Json, 2), "{what}");
         assert_eq!(config.shutdown.drain_timeout, Duration::from_mins(1), "{what}");
