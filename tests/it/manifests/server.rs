@@ -196,7 +196,7 @@ async fn life(rig: &mut Rig, role: Role, account: &str) -> String {
     eventually("it has looked around", async || looked(&log(rig)) || !complaints(&log(rig)).is_empty()).await;
     if role == Role::Core {
         two_generations(rig, &name).await;
-        let asked = async || log(rig).contains("asked for revisions") || !complaints(&log(rig)).is_empty();
+        let asked = async || log(rig).contains("read rollout revisions") || !complaints(&log(rig)).is_empty();
         eventually("it has asked for revisions", asked).await;
     }
     let said = ended(rig, &name).await;

@@ -121,8 +121,11 @@ impl ApiServer {
     /// Puts a pod there, in the place of the one of its name if there is one.
     pub async fn put(&self, pod: &PodSpec) -> io::Result<()> {
         let mut object = pod.object(0);
-        let status = object["status"].take();
-        // What the server alone may say.
+        let mut status = object["status"].take();
+        // What the server alone may say; from 1.32 on it insists on that of the class, too.
+        if let Some(status) = status.as_object_mut() {
+            status.remove("qosClass");
+        }
         if let Some(metadata) = object["metadata"].as_object_mut() {
             metadata.retain(|key, _| {
                 ["name", "namespace", "labels", "annotations", "ownerReferences"].contains(&key.as_str())
