@@ -138,11 +138,10 @@ async fn groups<P: Proxysql>(
     let answer = admin.run(&Statement::Placing(Placing::Groups(of))).await?;
     let group = |row: &Vec<String>| {
         let numbers: Vec<i64> = row.iter().filter_map(|value| value.parse().ok()).collect();
-        let (is_pair, rest) = numbers.split_first()?;
-        let (writer, others) = rest.split_first()?;
+        let [is_pair, is_known, writer, others @ ..] = &numbers[..] else { return None };
         let mut others = others.to_vec();
         others.dedup();
-        Some(HostgroupSet { writer: *writer, others, is_pair: *is_pair == 1 })
+        Some(HostgroupSet { writer: *writer, others, is_pair: *is_pair == 1, is_known: *is_known == 1 })
     };
     Ok(answer.rows.iter().filter_map(group).collect())
 }

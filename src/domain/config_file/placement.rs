@@ -81,6 +81,8 @@ pub struct HostgroupSet {
     pub others: Vec<i64>,
     /// Whether it is a replication pair: a server is moved by its `read_only` alone.
     pub is_pair: bool,
+    /// Whether it is one at runtime, too. In one that is new nobody has moved a server yet.
+    pub is_known: bool,
 }
 
 impl HostgroupSet {
@@ -198,14 +200,14 @@ fn wanted(
         // Whom somebody takes out of service is out of the monitor's sight.
         let is_watched = runtime.iter().any(|row| !row.is("OFFLINE_SOFT"));
         let is_writer = match answered {
-            _ if is_watched => has(runtime, group.writer),
+            _ if is_watched && group.is_known => has(runtime, group.writer),
             Some(read_only) => !read_only,
-            None if runtime.is_empty() => return file.to_vec(),
+            None if runtime.is_empty() || !group.is_known => return file.to_vec(),
             None => has(runtime, group.writer),
         };
         return in_pair(group, is_writer, file, runtime, loaded, monitor);
     }
-    if runtime.is_empty() {
+    if runtime.is_empty() || !group.is_known {
         return file.to_vec();
     }
     let of_file = |row: &ServerRow| at(file, row.hostgroup).cloned().unwrap_or_else(|| first.at(row.hostgroup));

@@ -32,6 +32,28 @@ impl Files {
         Self { name: name.to_owned(), bytes: text.as_bytes().to_vec(), included: Vec::new() }
     }
 
+    /// The same with a login for the cluster, where the file has that user and says nothing of it: without one, nodes do not know each other.
+    fn in_a_cluster(&self) -> Self {
+        let (text, name) = (self.text(), b"mysql_ifaces");
+        // A path of its own is no value for two: one would take the other's.
+        let is_of_one_node = text.contains("@DIR@/events");
+        if !text.contains("cluster:cluster") || text.contains("cluster_username") || is_of_one_node {
+            return self.clone();
+        }
+        let login = b"cluster_username=\"cluster\" cluster_password=\"cluster\" ";
+        let with_login = |bytes: &Vec<u8>| match bytes.windows(name.len()).position(|window| window == name) {
+            Some(at) => [&bytes[..at], login, &bytes[at..]].concat(),
+            None => bytes.clone(),
+        };
+        let included = self.included.iter().map(|(name, bytes)| (name.clone(), with_login(bytes))).collect();
+        Self { name: self.name.clone(), bytes: with_login(&self.bytes), included }
+    }
+
+    /// Whether its nodes know each other, once it has a login for that.
+    pub(super) fn is_in_a_cluster(&self) -> bool {
+        self.in_a_cluster().text().contains("cluster_username")
+    }
+
     /// All that ProxySQL reads, as text.
     pub(super) fn text(&self) -> String {
         let all = std::iter::once(&self.bytes).chain(self.included.iter().map(|(_, bytes)| bytes));
@@ -73,7 +95,7 @@ pub(super) struct Site {
     api: SocketAddr,
     agents: u32,
     fresh: Node,
-    monitor: bool,
+    pub(super) monitor: bool,
     /// What a ProxySQL has that finds next to nothing in its file.
     pub(super) least: Look,
     /// More variables for every agent.
@@ -166,6 +188,11 @@ impl Site {
         look(&self.node).await
     }
 
+    /// What the one that started fresh has in effect by now.
+    pub(super) async fn look_at_fresh(&self) -> Look {
+        look(&self.fresh).await
+    }
+
     /// Puts the files in place, asks for a reload, and waits until nothing is due.
     pub(super) async fn publish(&mut self, files: &Files) -> Outcome {
         files.put(self.node.spec());
@@ -205,9 +232,11 @@ impl Site {
         Planned { code: output.status.code(), text: String::from_utf8_lossy(&text).into_owned() }
     }
 
-    /// Has the one that there is start fresh with the files that are in place; its agent finds nothing to publish.
-    pub(super) async fn afresh(&mut self) {
+    /// Has the one that there is start fresh with the files, as one of a cluster; its agent finds nothing to publish but what ProxySQL shows
+    /// otherwise.
+    pub(super) async fn afresh(&mut self, files: &Files) {
         self.kill_agent().await;
+        files.in_a_cluster().put(self.node.spec());
         self.node.restart(true).await.unwrap();
         let members = self.node.spec().admin().to_string();
         self.start_agent(&members);
@@ -226,7 +255,8 @@ impl Site {
         };
         let members = format!("{},{}", self.node.spec().admin(), spec.admin());
         self.kill_agent().await;
-        let peer = boot(spec, files, self.monitor).await;
+        let files = files.in_a_cluster();
+        let peer = boot(spec, &files, self.monitor).await;
         self.start_agent(&members);
         let mut program =
             Program::new(Path::new(env!("CARGO_BIN_EXE_proxysql-agent")), &peer.spec().dir.join("agent.log"));
@@ -237,6 +267,9 @@ impl Site {
         quiet(api, 3, || said(&agent)).await;
         self.quiet(3).await;
         let loads = loads(&agent);
+        if !loads.is_empty() && std::env::var_os("ORACLE_STORY").is_some() {
+            eprintln!("{}", said(&agent));
+        }
         agent.kill().await;
         self.kill_agent().await;
         drop(peer);
@@ -284,6 +317,7 @@ impl Site {
             ("AGENT_API_PORT", self.api_port.to_string()),
             ("AGENT_SHUTDOWN_DRAINING_FILE", path("draining")),
             ("AGENT_LOG_FORMAT", "json".to_owned()),
+            ("AGENT_LOG_LEVEL", std::env::var("ORACLE_LOG_LEVEL").unwrap_or_else(|_| "INFO".to_owned())),
         ];
         let mut all: BTreeMap<_, _> = own.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         all.extend(self.environment.clone());

@@ -58,6 +58,11 @@ impl Look {
         self.0.get(table).map_or(&[], Vec::as_slice)
     }
 
+    /// Takes over a table of another one.
+    pub(super) fn take_over(&mut self, other: &Self, table: &str) {
+        self.0.insert(table.to_owned(), other.rows(table).to_vec());
+    }
+
     /// What is in effect of a variable.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         let quoted = format!("{name:?}");

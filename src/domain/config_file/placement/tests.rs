@@ -22,11 +22,11 @@ fn heard(hosts: &[(&str, bool)]) -> Monitor {
 }
 
 fn pair() -> Vec<HostgroupSet> {
-    vec![HostgroupSet { writer: PAIR.0, others: vec![PAIR.1], is_pair: true }]
+    vec![HostgroupSet { writer: PAIR.0, others: vec![PAIR.1], is_pair: true, is_known: true }]
 }
 
 fn galera() -> Vec<HostgroupSet> {
-    vec![HostgroupSet { writer: 10, others: vec![20, 11, 99], is_pair: false }]
+    vec![HostgroupSet { writer: 10, others: vec![20, 11, 99], is_pair: false, is_known: true }]
 }
 
 type Rows<'a> = &'a [(i64, &'a str, i64)];
@@ -97,7 +97,7 @@ fn a_failover_is_not_undone() {
 fn a_failover_is_not_undone_where_the_hostgroups_get_other_numbers() {
     let monitor = heard(&[("a", true), ("b", false)]);
     let mut sight = sight(&[(30, "a", 1), (40, "b", 1)], BEFORE, FAILED_OVER, monitor);
-    sight.groups = vec![HostgroupSet { writer: 30, others: vec![40], is_pair: true }];
+    sight.groups = vec![HostgroupSet { writer: 30, others: vec![40], is_pair: true, is_known: true }];
     is(&sight, &[(30, "b", 1), (40, "a", 1), (40, "b", 1)]);
 }
 
@@ -216,4 +216,23 @@ fn rows_are_read_and_written_in_the_order_of_their_columns() {
     let row = ServerRow::read(&names, &literals).unwrap();
     assert_eq!((row.hostgroup, &*row.status, &row.rest[..]), (7, "'ONLINE'", &["0", "5", "'x'"].map(String::from)[..]));
     assert_eq!(row.literals(&names), literals);
+}
+
+#[test]
+fn in_a_group_that_is_new_nobody_has_been_moved_yet() {
+    // Configured as they stand, before there was a group; the monitor knows them from an earlier one.
+    let before: Rows<'_> = &[(10, "b", 1), (20, "a", 1)];
+    for (groups, monitor) in [(pair(), heard(&[("a", false), ("b", true)])), (galera(), heard(&[("a", false)]))] {
+        let mut sight = sight(BEFORE, before, before, monitor);
+        sight.groups = groups;
+        sight.groups[0].is_known = false;
+        is(&sight, BEFORE);
+    }
+    // What a pair is new for is put right at once where the databases say otherwise.
+    let mut sight = sight(BEFORE, before, before, heard(&[("a", true), ("b", false)]));
+    sight.groups[0].is_known = false;
+    is(&sight, FAILED_OVER);
+    // Where none has answered, the file is all there is.
+    sight.monitor = heard(&[]);
+    is(&sight, BEFORE);
 }

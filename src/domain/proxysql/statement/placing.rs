@@ -12,7 +12,8 @@ pub enum Placing {
     Memory(Table, Vec<Column>),
     /// The rows as they were last loaded: what another node pulls, by the one text that `ProxySQL` knows for it. Not as literals.
     Loaded(Table),
-    /// The groups in memory of these tables of groups: whether it is a pair, then its hostgroups, the writers' first.
+    /// The groups in memory of these tables of groups: whether it is a pair, whether it is one at runtime, too, then its hostgroups, the
+    /// writers' first.
     Groups(Vec<Table>),
     /// What the monitor is told to do.
     Monitor(Table),
@@ -154,8 +155,10 @@ fn groups(f: &mut Formatter<'_>, tables: &[Table]) -> fmt::Result {
         } else {
             "reader_hostgroup, reader_hostgroup, reader_hostgroup"
         };
-        let pair = u8::from(is_pair);
-        write!(f, "{and}SELECT {pair}, writer_hostgroup, {rest} FROM main.{}", table.name)?;
+        let (pair, name) = (u8::from(is_pair), table.name);
+        let same = "known.writer_hostgroup=main.writer_hostgroup AND known.reader_hostgroup=main.reader_hostgroup";
+        let known = format!("EXISTS (SELECT 1 FROM runtime_{name} known WHERE {same})");
+        write!(f, "{and}SELECT {pair}, {known}, writer_hostgroup, {rest} FROM main.{name} main")?;
     }
     Ok(())
 }

