@@ -91,6 +91,7 @@ async fn interrupted(rig: &mut Rig, way: Way, at: Duration, row: i64) -> End {
     let before = now(rig).await.unwrap();
     let holder = Holder::begin(rig, row).await;
     let api = rig.member("satellite-1").unwrap().agent.as_ref().unwrap().api();
+    eventually("its agent listens", async || try_call(api, "GET", "/healthz/live", &[]).await.is_ok()).await;
     assert_eq!(call(api, "POST", "/shutdown?wait=false", &[]).await.code, 202);
     sleep(at).await;
     match way {
