@@ -118,7 +118,7 @@ impl Doors {
         Ok(Self { listed: answers.then(|| (own.hostname.clone(), own.port)), settles_in })
     }
 
-    /// Why somebody does not get in; `None` where everybody does. Where it listens somewhere else, no answer is an answer.
+    /// Which login fails now, and why; `None` if both work. After a load that moves the admin port, no answer counts as a failure.
     pub(super) async fn closed<P: Proxysql>(&self, admin: &mut P) -> Result<Option<Closed>, AdminError> {
         let began = Instant::now();
         loop {

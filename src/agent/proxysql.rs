@@ -43,7 +43,7 @@ pub trait Proxysql {
 
 /// The admin port with a record of what is done with it: what the reconcilers work on.
 pub(super) trait Tracked: Proxysql {
-    /// Something happened once more.
+    /// Counts one more of these.
     fn count(&self, what: Count);
 
     /// This was observed: the status shows it from now on. What is known of when each peer answered last is added to it.

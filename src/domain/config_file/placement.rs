@@ -81,7 +81,7 @@ pub struct HostgroupSet {
     pub others: Vec<i64>,
     /// Whether it is a replication pair: a server is moved by its `read_only` alone.
     pub is_pair: bool,
-    /// Whether it is one at runtime, too. In one that is new nobody has moved a server yet.
+    /// Whether it exists at runtime, too. If not, the monitor has not moved any server in it yet.
     pub is_known: bool,
 }
 

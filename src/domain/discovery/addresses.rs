@@ -29,8 +29,8 @@ impl Addresses {
 
     /// What this source says. Without pods there is no rollout, and every core publishes its file.
     ///
-    /// The comment of a row is the address once more: every core writes the same, whether a list or a name told it, and a row is known
-    /// by its comment.
+    /// The comment of a row repeats its address, so that every core writes the same row, be the source a list or a name: rows are matched by
+    /// their comments.
     pub fn discovered(&self) -> Discovered {
         let row = |at: &SocketAddr| Member::of_pod(at.ip().to_string(), at.port(), at.to_string());
         let members = self.members.as_ref().map(|members| members.iter().map(row).collect::<Members>());

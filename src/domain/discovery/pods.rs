@@ -13,7 +13,7 @@ use crate::domain::cluster::rollout::{self, Revisions, RolloutState};
 pub struct Pods {
     /// `None` until the first list has ended.
     known: Option<BTreeMap<String, CorePod>>,
-    /// A list that is still being read; it replaces `known` when it ends, so that a list cut half-way removes nobody.
+    /// A list that is still being read. It replaces `known` when it is complete, so that an interrupted list removes no pod.
     listing: Option<BTreeMap<String, CorePod>>,
     /// Of the owners of pods, where there are several.
     revisions: Revisions,

@@ -24,9 +24,9 @@ pub(super) struct Clients {
     /// Sessions that were there, and how they went. With idle threads one that moves from a thread to another is in no list meanwhile, and
     /// who never rests for long moves all the time: one that is found after all is taken off.
     gone: BTreeMap<(Protocol, u64), (Watched, Way)>,
-    /// Nobody was there at the first look.
+    /// The first look found no client.
     began_empty: bool,
-    /// The look before the last one found, too, that nobody syncs from here.
+    /// The look before the last one found as well that no node syncs from this one.
     pub(super) was_private: bool,
 }
 
@@ -95,12 +95,12 @@ impl Clients {
         self.last.clients()
     }
 
-    /// Nobody has been seen at all.
+    /// No look has found a client.
     pub(super) fn was_empty_from_the_start(&self) -> bool {
         self.began_empty && self.present.is_empty() && self.gone.is_empty()
     }
 
-    /// Whether nobody syncs from this node, as far as looks in succession agree on that.
+    /// Whether no node syncs from this one, by two looks in succession.
     pub(super) fn are_private(&self) -> bool {
         self.last.is_private() && (self.was_private || self.last.listed.is_none())
     }

@@ -66,7 +66,7 @@ pub struct Window {
     pub(super) closing_since: Duration,
     /// When the next look is due.
     pub(super) next_look: Duration,
-    /// Nobody was left at the last look.
+    /// The last look found no client.
     pub(super) empty: bool,
     /// When the next share of kills is due.
     pub(super) next_share: Duration,

@@ -86,7 +86,7 @@ impl DrainStats {
         self.before = Before { served: self.before.served || before.served, ..before };
     }
 
-    /// Takes in a look at the clients.
+    /// Records the result of one look at the client sessions.
     pub(super) fn look(&mut self, look: Sessions, at: Duration) {
         self.clients.look(look, self.closes(), at);
         let last = &self.clients.last;

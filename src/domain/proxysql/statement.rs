@@ -185,12 +185,12 @@ impl Statement {
             Self::ClusterLogin => "the login of the cluster".to_owned(),
             Self::Placing(statement) => statement.name(),
             Self::Digests(statement) => statement.name().to_owned(),
-            Self::Health(_) => "the look at health".to_owned(),
-            Self::Sessions(_) => "the look at sessions".to_owned(),
+            Self::Health(_) => "the health query".to_owned(),
+            Self::Sessions(_) => "the session query".to_owned(),
             Self::MarkDrain | Self::IsDrainMarked | Self::OwnValues | Self::UnmarkDrain => {
                 "the mark of a drain".to_owned()
             }
-            Self::Changed => "the look at what a drain has set".to_owned(),
+            Self::Changed => "the query for what a drain has set".to_owned(),
             Self::Listener => "the interfaces for clients".to_owned(),
             Self::SetVariables(module, _) | Self::RestoreVariables(module) => {
                 format!("UPDATE global_variables ({module})")
@@ -220,10 +220,7 @@ impl Statement {
 
     /// The module whose epoch the statement moves, if it does.
     pub fn loads(&self) -> Option<Module> {
-        match self {
-            Self::LoadToRuntime(module) => Some(*module),
-            _ => None,
-        }
+        if let Self::LoadToRuntime(module) = self { Some(*module) } else { None }
     }
 }
 
@@ -271,11 +268,8 @@ impl fmt::Display for Statement {
                 write!(f, "DROP TABLE IF EXISTS main.{PUBLISHED_PREFIX}{}", module.checksum_name())
             }
             Self::LockMemory(worker) => {
-                write!(
-                    f,
-                    "CREATE TABLE {MEMORY_LOCK} AS SELECT strftime('%s', 'now') AS at, '{}' AS worker",
-                    worker.as_str()
-                )
+                let worker = worker.as_str();
+                write!(f, "CREATE TABLE {MEMORY_LOCK} AS SELECT strftime('%s', 'now') AS at, '{worker}' AS worker")
             }
             Self::LockAge => write!(f, "SELECT strftime('%s', 'now') - at, worker FROM {MEMORY_LOCK}"),
             Self::UnlockMemory => write!(f, "DROP TABLE IF EXISTS {MEMORY_LOCK}"),

@@ -72,7 +72,7 @@ impl Placing {
             Self::Memory(table, _) => format!("the reading of {} in memory", of(table)),
             Self::Loaded(table) => format!("the reading of {} as loaded", of(table)),
             Self::Groups(_) => "the reading of hostgroups".to_owned(),
-            Self::Monitor(_) | Self::Answered(_) | Self::Members(_) => "the look at the monitor".to_owned(),
+            Self::Monitor(_) | Self::Answered(_) | Self::Members(_) => "the query of the monitor".to_owned(),
             Self::Remove(table, _) => format!("DELETE FROM {}", of(table)),
             Self::Recall(..) | Self::Forget(_) | Self::Prepare(_) | Self::Remember(..) => {
                 "the memory of where servers stood".to_owned()
